@@ -1,0 +1,84 @@
+# Everything that this project makes, from the environment to the book. It needs python3.11
+# and make; pip needs the network, and so do images of other people (there is a stand-in).
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := simulation,book,test
+RECORDS := _build/executed
+PIP := $(BIN)/python -m pip
+STAGE := .ci/stage
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help:  ## list what can be made
+	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environment
+
+.PHONY: env
+env: $(VENV)/.made  ## make .venv with the exact versions of constraints.txt
+
+# The build backend is installed by pip as well, so that its version is a pinned one too.
+$(VENV)/.made: pyproject.toml constraints.txt
+	@$(STAGE) "environment" $(MAKE) --no-print-directory install
+
+.PHONY: install
+install:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt hatchling editables
+	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[$(EXTRAS)]'
+	$(PIP) check
+	touch $(VENV)/.made
+
+.PHONY: lock
+lock:  ## rewrite constraints.txt (UPGRADE=1: with the newest versions)
+	rm -rf _build/lock
+	$(PYTHON) -m venv _build/lock
+	_build/lock/bin/python -m pip install --quiet $(if $(UPGRADE),,-c constraints.txt) \
+	    hatchling editables '.[$(EXTRAS),em]'
+	_build/lock/bin/python .ci/lock.py > _build/lock/constraints.txt
+	cp _build/lock/constraints.txt constraints.txt
+
+# --- the work
+
+.PHONY: book
+book: env  ## run every notebook and build the site: _build/html/index.html
+	@$(STAGE) "notebooks" $(BIN)/python -m sbd.records run --to $(RECORDS)
+	@$(STAGE) "book" env SBD_BOOK_RECORDS=$(RECORDS) \
+	    $(BIN)/jupyter-book build --all -W -n --keep-going book/
+
+.PHONY: notebooks
+notebooks: env  ## run every notebook and keep the records: notebooks/ and figures/
+	@$(STAGE) "records" $(BIN)/python -m sbd.records run
+	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py
+
+# --- the checks
+
+.PHONY: test
+test: env  ## run the tests, then every notebook against its record
+	@$(STAGE) "tests" $(BIN)/python -m pytest
+	@$(STAGE) "figures" $(BIN)/python -m pytest --nbval --nbval-current-env notebooks/
+
+.PHONY: check
+check: env  ## look for what is malformed or out of date; seconds
+	@$(STAGE) "lint" $(BIN)/ruff check .
+	@$(STAGE) "format" $(BIN)/ruff format --check .
+	@$(STAGE) "environment" $(PIP) check
+	@$(STAGE) "project" $(BIN)/python -m pytest -q tests/test_project.py tests/test_architecture.py
+	@$(STAGE) "address" $(BIN)/python .ci/repository.py --check
+	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py --check
+	@$(STAGE) "records" $(BIN)/python -m sbd.records check
+
+# --- the rest
+
+.PHONY: repository
+repository: env  ## write the repository's address everywhere (URL=https://github.com/owner/name)
+	$(BIN)/python .ci/repository.py "$(URL)"
+
+.PHONY: clean
+clean:  ## remove what was built; .venv and downloaded data stay
+	rm -rf _build book/notebooks book/figures .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

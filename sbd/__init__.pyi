@@ -1,0 +1,80 @@
+__all__ = [
+    "VACUUM",
+    "Benchmark",
+    "Columns",
+    "DataUnavailableError",
+    "ExitWave",
+    "LatticeUNet",
+    "Microscope",
+    "Scale",
+    "UNet",
+    "at_scale",
+    "authors_psnr",
+    "authors_resize",
+    "authors_ssim",
+    "column_significance",
+    "denoise",
+    "denoise_absf",
+    "denoise_bm3d",
+    "denoise_constant",
+    "denoise_gaussian",
+    "denoise_network",
+    "denoise_purelet",
+    "denoise_spot_filter",
+    "denoise_vst",
+    "denoise_wiener",
+    "denoise_windowed_fourier",
+    "example_micrograph",
+    "exit_wave",
+    "fetch",
+    "field_of_view",
+    "find_columns",
+    "form_image",
+    "jacobian_row",
+    "likelihood_map",
+    "load_model",
+    "log_likelihood_ratio",
+    "mark_box",
+    "mark_pixel",
+    "match_columns",
+    "poisson_noise",
+    "psnr",
+    "pt_on_ceria",
+    "save_figure",
+    "save_model",
+    "show_images",
+    "simulate_benchmark",
+    "ssim",
+    "surface_columns",
+    "train",
+]
+
+from .columns import Columns, find_columns, match_columns, surface_columns
+from .dataset import Benchmark, simulate_benchmark
+from .denoisers import (
+    denoise,
+    denoise_bm3d,
+    denoise_constant,
+    denoise_gaussian,
+    denoise_network,
+    denoise_vst,
+)
+from .examples import example_micrograph
+from .filters import (
+    denoise_absf,
+    denoise_spot_filter,
+    denoise_wiener,
+    denoise_windowed_fourier,
+)
+from .jacobian import jacobian_row
+from .likelihood import column_significance, likelihood_map, log_likelihood_ratio
+from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
+from .models import LatticeUNet, UNet, field_of_view, load_model, save_model
+from .noise import VACUUM, poisson_noise
+from .plotting import mark_box, mark_pixel, save_figure, show_images
+from .purelet import denoise_purelet
+from .registry import DataUnavailableError, fetch
+from .scales import Scale, at_scale
+from .simulation import ExitWave, Microscope, exit_wave, form_image
+from .structures import pt_on_ceria
+from .training import train

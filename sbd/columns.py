@@ -1,0 +1,407 @@
+"""Atomic columns: find them, match them, and tell which touch the vacuum."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, spatial
+
+from sbd.blobs import best_widths, find_peaks, laplacian_ladder, refine_peaks
+from sbd.typing import Image
+from sbd.validation import check_image
+
+_POLARITIES = {"bright": 1, "dark": -1}
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Atomic columns of one image.
+
+    ``columns[which]`` keeps some of them (a mask, indices or a slice), ``len(columns)``
+    counts them.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, 2)
+        Centres as (row, column), to a fraction of a pixel [pixels].
+    radii : ndarray of shape (n,)
+        Radii of the discs that stand for the columns [pixels].
+    amplitudes : ndarray of shape (n,)
+        Contrast against the surroundings: positive where the column is brighter than
+        they are [electrons per pixel].
+    polarity : {1, -1}
+        Whether the columns are bright (1) or dark (-1).
+    shape : tuple of int, optional
+        (height, width) of the image they were found in.
+
+    Raises
+    ------
+    ValueError
+        If the lengths disagree, a radius is not positive or `polarity` is no sign.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pair = Columns(np.array([[4.0, 5.0], [4.0, 15.0]]), np.full(2, 3.0), np.ones(2))
+    >>> len(pair), pair[pair.positions[:, 1] > 10].positions.tolist()
+    (2, [[4.0, 15.0]])
+    """
+
+    positions: NDArray[np.float64]
+    radii: NDArray[np.float64]
+    amplitudes: NDArray[np.float64]
+    polarity: int = 1
+    shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        positions = _positions(self.positions, "positions")
+        object.__setattr__(self, "positions", positions)
+        for name in ("radii", "amplitudes"):
+            values = np.asarray(getattr(self, name), dtype=np.float64)
+            if values.shape != (len(positions),):
+                msg = (
+                    f"{name} must have one value per column, so shape "
+                    f"({len(positions)},); got {values.shape}"
+                )
+                raise ValueError(msg)
+            object.__setattr__(self, name, values)
+        if not (self.radii > 0).all():
+            msg = f"radii must be above 0; got {self.radii.min():g}"
+            raise ValueError(msg)
+        if self.polarity not in (1, -1):
+            msg = f"polarity must be 1 (bright) or -1 (dark); got {self.polarity!r}"
+            raise ValueError(msg)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, which: ArrayLike | slice) -> "Columns":
+        if not isinstance(which, slice):
+            which = np.atleast_1d(np.asarray(which))
+            which = which if which.size else which.astype(np.intp)
+        return Columns(
+            self.positions[which],
+            self.radii[which],
+            self.amplitudes[which],
+            self.polarity,
+            self.shape,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Which found columns are which true ones.
+
+    A ratio of nothing to nothing is 1: who claims nothing makes no false claim.
+
+    Parameters
+    ----------
+    pairs : ndarray of int of shape (k, 2)
+        (index among the found, index among the true) of each matched pair.
+    distances : ndarray of shape (k,)
+        Distance within each pair [pixels].
+    missed : ndarray of int
+        Indices of true columns without a partner.
+    spurious : ndarray of int
+        Indices of found columns without a partner.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one = Match(np.array([[0, 0]]), np.zeros(1), np.array([1]), np.array([], int))
+    >>> one.precision, one.recall, one.jaccard
+    (1.0, 0.5, 0.5)
+    """
+
+    pairs: NDArray[np.intp]
+    distances: NDArray[np.float64]
+    missed: NDArray[np.intp]
+    spurious: NDArray[np.intp]
+
+    @property
+    def precision(self) -> float:
+        """Share of the found columns that are true."""
+        return _share(len(self.pairs), len(self.spurious))
+
+    @property
+    def recall(self) -> float:
+        """Share of the true columns that were found."""
+        return _share(len(self.pairs), len(self.missed))
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        wrong = len(self.missed) + len(self.spurious)
+        return _share(2 * len(self.pairs), wrong)
+
+    @property
+    def jaccard(self) -> float:
+        """Matched columns over all columns, found or true."""
+        return _share(len(self.pairs), len(self.missed) + len(self.spurious))
+
+
+def find_columns(
+    image: Image,
+    *,
+    min_radius: float | None = None,
+    max_radius: float | None = None,
+    polarity: Literal["auto", "bright", "dark"] = "auto",
+    threshold: float = 0.25,
+    floor: float | None = None,
+) -> Columns:
+    r"""Find the atomic columns of a clean or denoised image.
+
+    A column is a maximum of the scale-normalised Laplacian of Gaussian,
+    :math:`\mp\sigma^2 \nabla^2 G_\sigma * x`, at the width that suits the whole image;
+    a Gaussian blob of standard deviation :math:`\sigma` and height :math:`A` scores
+    :math:`A/2` there. A parabola refines the position to a fraction of a pixel, another
+    one the column's own width; its radius is :math:`\sqrt{2}\,\sigma`, where the
+    Laplacian of the blob changes sign. Ridges, such as Fresnel fringes along an edge,
+    are no columns, nor are blobs that the image's border cuts near their centre.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width)
+        A clean or denoised image, in electrons per pixel; not raw counts.
+    min_radius, max_radius : float, optional
+        Smallest and largest radius of a column [pixels]; by default within a factor 1.5
+        of the radius at which the image varies most.
+    polarity : {"auto", "bright", "dark"}, default "auto"
+        What a column looks like against its surroundings; "auto" takes the sign in
+        which the image is the more dotted (skewness of the Laplacian).
+    threshold : float, default 0.25
+        Smallest contrast of a column, as a fraction of the strong columns' (their 90th
+        percentile). The thinnest columns of the paper's particle, of three atoms, have
+        half of that contrast; the ripples around a particle have less than a tenth.
+    floor : float, optional
+        Smallest contrast of a column in any case [electrons per pixel]; by default 0.1
+        of the image's median, so that the ripples of an empty vacuum are no columns. At
+        the paper's dose that is 1.5 standard errors of the mean count of a column.
+
+    Returns
+    -------
+    Columns
+        The columns, from top to bottom; none if nothing stands out.
+
+    Raises
+    ------
+    TypeError
+        If the image does not hold real numbers.
+    ValueError
+        If the image is no image, or an option is out of its range.
+
+    References
+    ----------
+    .. [1] Manzorro et al., "Exploring blob detection to determine atomic column
+       positions and intensities in time-resolved TEM images with ultra-low
+       signal-to-noise", Microsc. Microanal. 28 (2022).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:60, :80]
+    >>> blob = np.exp(-((y - 30.3) ** 2 + (x - 40.0) ** 2) / (2 * 5.0**2))
+    >>> columns = find_columns(0.45 + 0.2 * blob)
+    >>> columns.positions.round(1).tolist(), columns.radii.round(1).tolist()
+    ([[30.3, 40.0]], [7.1])
+    """
+    image = check_image(image).astype(np.float64)
+    _check_options(min_radius, max_radius, polarity, threshold, floor)
+    if floor is None:
+        floor = 0.1 * abs(np.median(image))
+    floor = max(floor, 1e-6 * np.abs(image).max())  # not the rounding of a flat image
+    least, most = (r and r / np.sqrt(2) for r in (min_radius, max_radius))
+    sigmas, responses = laplacian_ladder(image, least=least, most=most)
+    middle = len(sigmas) // 2
+    sign = _POLARITIES.get(polarity) or (
+        1 if (responses[middle] ** 3).sum() >= 0 else -1
+    )
+    responses *= sign
+    peaks = find_peaks(responses[middle], separation=sigmas[middle], lowest=floor / 2)
+    widths, heights = best_widths(sigmas, responses, peaks)
+    strong = np.percentile(heights, 90) if len(heights) else 0.0
+    keep = heights >= max(threshold * strong, floor / 2)
+    return Columns(
+        positions=refine_peaks(responses[middle], peaks[keep]),
+        radii=np.sqrt(2) * widths[keep],
+        amplitudes=2 * sign * heights[keep],
+        polarity=sign,
+        shape=image.shape,
+    )
+
+
+def match_columns(
+    found: Columns | ArrayLike, true: Columns | ArrayLike, *, tolerance: float
+) -> Match:
+    """Pair found columns with true ones, each at most once.
+
+    Of all pairings within the tolerance, one with the most pairs is taken and, among
+    those, the one with the smallest sum of distances (the assignment problem).
+
+    Parameters
+    ----------
+    found, true : Columns or array_like of shape (n, 2)
+        The two sets, or their (row, column) positions [pixels].
+    tolerance : float
+        Largest distance within a pair [pixels].
+
+    Returns
+    -------
+    Match
+        Pairs, what was missed and what is spurious, and the ratios made from them.
+
+    Raises
+    ------
+    ValueError
+        If the positions are no (row, column) pairs or `tolerance` is not positive.
+
+    Examples
+    --------
+    >>> match = match_columns([[10, 10], [10, 50]], [[11, 10], [40, 40]], tolerance=5)
+    >>> match.pairs.tolist(), match.missed.tolist(), match.spurious.tolist()
+    ([[0, 0]], [1], [1])
+    """
+    here, there = _positions(found, "found"), _positions(true, "true")
+    if not tolerance > 0:
+        msg = f"tolerance must be above 0; got {tolerance}"
+        raise ValueError(msg)
+    distances = spatial.distance.cdist(here, there)
+    # one pair too far costs more than any set of pairs within the tolerance
+    too_far = tolerance * (min(distances.shape, default=0) + 1.0)
+    cost = np.where(distances <= tolerance, distances, too_far)
+    pairs = np.stack(optimize.linear_sum_assignment(cost), axis=1)
+    pairs = pairs[distances[tuple(pairs.T)] <= tolerance]
+    return Match(
+        pairs=pairs,
+        distances=distances[tuple(pairs.T)],
+        missed=np.setdiff1d(np.arange(len(there)), pairs[:, 1]),
+        spurious=np.setdiff1d(np.arange(len(here)), pairs[:, 0]),
+    )
+
+
+def surface_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.bool_]:
+    """Tell which columns touch the vacuum.
+
+    The columns are joined into triangles (Delaunay); a triangle is material if its
+    circumscribed circle is small, at most `reach` times the distance from its corners
+    to their nearest neighbours. The edges with material on one side only are the
+    outline (an alpha shape with a local alpha), and their ends the surface: of a close-
+    packed lattice, the notch that one missing column leaves belongs to it. An edge
+    less than 1.5 neighbour distances from the image's border does not count: what it
+    faces may be material that the border cuts.
+
+    Parameters
+    ----------
+    columns : Columns
+        All columns of the object. Without a ``shape`` the object is taken as whole.
+    reach : float, default 0.9
+        Largest circumradius of a triangle of material, in neighbour distances. Perfect
+        close-packed rows have 0.58, square ones 0.71, a missing column's place 1.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+        True for columns at the surface.
+
+    Raises
+    ------
+    ValueError
+        If `reach` is not positive.
+
+    References
+    ----------
+    .. [1] Edelsbrunner, Kirkpatrick, Seidel, "On the shape of a set of points in the
+       plane", IEEE Trans. Inf. Theory 29 (1983).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grid = np.argwhere(np.ones((3, 3))) * 10.0
+    >>> surface_columns(Columns(grid, np.full(9, 3.0), np.ones(9))).sum().item()
+    8
+    """
+    if not reach > 0:
+        msg = f"reach must be above 0; got {reach}"
+        raise ValueError(msg)
+    points = columns.positions
+    at_surface = np.ones(len(points), dtype=bool)
+    if len(points) < 3 or np.linalg.matrix_rank(points - points[0], tol=1e-6) < 2:
+        return at_surface  # nothing can be inside a line
+    triangles = spatial.Delaunay(points).simplices
+    nearest = spatial.KDTree(points).query(points, k=2)[0][:, 1]
+    limit = reach * nearest[triangles].mean(axis=1)
+    triangles = triangles[_circumradii(points[triangles]) <= limit]
+    at_surface[np.unique(triangles)] = False
+    edges = np.concatenate([np.roll(triangles, -k, axis=1) for k in range(3)])
+    _, first, uses = np.unique(
+        np.sort(edges[:, :2], axis=1), axis=0, return_index=True, return_counts=True
+    )
+    one, other, inner = edges[first[uses == 1]].T
+    if columns.shape is not None:
+        middle = (points[one] + points[other]) / 2
+        along = points[other] - points[one]
+        normal = np.stack([along[:, 1], -along[:, 0]], axis=1)
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        inwards = ((points[inner] - middle) * normal).sum(axis=1) > 0
+        normal[inwards] *= -1
+        step = 0.75 * (nearest[one] + nearest[other])[:, None]
+        outside = middle + step * normal
+        facing = ((outside >= 0) & (outside < columns.shape)).all(axis=1)
+        one, other = one[facing], other[facing]
+    at_surface[one] = at_surface[other] = True
+    return at_surface
+
+
+def _circumradii(corners: NDArray) -> NDArray[np.float64]:
+    """Radius of the circle through the corners (n, 3, 2) of each triangle."""
+    sides = corners - np.roll(corners, 1, axis=1)
+    lengths = np.linalg.norm(sides, axis=2)
+    twice_area = np.abs(np.linalg.det(sides[:, :2]))
+    flat = twice_area < 1e-12 * lengths.max(axis=1) ** 2
+    radii = lengths.prod(axis=1) / (2 * np.where(flat, 1.0, twice_area))
+    return np.where(flat, np.inf, radii)
+
+
+def _positions(columns: Columns | ArrayLike, name: str) -> NDArray[np.float64]:
+    if isinstance(columns, Columns):
+        return columns.positions
+    positions = np.asarray(columns, dtype=np.float64)
+    if positions.size == 0:
+        return positions.reshape(0, 2)
+    if positions.ndim != 2 or positions.shape[1] != 2:
+        msg = f"{name} must be (row, column) pairs, (n, 2); got {positions.shape}"
+        raise ValueError(msg)
+    if not np.isfinite(positions).all():
+        msg = f"{name} must be finite; got NaN or infinite positions"
+        raise ValueError(msg)
+    return positions
+
+
+def _share(right: int, wrong: int) -> float:
+    return right / (right + wrong) if right + wrong else 1.0
+
+
+def _check_options(
+    min_radius: float | None,
+    max_radius: float | None,
+    polarity: str,
+    threshold: float,
+    floor: float | None,
+) -> None:
+    for name, radius in (("min_radius", min_radius), ("max_radius", max_radius)):
+        if radius is not None and not radius > 0:
+            msg = f"{name} must be above 0; got {radius}"
+            raise ValueError(msg)
+    if floor is not None and not floor >= 0:
+        msg = f"floor must be at least 0; got {floor}"
+        raise ValueError(msg)
+    if None not in (min_radius, max_radius) and min_radius > max_radius:
+        msg = f"min_radius must not exceed max_radius ({max_radius}); got {min_radius}"
+        raise ValueError(msg)
+    if polarity not in ("auto", *_POLARITIES):
+        msg = f"polarity must be 'auto', 'bright' or 'dark'; got {polarity!r}"
+        raise ValueError(msg)
+    if not 0 <= threshold <= 1:
+        msg = f"threshold must be between 0 and 1; got {threshold}"
+        raise ValueError(msg)

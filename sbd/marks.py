@@ -1,0 +1,352 @@
+"""Marks on images: a pixel, a box, columns, an arrow, a scale bar, a coloured frame."""
+
+from typing import TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Annotation
+from numpy.typing import ArrayLike
+
+from sbd.typing import Pixel
+from sbd.validation import check_pixel
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""A rectangle of pixels: (row, column, height, width) from its upper left corner."""
+
+RED, ORANGE, PURPLE = "#d62f2a", "#f5871f", "#7a1a87"
+"""Colours of marks, of zooms within zooms, and of marks on diverging maps."""
+
+
+def mark_pixel(
+    ax: Axes, pixel: Pixel, *, colour: str = RED, size: float = 5.0
+) -> Line2D:
+    """Mark a pixel with a small square.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        A panel with an image.
+    pixel : tuple of int
+        (row, column).
+    colour : str, optional
+        Colour of the square.
+    size : float, default 5.0
+        Side of the square, whatever the zoom [points].
+
+    Returns
+    -------
+    matplotlib.lines.Line2D
+        The mark.
+
+    Raises
+    ------
+    TypeError, IndexError
+        If `pixel` is no pixel, or lies outside the panel's image.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> _ = ax.imshow([[0.0, 1.0]])
+    >>> mark_pixel(ax, (0, 1)).get_xydata().tolist()
+    [[1.0, 0.0]]
+    """
+    row, column = check_pixel(pixel, _shape(ax))
+    (mark,) = ax.plot(
+        [column], [row], "s", color=colour, markersize=size, markeredgewidth=0
+    )
+    return mark
+
+
+def mark_box(
+    ax: Axes, box: Box, colour: str = RED, *, line_width: float = 1.5
+) -> Rectangle:
+    """Draw a rectangle round some pixels.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        A panel with an image.
+    box : tuple of int
+        (row, column, height, width), from the upper left corner [pixels].
+    colour : str, optional
+        Colour of the line.
+    line_width : float, default 1.5
+        Its width [points].
+
+    Returns
+    -------
+    matplotlib.patches.Rectangle
+        The mark.
+
+    Raises
+    ------
+    ValueError
+        If the box does not lie inside the panel's image.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> _ = ax.imshow([[0.0, 1.0, 2.0]])
+    >>> mark_box(ax, (0, 1, 1, 2)).get_xy()
+    (0.5, -0.5)
+    """
+    row, column, height, width = check_box(box, _shape(ax))
+    mark = Rectangle(
+        (column - 0.5, row - 0.5),
+        width,
+        height,
+        fill=False,
+        edgecolor=colour,
+        linewidth=line_width,
+    )
+    return ax.add_patch(mark)
+
+
+def mark_columns(
+    ax: Axes,
+    positions: ArrayLike,
+    *,
+    colour: str = ORANGE,
+    size: float = 4.0,
+    filled: bool = True,
+) -> PathCollection:
+    """Mark atomic columns with dots or rings.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        A panel with an image.
+    positions : ndarray of shape (n, 2)
+        Centres as (row, column) [pixels].
+    colour : str, optional
+        Their colour.
+    size : float, default 4.0
+        Diameter of a mark [points].
+    filled : bool, default True
+        Whether to draw dots; else rings.
+
+    Returns
+    -------
+    matplotlib.collections.PathCollection
+        The marks.
+
+    Raises
+    ------
+    ValueError
+        If `positions` is not a list of pairs.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> _ = ax.imshow([[0.0, 1.0, 2.0]])
+    >>> len(mark_columns(ax, [(0, 1)]).get_offsets())
+    1
+    """
+    positions = np.asarray(positions, dtype=float)
+    if positions.ndim != 2 or positions.shape[1] != 2:
+        msg = f"positions must have shape (n, 2); got {positions.shape}"
+        raise ValueError(msg)
+    face = colour if filled else "none"
+    limits = ax.get_xlim(), ax.get_ylim()
+    marks = ax.scatter(
+        positions[:, 1],
+        positions[:, 0],
+        s=size**2,
+        facecolors=face,
+        edgecolors=colour,
+        linewidths=0 if filled else 1.0,
+    )
+    ax.set(xlim=limits[0], ylim=limits[1])
+    return marks
+
+
+def mark_arrow(
+    ax: Axes,
+    position: tuple[float, float],
+    *,
+    colour: str = PURPLE,
+    length: float = 13.0,
+    gap: float = 6.0,
+) -> Annotation:
+    """Point at a place in an image with an arrow from above.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        A panel with an image.
+    position : tuple of float
+        (row, column) of the place [pixels].
+    colour : str, optional
+        Colour of the arrow.
+    length, gap : float, default 13.0 and 6.0
+        Length of the arrow, and how far above the place it ends [points].
+
+    Returns
+    -------
+    matplotlib.text.Annotation
+        The mark.
+
+    Raises
+    ------
+    IndexError
+        If `position` lies outside the panel's image.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> _ = ax.imshow([[0.0, 1.0]])
+    >>> mark_arrow(ax, (0, 1)).xy
+    (1, 0)
+    """
+    row, column = position
+    height, width = _shape(ax)
+    if not (-0.5 <= row <= height - 0.5 and -0.5 <= column <= width - 0.5):
+        msg = f"position must lie in an image of shape {(height, width)}; got "
+        raise IndexError(msg + f"{position}")
+    style = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": gap}
+    return ax.annotate(
+        "",
+        (column, row),
+        xytext=(0, length + gap),
+        textcoords="offset points",
+        arrowprops={**style, "color": colour, "linewidth": 1.3},
+    )
+
+
+def mark_scale(
+    ax: Axes, pixel_size: float, *, length: float = 10.0, colour: str = "white"
+) -> Rectangle:
+    """Draw a scale bar into the lower left corner.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        A panel with an image.
+    pixel_size : float
+        Side of a pixel [angstrom].
+    length : float, default 10.0
+        Length of the bar [angstrom].
+    colour : str, optional
+        Colour of the bar and its label.
+
+    Returns
+    -------
+    matplotlib.patches.Rectangle
+        The bar.
+
+    Raises
+    ------
+    ValueError
+        If a length is not positive, or the bar is wider than the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> _ = ax.imshow(np.zeros((50, 80)))
+    >>> mark_scale(ax, 0.5).get_width()
+    20.0
+    """
+    height, width = _shape(ax)
+    for name, value in (("pixel_size", pixel_size), ("length", length)):
+        if not value > 0:
+            msg = f"{name} must be positive; got {value}"
+            raise ValueError(msg)
+    across = length / pixel_size
+    if across > 0.9 * width:
+        msg = (
+            f"length must be below {0.9 * width * pixel_size:g} angstrom; got {length}"
+        )
+        raise ValueError(msg)
+    left, bottom = 0.05 * width, height - 0.06 * height
+    bar = Rectangle((left, bottom - 0.02 * height), across, 0.02 * height)
+    bar.set(facecolor=colour, edgecolor="black", linewidth=0.4)
+    backing = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1.5}
+    ax.text(
+        left + across / 2,
+        bottom - 0.05 * height,
+        f"{length / 10:g} nm",
+        color=colour,
+        fontsize=8,
+        ha="center",
+        va="bottom",
+        bbox=backing,
+    )
+    return ax.add_patch(bar)
+
+
+def frame_panel(ax: Axes, colour: str = RED, *, line_width: float = 2.5) -> None:
+    """Give a panel a coloured frame, as that of the box it shows.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The panel.
+    colour : str, optional
+        Colour of the frame.
+    line_width : float, default 2.5
+        Its width [points].
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> frame_panel(ax, "#ff0000")
+    >>> ax.spines["left"].get_edgecolor()
+    (1.0, 0.0, 0.0, 1.0)
+    """
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=colour, linewidth=line_width)
+
+
+def check_box(box: Box, shape: tuple[int, int]) -> Box:
+    """Return a box as four ints, or say why it is none in an image.
+
+    Parameters
+    ----------
+    box : tuple of int
+        (row, column, height, width) [pixels].
+    shape : tuple of int
+        (height, width) of the image [pixels].
+
+    Returns
+    -------
+    tuple of int
+        The same box.
+
+    Raises
+    ------
+    ValueError
+        If it is not four whole numbers or does not lie inside.
+
+    Examples
+    --------
+    >>> check_box((1, 2, 3, 4), (10, 10))
+    (1, 2, 3, 4)
+    """
+    values = np.asarray(box)
+    if values.shape != (4,) or values.dtype.kind not in "iu":
+        msg = f"box must be four whole numbers (row, column, height, width); got {box}"
+        raise ValueError(msg)
+    row, column, height, width = map(int, values)
+    fits = row + height <= shape[0] and column + width <= shape[1]
+    if min(row, column) < 0 or min(height, width) < 1 or not fits:
+        msg = f"box must lie inside an image of shape {tuple(shape)}; got {tuple(box)}"
+        raise ValueError(msg)
+    return row, column, height, width
+
+
+def _shape(ax: Axes) -> tuple[int, int]:
+    """(height, width) of the image in a panel."""
+    if not ax.images:
+        msg = "ax must show an image before it is marked; got an empty panel"
+        raise ValueError(msg)
+    return ax.images[0].get_array().shape[:2]

@@ -1,0 +1,325 @@
+"""Teach a network to denoise, on simulated images only.
+
+An example is drawn on the fly: an image of the benchmark, at a random rotation, pixel
+size, aspect, position and dose, counted afresh. Every draw depends on (seed, step)
+alone, so a run that was killed goes on as if nothing had happened.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import nn
+from tqdm import tqdm
+
+from sbd.dataset import Benchmark
+from sbd.models import choose_device, save_model
+from sbd.noise import VACUUM
+from sbd.simulation import resample
+from sbd.structures import BOX
+from sbd.typing import Image
+
+log = logging.getLogger(__name__)
+
+_FINE = 256  # samples of the box that the examples are interpolated from
+_SEAM = 2.5  # left and right of the box, where the support does not close [angstrom]
+_BOTTOM = 7.0  # below the support [angstrom]
+_TOP = 5.0  # above the particle, where the support's other side shines in [angstrom]
+_SKY = 40.0  # of vacuum put there instead [angstrom]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How examples are drawn.
+
+    Parameters
+    ----------
+    crop : int, default 128
+        Side of an example [bins].
+    pixel : tuple of float, default (0.055, 0.080)
+        Range of pixel sizes [angstrom].
+    aspect : float, default 1.12
+        Largest ratio between the two pixel sides.
+    dose : tuple of float, default (0.1, 10.0)
+        Range of the vacuum's intensity, uniform in the logarithm [electrons/pixel].
+    paper_dose : float, default 0.6
+        Share of the examples at the paper's 0.45 electrons per pixel.
+    contrast : tuple of float, default (0.7, 1.2)
+        Range of a factor on the contrast of a third of the examples.
+    vacuum : float, default 0.08
+        Share of the examples that hold nothing but vacuum.
+    """
+
+    crop: int = 128
+    pixel: tuple[float, float] = (0.055, 0.080)
+    aspect: float = 1.12
+    dose: tuple[float, float] = (0.1, 10.0)
+    paper_dose: float = 0.6
+    contrast: tuple[float, float] = (0.7, 1.2)
+    vacuum: float = 0.08
+
+
+def draw_example(
+    image: Image, drawing: Drawing, *, binning: int, rng: np.random.Generator
+) -> tuple[Image, Image]:
+    """Draw one noisy example and its truth.
+
+    Parameters
+    ----------
+    image : ndarray of shape (128, 128)
+        A stored image of a benchmark [electrons per pixel].
+    drawing : Drawing
+        Ranges to draw from.
+    binning : int
+        Pixels along each axis whose counts are added.
+    rng : numpy.random.Generator
+        Source of the randomness.
+
+    Returns
+    -------
+    noisy, clean : ndarray of shape (crop, crop)
+        Mean counts of the bins and the expected intensity at their centres
+        [electrons per pixel].
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> flat = np.full((128, 128), 0.45, np.float32)
+    >>> noisy, clean = draw_example(flat, Drawing(crop=16), binning=4, rng=rng)
+    >>> noisy.shape
+    (16, 16)
+    """
+    n = drawing.crop
+    step = binning * rng.uniform(*drawing.pixel)  # angstrom per bin
+    stretch = drawing.aspect ** rng.uniform(-0.5, 0.5)
+    angle = rng.uniform(0, 2 * np.pi)
+    flip = rng.choice([-1.0, 1.0])
+    if rng.random() < drawing.vacuum:
+        clean = np.full((n, n), VACUUM)
+    else:
+        field, per = _field(image)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        axes = turn @ np.diag([stretch, flip / stretch]) * step / per
+        sky = _SKY / per
+        middle = [rng.uniform(0.8 * sky, field.shape[0] - 0.3 * sky),
+                  rng.uniform(0.15, 0.85) * field.shape[1]]  # fmt: skip
+        grid = np.indices((n, n)).reshape(2, -1) - (n - 1) / 2
+        places = axes @ grid + np.array(middle)[:, None]
+        clean = ndimage.map_coordinates(field, places, order=3, mode="mirror")
+        clean = clean.reshape(n, n).clip(min=0)
+    if rng.random() < 1 / 3:
+        clean = VACUUM + rng.uniform(*drawing.contrast) * (clean - VACUUM)
+    dose = VACUUM
+    if rng.random() > drawing.paper_dose:
+        dose = np.exp(rng.uniform(*np.log(drawing.dose)))
+    clean = np.clip(clean, 0, None) * dose / VACUUM
+    counts = binning**2
+    noisy = rng.poisson(counts * clean) / counts
+    return noisy.astype(np.float32), clean.astype(np.float32)
+
+
+def _field(image: Image) -> tuple[Image, float]:
+    """An image without its seams, with vacuum above; and its sampling [angstrom]."""
+    fine = resample(np.fft.fft2(image) / image.size, (_FINE, _FINE))
+    per = BOX / _FINE
+    side, bottom, top, sky = (round(x / per) for x in (_SEAM, _BOTTOM, _TOP, _SKY))
+    inner = fine[top:-bottom, side:-side]
+    return np.pad(inner, ((sky, 0), (0, 0)), mode="edge"), per
+
+
+def train(
+    model: nn.Module,
+    benchmark: Benchmark,
+    folder: str | Path,
+    *,
+    steps: int,
+    seed: int = 0,
+    batch: int = 8,
+    rate: float = 2e-3,
+    drawing: Drawing | None = None,
+    device: str = "auto",
+    bf16: bool = False,
+    save_every: int = 100,
+    progress: bool = True,
+) -> nn.Module:
+    """Train a network, or go on with a run that was begun.
+
+    Parameters
+    ----------
+    model : UNet or LatticeUNet
+        Trained in place.
+    benchmark : Benchmark
+        Only rows whose split is ``"train"`` are learnt from; the curve is measured on
+        ``"valid"``, whose structures are others.
+    folder : str or pathlib.Path
+        Gets ``checkpoint.pt``, ``curve.json`` and, at the end,
+        ``model.safetensors``.
+    steps : int
+        Optimiser steps in all.
+    seed : int, default 0
+        Of everything random.
+    batch : int, default 8
+        Examples in a step.
+    rate : float, default 2e-3
+        Largest learning rate; it warms up and falls as a cosine.
+    drawing : Drawing, optional
+        How examples are drawn.
+    device : str, default "auto"
+        See `choose_device`.
+    bf16 : bool, default False
+        Whether convolutions compute in bfloat16, twice as fast where the processor
+        has it; weights and averages stay float32.
+    save_every : int, default 100
+        Steps between checkpoints and points of the curve.
+    progress : bool, default True
+        Whether to show a bar.
+
+    Returns
+    -------
+    torch.nn.Module
+        Running average of the weights, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If `steps` is below 1, the benchmark has no training images, or `folder` holds
+        a run with other settings.
+    """
+    if steps < 1:
+        msg = f"steps must be at least 1; got {steps}"
+        raise ValueError(msg)
+    drawing = drawing or Drawing()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    where = choose_device(device)
+    settings = {
+        "class": type(model).__name__, "config": model.config, "steps": steps,
+        "seed": seed, "batch": batch, "rate": rate, "bf16": bf16, "drawing": asdict(drawing),
+    }  # fmt: skip
+    images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
+    binning = getattr(model, "binning", 1)
+    estimate = getattr(model, "denoise_binned", model)
+    probe = _probe(valid if len(valid) else images, drawing, binning, seed)
+    model.to(where, memory_format=torch.channels_last)
+    average = deepcopy(model)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rate, total_steps=steps, pct_start=min(0.05, 200 / steps)
+        if steps > 20 else 0.3, cycle_momentum=False,
+    )  # fmt: skip
+    first, curve = _resume(folder, settings, model, average, optimiser, schedule, where)
+    bar = tqdm(range(first, steps), initial=first, total=steps, disable=not progress,
+               unit="step", mininterval=10)  # fmt: skip
+    loss_sum = 0.0
+    for step in bar:
+        noisy, clean = (
+            t.to(where) for t in _draw_batch(images, drawing, binning, batch, (seed, step))
+        )
+        model.train()
+        level = clean.mean((1, 2, 3), keepdim=True)
+        with torch.autocast(where.type, torch.bfloat16, enabled=bf16):
+            error = (estimate(noisy) - clean) / level
+        # counting noise grows as one over the dose: weigh every dose about equally
+        weight = (level / VACUUM).sqrt().clamp(0.5, 4)
+        loss = (weight * error.square()).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        _update_average(average, model, decay=min(0.998, (step + 1) / (step + 10)))
+        loss_sum += float(loss.detach())
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            interval = (step + 1 - first) if not curve else step + 1 - curve[-1]["step"]
+            curve.append({
+                "step": step + 1,
+                "loss": loss_sum / max(interval, 1),
+                "psnr": _score(average, probe, where),
+            })  # fmt: skip
+            bar.set_postfix(psnr=f"{curve[-1]['psnr']:.2f}")
+            loss_sum = 0.0
+            _save(folder, settings, step + 1, curve, model, average, optimiser, schedule)
+    save_model(average, folder / "model.safetensors", notes={"training": json.dumps(settings)})
+    return average.eval()
+
+
+def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
+    rows = np.flatnonzero((benchmark.table["split"] == split).to_numpy())
+    if split == "train" and not len(rows):
+        msg = f"benchmark must hold images of split 'train'; got none of {len(benchmark)}"
+        raise ValueError(msg)
+    return np.array([benchmark[int(i)].astype(np.float16) for i in rows])
+
+
+def _draw_batch(
+    images: np.ndarray, drawing: Drawing, binning: int, batch: int, key: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(key)
+    chosen = rng.integers(len(images), size=batch)
+    pairs = [
+        draw_example(images[i].astype(np.float32), drawing, binning=binning, rng=rng)
+        for i in chosen
+    ]
+    noisy, clean = (torch.from_numpy(np.stack(x))[:, None] for x in zip(*pairs, strict=True))
+    return noisy, clean
+
+
+def _probe(images: np.ndarray, drawing: Drawing, binning: int, seed: int):  # noqa: ANN202
+    """Fixed validation examples at the paper's dose and contrast, no empty ones."""
+    fixed = Drawing(crop=drawing.crop, paper_dose=1.0, contrast=(1.0, 1.0), vacuum=0.0)
+    return _draw_batch(images, fixed, binning, 16, (seed, 2**31))
+
+
+@torch.no_grad()
+def _score(model: nn.Module, probe: Sequence[torch.Tensor], where: torch.device) -> float:
+    """PSNR on the fixed validation examples, over all their pixels [dB]."""
+    model.eval()
+    noisy, clean = (t.to(where) for t in probe)
+    estimate = getattr(model, "denoise_binned", model)(noisy)
+    return float(-10 * torch.log10((estimate - clean).square().mean()))
+
+
+@torch.no_grad()
+def _update_average(average: nn.Module, model: nn.Module, *, decay: float) -> None:
+    for ours, theirs in zip(average.parameters(), model.parameters(), strict=True):
+        ours.lerp_(theirs, 1 - decay)
+    for ours, theirs in zip(average.buffers(), model.buffers(), strict=True):
+        if ours.dtype.is_floating_point:
+            ours.lerp_(theirs, 1 - decay)
+
+
+def _save(folder, settings, step, curve, model, average, optimiser, schedule) -> None:  # noqa: ANN001, PLR0913
+    state = {
+        "settings": json.dumps(settings), "step": step, "curve": json.dumps(curve),
+        "model": model.state_dict(), "average": average.state_dict(),
+        "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+    }  # fmt: skip
+    part = folder / "checkpoint.part"
+    torch.save(state, part)
+    os.replace(part, folder / "checkpoint.pt")  # noqa: PTH105
+    part = folder / "curve.part"
+    part.write_text(json.dumps({"settings": settings, "curve": curve}, indent=1) + "\n")
+    part.replace(folder / "curve.json")
+
+
+def _resume(folder, settings, model, average, optimiser, schedule, where) -> tuple[int, list]:  # noqa: ANN001, PLR0913
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0, []
+    state = torch.load(path, map_location=where, weights_only=True)
+    if json.loads(state["settings"]) != json.loads(json.dumps(settings)):
+        msg = f"folder must be empty or hold a run with the same settings; got {folder}"
+        raise ValueError(msg)
+    model.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    optimiser.load_state_dict(state["optimiser"])
+    schedule.load_state_dict(state["schedule"])
+    log.info("going on from step %d of %s", state["step"], folder)
+    return state["step"], json.loads(state["curve"])
