@@ -55,6 +55,10 @@ notebooks: env  ## run every notebook and keep the records: notebooks/ and figur
 	@$(STAGE) "records" $(BIN)/python -m sbd.records run
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py
 
+.PHONY: smoke
+smoke: env  ## run every notebook on the smallest scale; minutes
+	@$(STAGE) "smoke" $(BIN)/python -m sbd.records run --scale smoke --to _build/smoke
+
 # --- the checks
 
 .PHONY: test

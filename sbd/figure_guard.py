@@ -9,12 +9,10 @@ so it imports next to nothing and does nothing until ``--nbval`` is given::
 """
 
 import base64
-import contextlib
 import functools
-import os
 import re
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -25,6 +23,7 @@ from sbd.digest import (
     picture_hash,
     same_but_for_rounding,
 )
+from sbd.records import kernel_environment
 
 _NOT_COMPARED = "record not compared:"
 _FOLDER = pytest.StashKey[str]()
@@ -136,21 +135,7 @@ def _scratch(config: pytest.Config) -> str:
     return config.stash[_FOLDER]
 
 
-@contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Set environment variables for the kernels that start meanwhile."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     """Skip a record whose images cannot be had, with the reason; set up its kernel."""
     if not _guarded(item):
@@ -159,10 +144,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     reason = source and _missing(source)
     if reason:
         pytest.skip(f"{_NOT_COMPARED} its source {source!r} is missing: {reason}")
-    variables = {"SBD_FIGURES": _scratch(item.config), "TQDM_DISABLE": "1"}
-    if source:
-        variables["SBD_SOURCE"] = source
-    with _environment(**variables):
+    folder = _scratch(item.config)
+    with kernel_environment(SBD_SOURCE=source, SBD_FIGURES=folder, TQDM_DISABLE="1"):
         return (yield)
 
 
@@ -194,7 +177,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401
     """Name every record that was not compared, whatever the verbosity."""
     skipped = terminalreporter.stats.get("skipped", [])
-    texts = {(r.nodeid.partition("::")[0], str(r.longrepr)) for r in skipped}
-    for path, text in sorted(t for t in texts if _NOT_COMPARED in t[1]):
-        reason = text.partition(_NOT_COMPARED)[2].rstrip("')")
-        terminalreporter.write_line(f"figure guard: {path} {_NOT_COMPARED}{reason}")
+    texts = {(r.nodeid.partition("::")[0], str(r.longrepr[-1])) for r in skipped}
+    for path, text in sorted(pair for pair in texts if _NOT_COMPARED in pair[1]):
+        terminalreporter.write_line(f"figure guard: {path}: {' '.join(text.split())}")

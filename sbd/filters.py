@@ -132,7 +132,7 @@ def spot_mask(
 
 
 def denoise_wiener(
-    noisy: Image, *, floor: str = "poisson", smoothing: float = 2.0, excess: float = 1.5
+    noisy: Image, *, floor: str = "poisson", smoothing: float = 1.5, excess: float = 1.7
 ) -> Image:
     r"""Filter with the ratio of signal power to power, Kilaas' Wiener filter.
 
@@ -148,7 +148,7 @@ def denoise_wiener(
         Recorded counts, in electrons per pixel.
     floor : {"poisson", "radial"}
         Background power: that of the shot noise, or the clipped mean over rings.
-    smoothing : float, default 2.0
+    smoothing : float, default 1.5
         Standard deviation of the Gaussian that :math:`|F|^2` is averaged with [Fourier
         pixels]; 0 for none.
     excess : float, default 1.5
@@ -190,7 +190,7 @@ def denoise_wiener(
 
 
 def denoise_absf(
-    noisy: Image, *, floor: str = "poisson", smoothing: float = 1.5, excess: float = 1.5
+    noisy: Image, *, floor: str = "poisson", smoothing: float = 1.5, excess: float = 1.7
 ) -> Image:
     r"""Subtract the average background from the amplitudes (ABSF).
 
@@ -232,7 +232,7 @@ def denoise_absf(
 
 
 def wiener_gain(
-    noisy: Image, *, floor: str = "poisson", smoothing: float = 2.0, excess: float = 1.5
+    noisy: Image, *, floor: str = "poisson", smoothing: float = 1.5, excess: float = 1.7
 ) -> Image:
     r"""Gain of the Wiener filter; that of ABSF is :math:`1 - \sqrt{1 - G}`.
 

@@ -1,19 +1,13 @@
-"""Check the book: its sources, its small extensions, and the site when it is built."""
+"""Check the book's sources, its small extensions, and that a flaw is a red build."""
 
-import functools
-import http.server
 import importlib
 import json
 import os
-import posixpath
 import re
 import shutil
 import subprocess
 import sys
-import threading
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -23,15 +17,8 @@ from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
-SITE = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
 PAGES = sorted(BOOK.glob("*.md"))
-ADDRESS = CONFIG["repository"]["url"]
-
-site = pytest.mark.site
-built = pytest.mark.skipif(
-    not (SITE / "index.html").exists(), reason="no _build/html: run `make book`"
-)
 page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 
 
@@ -126,7 +113,8 @@ def write_project(root, *, cell=RUN, text="Fine."):
     )
     (root / "book" / "intro.md").write_text(f"# Cover\n\n{text}\n")
     title = {"cell_type": "markdown", "metadata": {}, "source": "# One"}
-    record = {"cells": [title, cell], "metadata": {}, "nbformat": 4}
+    python = {"language_info": {"name": "python"}}
+    record = {"cells": [title, cell], "metadata": python, "nbformat": 4}
     for folder in ("notebooks", "figures"):
         (root / folder).mkdir()
     path = root / "notebooks" / "00_one.ipynb"
@@ -304,8 +292,8 @@ def test_with_an_address_there_are_all_buttons(extension):
 
 
 def build(root, *options):
-    # the very command, with this Python's packages
-    command = [sys.executable, "-m", "jupyter_book", "build", "book/", *options]
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [jupyter_book, "build", "book/", *options]
     return subprocess.run(
         command, cwd=root, capture_output=True, text=True, check=False
     )
@@ -318,17 +306,9 @@ STRICT = ("-W", "-n", "--keep-going", "--all")
 def test_a_sound_book_is_built(tmp_path, monkeypatch):
     monkeypatch.delenv("SBD_BOOK_RECORDS", raising=False)
     (tmp_path / "book").mkdir()
-    write_project(
-        tmp_path, text="{number}`00_one:network.psnr:.1f` dB, {cite}`mohan2022`"
-    )
+    write_project(tmp_path, text="{number}`00_one:network.psnr:.1f` dB")
     done = build(tmp_path, *STRICT)
-    # the bibliography, which the citation needs, is on no page of this small book
-    assert done.returncode != 0
-    (tmp_path / "book" / "intro.md").write_text(
-        "# Cover\n\n{number}`00_one:network.psnr:.1f` dB\n"
-    )
-    done = build(tmp_path, *STRICT)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout + done.stderr
     assert ">36.7<" in (tmp_path / "_build/html/intro.html").read_text("utf8")
 
 
@@ -349,184 +329,3 @@ def test_a_flaw_makes_the_build_red(tmp_path, monkeypatch, flaw, options, messag
     done = build(tmp_path, *options)
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
-
-
-# --- the built site
-
-
-class Links(HTMLParser):
-    """Collect what a page refers to, and what can be referred to in it."""
-
-    SOURCES = {  # tag: attribute that makes the browser ask for a file
-        **dict.fromkeys(["script", "img", "iframe", "source", "video", "embed"], "src"),
-        **{"link": "href", "object": "data"},
-    }
-
-    def __init__(self, path):
-        super().__init__()
-        self.assets, self.links, self.ids, self.images = [], [], set(), []
-        self.feed(path.read_text("utf8"))
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.ids |= {attrs[key] for key in ("id", "name") if attrs.get(key)}
-        if tag in self.SOURCES and attrs.get(self.SOURCES[tag]):
-            self.assets.append(attrs[self.SOURCES[tag]])
-        if tag == "a" and attrs.get("href"):
-            self.links.append(attrs["href"])
-        if tag == "img":
-            self.images.append(attrs)
-
-
-@functools.cache
-def parsed():
-    # webpack-macros.html is a template of the theme's, not a page
-    paths = [p for p in SITE.rglob("*.html") if p.name != "webpack-macros.html"]
-    return {path: Links(path) for path in paths}
-
-
-def is_foreign(address):
-    return bool(re.match(r"(?:https?:)?//", address))
-
-
-@site
-@built
-def test_no_page_asks_another_site_for_anything():
-    found = {a for links in parsed().values() for a in links.assets if is_foreign(a)}
-    assert found == set()
-    for css in SITE.rglob("*.css"):
-        urls = re.findall(
-            r"(?:url\(|@import)\s*[\"']?([^\"')]+)", css.read_text("utf8")
-        )
-        assert not [url for url in urls if is_foreign(url)], css.name
-
-
-@site
-@built
-def test_every_internal_link_leads_somewhere():
-    broken = []
-    for path, links in parsed().items():
-        for address in links.assets + links.links:
-            parts = urlsplit(address)
-            if parts.scheme or parts.netloc or address.startswith("#top"):
-                continue
-            target = path
-            if parts.path:
-                target = SITE / posixpath.normpath(
-                    (path.parent.relative_to(SITE) / unquote(parts.path)).as_posix()
-                )
-            anchors = parsed()[target].ids if target in parsed() else {parts.fragment}
-            if not target.exists() or (
-                parts.fragment and parts.fragment not in anchors
-            ):
-                broken.append(f"{path.name}: {address}")
-    assert broken == []
-
-
-@site
-@built
-def test_every_image_has_words_for_those_who_cannot_see_it():
-    for path, links in parsed().items():
-        for image in links.images:
-            alt = (image.get("alt") or "").strip()
-            assert alt, f"{path.name}: {image.get('src')}"
-            assert not alt.endswith((".png", ".svg")), f"{path.name}: {alt} is a path"
-
-
-@site
-@built
-def test_dark_mode_leaves_grey_levels_alone():
-    css = (SITE / "_static" / "book.css").read_text("utf8")
-    rule = re.search(r'\[data-theme="dark"\] img[^{]*\{[^}]*\}', css)[0]
-    assert "filter: none" in rule
-    # it has the theme's own selector, so it only wins when it comes last
-    for path in SITE.glob("*.html"):
-        text = path.read_text("utf8")
-        if "sphinx-book-theme.css" in text:
-            assert text.rindex("sphinx-book-theme.css") < text.rindex("book.css?v=")
-
-
-@site
-@built
-def test_no_page_shows_a_failed_cell():
-    for path in parsed():
-        assert 'class="output traceback' not in path.read_text("utf8"), path.name
-
-
-@site
-@built
-@pytest.mark.parametrize("name", [n for n in contents() if "/" in n])
-def test_buttons_lead_to_the_repository_or_are_not_there(name):
-    links = parsed()[SITE / f"{name}.html"].links
-    colab = [a for a in links if a.startswith("https://colab.research.google.com/")]
-    edits = [a for a in links if "/edit/" in a]
-    if ADDRESS:
-        place = ADDRESS.removeprefix("https://")
-        start = "https://colab.research.google.com/" + place.replace(".com", "", 1)
-        assert colab == [f"{start}/blob/main/{name}.ipynb"]
-        assert edits == [f"{ADDRESS}/edit/main/{name}.py"]
-    else:
-        assert colab + edits == []
-
-
-HARNESS = """<body><pre></pre><script>(async () => {
-  const report = [];
-  for (const page of PAGES) {
-    const frame = document.createElement("iframe");
-    frame.style.cssText = "width:390px;height:844px;border:0";
-    document.body.append(frame);
-    await new Promise(done => { frame.onload = done; frame.src = page; });
-    await new Promise(done => setTimeout(done, 2500));
-    const view = frame.contentWindow, html = view.document.documentElement;
-    report.push({page, excess: html.scrollWidth - 390,
-      foreign: view.performance.getEntriesByType("resource").map(r => r.name)
-        .filter(name => !name.startsWith(location.origin)),
-      broken: [...view.document.images].filter(i => !i.naturalWidth).map(i => i.src),
-      raw: view.document.querySelectorAll(".math:not(:has(mjx-container))").length,
-      errors: view.document.querySelectorAll("mjx-merror").length});
-    frame.remove();
-  }
-  document.querySelector("pre").textContent = JSON.stringify(report);
-})();</script></body>"""
-
-
-@pytest.fixture
-def served(tmp_path):
-    """Serve the site on 127.0.0.1 beside a page that looks at all others."""
-    copy = tmp_path / "site"
-    shutil.copytree(SITE, copy)
-    names = [f"{name}.html" for name in contents()]
-    (copy / "harness.html").write_text(HARNESS.replace("PAGES", json.dumps(names)))
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            """Keep the test's output clean."""
-
-    handler = functools.partial(Quiet, directory=copy)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/harness.html"
-        server.shutdown()
-
-
-@site
-@built
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
-def test_a_phone_shows_every_page_without_sideways_scrolling(served, tmp_path):
-    command = [
-        *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-        *("--no-first-run", "--disable-background-networking", "--disable-sync"),
-        *("--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"),
-        *("--virtual-time-budget=90000", "--dump-dom", served),
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=300
-    )
-    report = json.loads(re.search(r"<pre>(.*)</pre>", done.stdout)[1])
-    assert len(report) == len(contents())
-    for found in report:
-        assert found["excess"] <= 0, found
-        assert not found["foreign"], found
-        assert not found["broken"], found
-        assert found["raw"] == found["errors"] == 0, found

@@ -1,0 +1,363 @@
+"""From a noisy image to an estimate of the clean one: networks and their rivals.
+
+A denoiser is any function image -> image. The Fourier filters are in `sbd.filters` and
+`sbd.windows`, PURE-LET is in `sbd.purelet`.
+"""
+
+import copy
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+
+from sbd.anscombe import stabilise, unstabilise
+from sbd.binning import bin_counts, unbin
+from sbd.models import choose_device, load_model
+from sbd.typing import Denoiser, Image
+from sbd.validation import check_image
+
+_SMALLEST = 16  # pixels; what the networks are made for
+
+
+def denoise(
+    noisy: Image,
+    model: torch.nn.Module | str | Path | None = None,
+    *,
+    device: str = "auto",
+) -> Image:
+    """Denoise a micrograph with the network that comes with this library.
+
+    The one call a newcomer needs; the same as `denoise_network`.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel; at least 16 x 16 pixels.
+    model : torch.nn.Module, str or pathlib.Path, optional
+        A network, or what `load_model` takes. None takes the default weights.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute. A GPU that is asked for and missing is replaced by the CPU,
+        with a warning.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        Estimate as float32, in electrons per pixel.
+
+    Raises
+    ------
+    TypeError
+        If `noisy` does not hold real numbers, or `model` is none of these.
+    ValueError
+        If `noisy` is too small, not two-dimensional, not finite or has a negative
+        count, or if there is no such device or the file is no checkpoint.
+    FileNotFoundError
+        If `model` is neither a known name nor a file.
+
+    See Also
+    --------
+    denoise_network : The same, by its full name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> denoise(np.ones((20, 30)), torch.nn.Identity(), device="cpu").shape
+    (20, 30)
+    """
+    return denoise_network(noisy, model, device=device)
+
+
+def denoise_network(
+    noisy: Image,
+    model: torch.nn.Module | str | Path | None = None,
+    *,
+    device: str = "auto",
+) -> Image:
+    """Denoise with a network that was trained on simulated images.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel; at least 16 x 16 pixels.
+    model : torch.nn.Module, str or pathlib.Path, optional
+        A network that maps (1, 1, height, width) to the same shape, used in evaluation
+        mode and left as it came; or what `load_model` takes. None takes the default
+        weights. In a loop, load the model once and hand it over.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute. A GPU that is asked for and missing is replaced by the CPU,
+        with a warning.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        Estimate as float32, in electrons per pixel.
+
+    Raises
+    ------
+    TypeError
+        If `noisy` does not hold real numbers, or `model` is none of these.
+    ValueError
+        If `noisy` is too small, not two-dimensional, not finite or has a negative
+        count, or if there is no such device or the file is no checkpoint.
+    FileNotFoundError
+        If `model` is neither a known name nor a file.
+
+    References
+    ----------
+    .. [1] Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
+       Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> blur = torch.nn.AvgPool2d(3, stride=1, padding=1)
+    >>> denoise_network(np.full((16, 17), 9.0), blur, device="cpu")[1, 1].item()
+    9.0
+    """
+    noisy = check_image(noisy, "noisy", counts=True)
+    if min(noisy.shape) < _SMALLEST:
+        msg = f"noisy must be at least 16 x 16 pixels; got shape {noisy.shape}"
+        raise ValueError(msg)
+    place = choose_device(device)
+    if isinstance(model, torch.nn.Module):
+        if any(parameter.device.type != place.type for parameter in model.parameters()):
+            model = copy.deepcopy(model)  # the caller's stays where it is
+    elif model is None or isinstance(model, str | Path):
+        model = load_model(model)
+    else:
+        msg = f"model must be a network, a name or a path; got {model!r}"
+        raise TypeError(msg)
+    counts = torch.as_tensor(noisy.astype(np.float32), device=place)[None, None]
+    was_training = model.training
+    try:
+        # not inference_mode: tables that a model caches must serve gradients later
+        with torch.no_grad():
+            estimate = model.to(place).eval()(counts)
+    finally:
+        model.train(was_training)
+    if estimate.shape != counts.shape:
+        msg = f"model must return shape {counts.shape}; got {estimate.shape}"
+        raise ValueError(msg)
+    return estimate[0, 0].float().cpu().numpy()
+
+
+def denoise_constant(noisy: Image) -> Image:
+    """Replace an image by its mean: the row that every table must beat.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        The mean everywhere, as float32, in electrons per pixel.
+
+    Raises
+    ------
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is empty, not two-dimensional, not finite or has a negative count.
+
+    Examples
+    --------
+    >>> denoise_constant([[0, 1], [2, 1]]).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
+    noisy = check_image(noisy, "noisy", counts=True)
+    return np.full(noisy.shape, noisy.mean(dtype=np.float64), np.float32)
+
+
+def denoise_gaussian(noisy: Image, *, sigma: float = 7.5) -> Image:
+    """Blur an image, mirrored at its border.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+    sigma : float, default 7.5
+        Standard deviation of the Gaussian [pixels].
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        Estimate as float32, in electrons per pixel.
+
+    Raises
+    ------
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is empty, not two-dimensional, not finite or has a negative count, or
+        if `sigma` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> denoise_gaussian(np.full((3, 4), 2.0)).shape
+    (3, 4)
+    """
+    noisy = check_image(noisy, "noisy", counts=True)
+    if not (np.isfinite(sigma) and sigma > 0):
+        msg = f"sigma must be positive; got {sigma!r}"
+        raise ValueError(msg)
+    return ndimage.gaussian_filter(noisy.astype(np.float32), sigma, mode="reflect")
+
+
+def denoise_vst(
+    noisy: Image,
+    *,
+    inner: str | Denoiser = "nlm",
+    binning: int = 10,
+    read_noise: float = 0.0,
+) -> Image:
+    """Make the noise Gaussian, remove it with a denoiser made for that, and go back.
+
+    Counts are binned first: the transform fails below about one electron a pixel, and
+    the image is oversampled anyway. Then the generalised Anscombe transform brings the
+    noise to standard deviation 1, and the exact unbiased inverse undoes it.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+    inner : {"nlm", "tv"} or callable, default "nlm"
+        Denoiser for Gaussian noise of standard deviation 1: non-local means, total
+        variation, or any function from image to image.
+    binning : int, default 10
+        Width of the bins [pixels].
+    read_noise : float, default 0.0
+        Standard deviation of the detector's Gaussian noise, in electrons per pixel.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        Estimate as float32, in electrons per pixel.
+
+    Raises
+    ------
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is empty, not two-dimensional, not finite or has a negative count; if
+        there is no such `inner`, or it returns another shape; or if `binning` or
+        `read_noise` is out of range.
+
+    References
+    ----------
+    .. [1] Anscombe, "The transformation of Poisson, binomial and negative-binomial
+       data", Biometrika 35 (1948) 246.
+    .. [2] Makitalo, Foi, "Optimal inversion of the Anscombe transformation in low-count
+       Poisson image denoising", IEEE Trans. Image Processing 20 (2011) 99.
+    .. [3] Makitalo, Foi, "Optimal inversion of the generalized Anscombe transformation
+       for Poisson-Gaussian noise", IEEE Trans. Image Processing 22 (2013) 91.
+    .. [4] Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005.
+    .. [5] Chambolle, "An algorithm for total variation minimization and applications",
+       J. Math. Imaging and Vision 20 (2004) 89.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vacuum = np.random.default_rng(0).poisson(0.45, (90, 75))
+    >>> float(denoise_vst(vacuum, inner="tv").std()) < 0.04
+    True
+    """
+    noisy = check_image(noisy, "noisy", counts=True)
+    if not (np.isfinite(read_noise) and read_noise >= 0):
+        msg = f"read_noise must not be negative; got {read_noise!r}"
+        raise ValueError(msg)
+    if callable(inner):
+        remove = inner
+    elif inner in ("nlm", "tv"):
+        remove = {"nlm": _remove_by_patches, "tv": _remove_by_variation}[inner]
+    else:
+        msg = f"inner must be 'nlm', 'tv' or a function; got {inner!r}"
+        raise ValueError(msg)
+    counts = bin_counts(noisy, binning)
+    read = read_noise * binning
+    estimate = np.asarray(remove(stabilise(counts, read_noise=read)))
+    if estimate.shape != counts.shape:
+        msg = f"inner must return shape {counts.shape}; got {estimate.shape}"
+        raise ValueError(msg)
+    return unbin(unstabilise(estimate, read_noise=read), binning, noisy.shape)
+
+
+def denoise_bm3d(
+    noisy: Image, *, binning: int = 10, profile: str = "vn", read_noise: float = 0.0
+) -> Image:
+    """Denoise binned, variance-stabilised counts with BM3D, where it is installed.
+
+    The package ``bm3d`` is free for non-commercial use only, so it is no part of this
+    library's environment; ``python -m pip install bm3d`` adds it.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+    binning : int, default 10
+        Width of the bins [pixels].
+    profile : str, default "vn"
+        Settings of that package; "vn" is its profile for very noisy images.
+    read_noise : float, default 0.0
+        Standard deviation of the detector's Gaussian noise, in electrons per pixel.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        Estimate as float32, in electrons per pixel.
+
+    Raises
+    ------
+    ImportError
+        If the package bm3d is not installed.
+    TypeError, ValueError
+        As for `denoise_vst`; and if the binned image is smaller than 8 x 8.
+
+    References
+    ----------
+    .. [1] Dabov, Foi, Katkovnik, Egiazarian, "Image denoising by sparse 3-D transform-
+       domain collaborative filtering", IEEE Trans. Image Processing 16 (2007) 2080.
+
+    Examples
+    --------
+    >>> denoise_bm3d([[-1.0]])
+    Traceback (most recent call last):
+    ValueError: noisy must hold electron counts...
+    """
+    noisy = check_image(noisy, "noisy", counts=True)
+    if importlib.util.find_spec("bm3d") is None:
+        msg = (
+            "denoise_bm3d needs the package bm3d, which is free for non-commercial use "
+            "only and therefore not installed with sbd; if its licence suits you, run "
+            "python -m pip install bm3d"
+        )
+        raise ImportError(msg)
+    if min(noisy.shape) < 8 * binning:
+        msg = (
+            f"noisy must be at least {8 * binning} pixels high and wide for a binning "
+            f"of {binning}; got shape {noisy.shape}"
+        )
+        raise ValueError(msg)
+    import bm3d  # optional, see above
+
+    def inner(stabilised: Image) -> Image:
+        return bm3d.bm3d(stabilised.astype(np.float64), 1.0, profile)
+
+    return denoise_vst(noisy, inner=inner, binning=binning, read_noise=read_noise)
+
+
+def _remove_by_patches(stabilised: Image) -> Image:
+    return denoise_nl_means(
+        stabilised, patch_size=17, patch_distance=30, h=0.3, sigma=1.0, fast_mode=True
+    )
+
+
+def _remove_by_variation(stabilised: Image) -> Image:
+    return denoise_tv_chambolle(stabilised, weight=0.5, eps=1e-5, max_num_iter=500)

@@ -1,0 +1,71 @@
+"""Check the windowed Fourier view and the interpolation."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import fft
+
+from sbd.spectra import upsample, windowed_fourier
+
+
+def lattice(n=96, period=8.0):
+    row, column = np.mgrid[:n, :n]
+    wave = np.cos(2 * np.pi * row / period) + np.cos(2 * np.pi * (column + row) / period)
+    return torch.tensor(0.45 * (1 + 0.2 * wave))[None, None]
+
+
+def view(image, **options):
+    options = {"window": 32, "hop": 8, "thresholds": [8.0], "counts": 16, **options}
+    return windowed_fourier(image, **options)[0]
+
+
+def test_a_lattice_without_noise_passes():
+    clean = lattice()
+    error = (view(clean, counts=10_000) - clean).abs()
+    # far above the floor everything of a wave but its window's far side lobes is kept
+    assert error[..., 16:-16, 16:-16].max() < 2e-3
+
+
+def test_a_lattice_comes_out_of_the_noise():
+    clean = lattice()
+    noisy = torch.tensor(np.random.default_rng(0).poisson(16 * clean.numpy()) / 16)
+    before, after = ((x - clean).square().mean() for x in (noisy, view(noisy)))
+    assert after < before / 15
+
+
+def test_a_strict_threshold_leaves_vacuum_flat_and_a_loose_one_does_not():
+    vacuum = torch.tensor(np.random.default_rng(0).poisson(7.2, (1, 1, 128, 128)) / 16)
+    # noise passes with probability exp(-k): of 513 coefficients a window exp(-14) leaves
+    # 4e-4, exp(-2) some 70
+    strict, loose = (view(vacuum, thresholds=[k]) for k in (14.0, 2.0))
+    # what remains is the windows' means: sqrt(0.45 / 16 / 341 effective pixels) = 0.009
+    assert strict.std() < 0.009 < 3 * 0.009 < loose.std()
+
+
+def test_thresholds_share_their_windows():
+    image = lattice()
+    both = windowed_fourier(image, window=32, hop=8, thresholds=[3.0, 9.0], counts=16)
+    for k, estimate in zip((3.0, 9.0), both, strict=True):
+        torch.testing.assert_close(estimate, view(image, thresholds=[k]))
+
+
+def test_the_gradient_is_the_derivative_with_the_kept_set_fixed():
+    image = lattice(40).clone().requires_grad_()
+    value = view(image)[0, 0, 20, 21]
+    (gradient,) = torch.autograd.grad(value, image)
+    # with the kept set and the weights fixed the filter is linear: f(y) = <grad f, y>
+    torch.testing.assert_close((gradient * image).sum(), value)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (33, 70), (5, 200)])
+def test_images_of_any_shape_keep_their_shape(shape):
+    assert view(torch.ones(2, 1, *shape)).shape == (2, 1, *shape)
+
+
+def test_interpolation_is_the_cosine_series():
+    image = np.random.default_rng(0).random((6, 7))
+    padded = np.zeros((24, 28))
+    padded[:6, :7] = fft.dctn(image, norm="ortho")
+    expected = fft.idctn(padded, norm="ortho") * 4
+    ours = upsample(torch.tensor(image)[None, None], (24, 28))[0, 0]
+    np.testing.assert_allclose(ours, expected, atol=1e-12)

@@ -1,0 +1,82 @@
+"""Check the atoms."""
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+import sbd
+from sbd.structures import BOX, PARTICLES, PT_LATTICE, THICKNESSES, defect_labels
+
+EVERY = [(p, d) for p in PARTICLES for d in defect_labels(p)]
+
+
+def neighbours(atoms):
+    return cKDTree(atoms.positions).query(atoms.positions, k=2)[0][:, 1]
+
+
+@pytest.mark.parametrize(("particle", "defect"), EVERY)
+def test_no_two_atoms_are_closer_than_chemistry_allows(particle, defect):
+    atoms = sbd.pt_on_ceria(particle, defect, thickness=40.0)
+    # the closest pairs of the model are Pt and O at the interface, 1.6 angstrom
+    assert neighbours(atoms).min() > 1.5
+    platinum = atoms[atoms.symbols == "Pt"]
+    # nearest neighbours of an fcc lattice are a / sqrt(2) apart
+    np.testing.assert_allclose(neighbours(platinum), PT_LATTICE / np.sqrt(2), rtol=1e-6)
+
+
+def test_ceria_is_stoichiometric_and_bonded():
+    atoms = sbd.pt_on_ceria("PtNp1", thickness=40.0)
+    assert atoms.symbols.count("O") == 2 * atoms.symbols.count("Ce")
+    oxide = atoms[~(atoms.symbols == "Pt")]
+    # the Ce-O bond of fluorite is a sqrt(3) / 4
+    np.testing.assert_allclose(neighbours(oxide), 5.4 * np.sqrt(3) / 4, rtol=1e-5)
+
+
+def test_the_published_particle_has_its_atoms():
+    counts = {d: sbd.pt_on_ceria("PtNp2", d).symbols.count("Pt") for d in
+              ("D0", "S3_5", "S5_5", "S3_2-S5_2", "S1-2_2-S3_1")}  # fmt: skip
+    # the authors' names say how many atoms were taken or put on
+    assert counts["D0"] == 300
+    assert {d: n - 300 for d, n in counts.items() if d != "D0"} == {
+        "S3_5": -5, "S5_5": -5, "S3_2-S5_2": -4, "S1-2_2-S3_1": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("thickness", THICKNESSES)
+def test_the_support_is_as_thick_as_whole_periods_allow(thickness):
+    atoms = sbd.pt_on_ceria(thickness=thickness)
+    cerium = atoms.positions[atoms.symbols == "Ce", 2]
+    period = 5.4 / np.sqrt(2)
+    assert abs(np.ptp(cerium) + period / 2 - thickness) <= period / 2 + 1e-6
+
+
+def test_atoms_lie_in_the_box_and_remember_what_was_asked_for():
+    atoms = sbd.pt_on_ceria("PtNp3", "D1", thickness=30.0, tilt=(0, 2))
+    assert atoms.positions.min() > 0
+    assert (atoms.positions < atoms.cell.lengths()).all()
+    assert atoms.cell.lengths()[0] == BOX
+    assert atoms.info == {
+        "particle": "PtNp3", "defect": "D1", "thickness": 30.0, "tilt": (0.0, 2.0),
+    }  # fmt: skip
+
+
+def test_a_defect_of_ones_own_takes_atoms_from_its_site():
+    perfect = sbd.pt_on_ceria("PtNp4")
+    edited = sbd.pt_on_ceria("PtNp4", [(0, 1, -2)])
+    assert perfect.symbols.count("Pt") - edited.symbols.count("Pt") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("PtNp9",), {}, "particle must be one of PtNp1, .*; got 'PtNp9'"),
+        (("PtNp4", "D7"), {}, "defect of PtNp4 must be one of D0, D1; got 'D7'"),
+        (("PtNp4", [(9, 0, -1)]), {}, r"name a site of PtNp4; got \(9, 0\)"),
+        (("PtNp4", [(0, 0, -9)]), {}, r"leave 0 to 20 atoms .* got \(0, 0, -9\)"),
+        ((), {"thickness": 1.0}, "thickness must be 10 to 200 angstrom; got 1.0"),
+        ((), {"tilt": (0, 45)}, "tilt must be two angles of at most 10 degrees"),
+    ],
+)
+def test_impossible_structures_are_refused(arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        sbd.pt_on_ceria(*arguments, **options)

@@ -1,0 +1,123 @@
+"""Check the training loop on a benchmark of two tiny simulations."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import sbd
+from sbd.dataset import Recipe
+from sbd.training import Drawing, draw_example
+
+SMALL = Drawing(crop=32)
+
+
+@pytest.fixture(scope="module")
+def benchmark(tmp_path_factory):
+    return sbd.simulate_benchmark(
+        tmp_path_factory.mktemp("benchmark"),
+        recipes=(Recipe("PtNp4", "D0", 10.0), Recipe("PtNp1", "Dh", 10.0)),
+        tilts=((3.0, 0.0),), defoci=(6.0,), grid=64, progress=False,
+    )  # fmt: skip
+
+
+def run(benchmark, folder, *, steps=6, seed=0, **options):
+    torch.manual_seed(seed)
+    model = sbd.LatticeUNet(scales=2, channels=4)
+    options = {"batch": 2, "save_every": 2, "device": "cpu", "progress": False, **options}
+    return sbd.train(
+        model, benchmark, folder, steps=steps, seed=seed, drawing=SMALL, **options
+    )
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(),
+                                                 b.state_dict().values(), strict=True))  # fmt: skip
+
+
+def test_training_lowers_the_loss(benchmark, tmp_path):
+    torch.manual_seed(0)
+    drawing = Drawing(crop=32, paper_dose=1.0)
+    sbd.train(sbd.UNet(scales=2, channels=8), benchmark, tmp_path, steps=40, batch=4,
+              drawing=drawing, save_every=10, device="cpu", progress=False)  # fmt: skip
+    curve = json.loads((tmp_path / "curve.json").read_text())["curve"]
+    assert [point["step"] for point in curve] == [10, 20, 30, 40]
+    # from a random network's error to the order of the image's own contrast
+    assert curve[-1]["loss"] < curve[0]["loss"] / 2
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(benchmark, tmp_path):
+    first, second, third = (
+        run(benchmark, tmp_path / str(i), seed=seed) for i, seed in enumerate((0, 0, 1))
+    )
+    assert same(first, second)
+    assert not same(first, third)
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_killed_run_ends_like_one_that_was_not(benchmark, tmp_path, monkeypatch):
+    whole = run(benchmark, tmp_path / "whole")
+    import sbd.training
+
+    real, calls = sbd.training._draw_batch, []
+
+    def dies(*arguments):
+        calls.append(arguments)
+        if len(calls) == 6:  # the probe and five steps: one step after a checkpoint
+            raise Killed
+        return real(*arguments)
+
+    monkeypatch.setattr(sbd.training, "_draw_batch", dies)
+    with pytest.raises(Killed):
+        run(benchmark, tmp_path / "broken")
+    monkeypatch.undo()
+    resumed = run(benchmark, tmp_path / "broken")
+    assert same(whole, resumed)
+    curves = [(tmp_path / n / "curve.json").read_text() for n in ("whole", "broken")]
+    assert curves[0] == curves[1]
+
+
+def test_the_result_is_a_file_that_loads(benchmark, tmp_path):
+    model = run(benchmark, tmp_path)
+    assert same(model, sbd.load_model(tmp_path / "model.safetensors"))
+
+
+def test_other_settings_do_not_mix_into_a_run(benchmark, tmp_path):
+    run(benchmark, tmp_path)
+    with pytest.raises(ValueError, match="same settings"):
+        run(benchmark, tmp_path, steps=8)
+
+
+def test_steps_and_data_are_asked_for(benchmark, tmp_path):
+    with pytest.raises(ValueError, match="steps must be at least 1; got 0"):
+        run(benchmark, tmp_path, steps=0)
+    empty = sbd.simulate_benchmark(
+        tmp_path / "empty", recipes=(), tilts=((0.0, 0.0),), defoci=(0.0,), progress=False
+    )
+    with pytest.raises(ValueError, match="must hold images of split 'train'"):
+        run(empty, tmp_path)
+
+
+def test_examples_are_poisson_counts_of_their_truth(benchmark):
+    drawing = Drawing(crop=96, paper_dose=1.0, vacuum=1.0)
+    rng = np.random.default_rng(0)
+    noisy, clean = draw_example(benchmark[0], drawing, binning=4, rng=rng)
+    # 9,216 means of 16 counts of 0.45: standard errors 0.0017 and 1.5 % of the variance
+    assert noisy.mean() == pytest.approx(clean.mean(), abs=4 * 0.0017)
+    assert (noisy - clean).var() == pytest.approx(0.45 / 16, rel=0.06)
+
+
+def test_an_example_follows_from_its_generator(benchmark):
+    pairs = [draw_example(benchmark[0], SMALL, binning=4, rng=np.random.default_rng(5))
+             for _ in range(2)]  # fmt: skip
+    np.testing.assert_array_equal(pairs[0], pairs[1])
+
+
+def test_vacuum_above_the_particle_is_flat(benchmark):
+    field, _ = sbd.training._field(benchmark[0])
+    assert np.ptp(field[:150], axis=0).max() < 1e-6
+    assert field[:100].mean() == pytest.approx(sbd.VACUUM, abs=0.005)
