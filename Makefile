@@ -59,6 +59,17 @@ notebooks: env  ## run every notebook and keep the records: notebooks/ and figur
 smoke: env  ## run every notebook on the smallest scale; minutes
 	@$(STAGE) "smoke" $(BIN)/python -m sbd.records run --scale smoke --to _build/smoke
 
+.PHONY: weights
+weights: env  ## simulate the benchmark and train the default weights; an hour, resumes
+	$(BIN)/sbd simulate data/benchmark --workers 2
+	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/default --steps 2200 --bf16 \
+	    --seed 0 --device cpu
+	$(BIN)/python .ci/weights.py data/default data/benchmark $$(git rev-parse HEAD)
+
+.PHONY: assets
+assets: env  ## simulate the bundled micrograph again and print its digest
+	$(BIN)/python .ci/assets.py
+
 # --- the checks
 
 .PHONY: test

@@ -27,6 +27,7 @@ __all__ = [
     "example_micrograph",
     "exit_wave",
     "fetch",
+    "fetch_clean",
     "field_of_view",
     "find_columns",
     "form_image",
@@ -37,19 +38,29 @@ __all__ = [
     "mark_box",
     "mark_pixel",
     "match_columns",
+    "particle_boxes",
     "poisson_noise",
     "psnr",
     "pt_on_ceria",
     "save_figure",
     "save_model",
     "show_images",
+    "show_scores",
     "simulate_benchmark",
     "ssim",
     "surface_columns",
     "train",
+    "unsupported_columns",
 ]
 
-from .columns import Columns, find_columns, match_columns, surface_columns
+from .charts import show_scores
+from .columns import (
+    Columns,
+    find_columns,
+    match_columns,
+    particle_boxes,
+    surface_columns,
+)
 from .dataset import Benchmark, simulate_benchmark
 from .denoisers import (
     denoise,
@@ -59,15 +70,15 @@ from .denoisers import (
     denoise_network,
     denoise_vst,
 )
-from .examples import example_micrograph
-from .filters import (
-    denoise_absf,
-    denoise_spot_filter,
-    denoise_wiener,
-    denoise_windowed_fourier,
-)
+from .examples import example_micrograph, fetch_clean
+from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
 from .jacobian import jacobian_row
-from .likelihood import column_significance, likelihood_map, log_likelihood_ratio
+from .likelihood import (
+    column_significance,
+    likelihood_map,
+    log_likelihood_ratio,
+    unsupported_columns,
+)
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .models import LatticeUNet, UNet, field_of_view, load_model, save_model
 from .noise import VACUUM, poisson_noise
@@ -78,3 +89,4 @@ from .scales import Scale, at_scale
 from .simulation import ExitWave, Microscope, exit_wave, form_image
 from .structures import pt_on_ceria
 from .training import train
+from .windows import denoise_windowed_fourier

@@ -44,7 +44,7 @@ def unstabilise(stabilised: Image, *, read_noise: float = 0.0) -> Image:
     """Find the intensity whose stabilised counts have a given mean.
 
     The exact unbiased inverse: tabulated from the Poisson distribution up to 400
-    electrons, continued by its asymptotic series. Read noise is taken off as a
+    electrons, the asymptotic formula beyond. Read noise is taken off as a
     variance, which is accurate enough [2]_.
 
     Parameters
@@ -82,7 +82,6 @@ def unstabilise(stabilised: Image, *, read_noise: float = 0.0) -> Image:
     )
     mean = np.exp(log_probability) @ stabilise(counts)
     root = np.maximum(stabilised, mean[0])  # what no electron at all looks like
-    series = np.sqrt(1.5) / 4 / root - 11 / 8 / root**2 + np.sqrt(1.5) * 5 / 8 / root**3
-    beyond = root**2 / 4 - 1 / 8 + series
+    beyond = root**2 / 4 - 1 / 8
     result = np.where(root < mean[-1], np.interp(root, mean, intensity), beyond)
     return np.maximum(result - read_noise**2, 0)

@@ -35,7 +35,7 @@ def bin_counts(noisy: Image, width: int) -> Image:
     >>> bin_counts(np.ones((5, 4)), 2).tolist()
     [[4.0, 4.0], [4.0, 4.0], [4.0, 4.0]]
     """
-    if width != int(width) or width < 1:
+    if not isinstance(width, int | np.integer) or width < 1:
         msg = f"binning must be a positive whole number; got {width!r}"
         raise ValueError(msg)
     missing = [(0, -side % width) for side in noisy.shape]

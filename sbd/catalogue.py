@@ -183,7 +183,7 @@ _ROWS = (
              None,
              "the default network's weights (safetensors)"),
     _bundled("example/simulated", "example_simulated.npz",
-             None,
+             "7165b3d8974966c294b583bc786a068fa732e5497548830b839a25faa51fa38f",
              "a simulated image of a structure kept out of training (npz)"),
     _weights("small", "unet-128-small.pt"),
     _weights("big", "unet-128-big.pt"),

@@ -61,7 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="auto")
     train.add_argument("--bf16", action="store_true")
-    train.add_argument("--threads", type=int, default=1)
     train.set_defaults(run=_train)
 
     denoise = commands.add_parser("denoise", help="denoise counts in a .npy file")
@@ -89,20 +88,16 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    import torch
-
     from sbd.dataset import Benchmark
-    from sbd.models import LatticeUNet, UNet
+    from sbd.models import create_model
     from sbd.training import train
 
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    kinds = {"LatticeUNet": LatticeUNet, "UNet": UNet}
-    if options.model not in kinds:
-        msg = f"model must be one of {', '.join(kinds)}; got {options.model!r}"
-        raise ValueError(msg)
-    model = kinds[options.model](
-        scales=options.scales, channels=options.channels, bias=not options.bias_free
+    model = create_model(
+        options.model,
+        seed=options.seed,
+        scales=options.scales,
+        channels=options.channels,
+        bias=not options.bias_free,
     )
     train(
         model, Benchmark(options.benchmark), options.folder, steps=options.steps,

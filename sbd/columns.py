@@ -353,6 +353,61 @@ def surface_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.bool_
     return at_surface
 
 
+def particle_boxes(
+    columns: Columns, shape: tuple[int, int], pixel_size: float
+) -> list[tuple[int, int, int, int]]:
+    """Frame the platinum particle in an image, and its left edge.
+
+    Platinum columns are 2.44 angstrom from their neighbours and cerium columns 3.31, so
+    the distance to the nearest neighbour tells them apart.
+
+    Parameters
+    ----------
+    columns : Columns
+        All columns of the image.
+    shape : tuple of int
+        (height, width) of the image [pixels].
+    pixel_size : float
+        Side of a pixel [angstrom].
+
+    Returns
+    -------
+    list of two tuple of int
+        (row, column, height, width) of a square around the particle, and of one two
+        fifths as wide at the middle of its left edge; the middle of the image where no
+        particle is found.
+
+    Examples
+    --------
+    >>> places = np.array([(50, 40), (50, 56), (40, 48)])
+    >>> columns = Columns(places, np.full(3, 4.0), np.ones(3))
+    >>> particle_boxes(columns, (100, 100), 0.15)
+    [(27, 30, 36, 36), (38, 33, 14, 14)]
+    """
+    frame = min(shape)
+    centre, reach, edge = np.array(shape) / 2, frame / 4, None
+    if len(columns) > 1:
+        nearest = spatial.cKDTree(columns.positions).query(columns.positions, k=2)[0][
+            :, 1
+        ]
+        platinum = columns.positions[nearest * pixel_size < 2.85]
+        if len(platinum) > 1:
+            low, high = platinum.min(axis=0), platinum.max(axis=0)
+            centre = (low + high) / 2
+            reach = max(float((high - low).max()) / 2 + 1.5 / pixel_size, 8.0)
+            edge = (centre[0], low[1])
+    side = int(min(round(2 * reach), frame))
+    edge = centre if edge is None else edge
+    boxes = []
+    for middle, size in ((centre, side), (edge, round(0.4 * side))):
+        corner = [
+            int(np.clip(round(m - size / 2), 0, n - size))
+            for m, n in zip(middle, shape, strict=True)
+        ]
+        boxes.append((*corner, size, size))
+    return boxes
+
+
 def _circumradii(corners: NDArray) -> NDArray[np.float64]:
     """Radius of the circle through the corners (n, 3, 2) of each triangle."""
     sides = corners - np.roll(corners, 1, axis=1)

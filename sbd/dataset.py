@@ -57,7 +57,9 @@ class Recipe:
     @property
     def split(self) -> str:
         """``"train"``, ``"valid"`` or ``"test"``: no structure is in two of them."""
-        return _SPLITS.get(self.defect, "test") if isinstance(self.defect, str) else "test"
+        return (
+            _SPLITS.get(self.defect, "test") if isinstance(self.defect, str) else "test"
+        )
 
 
 def default_recipes() -> tuple[Recipe, ...]:
@@ -161,7 +163,9 @@ class Benchmark:
     def table(self) -> pd.DataFrame:
         """Labels of the images, one row each, in the order of the images."""
         rows = []
-        for i, (particle, defect, thickness, split) in enumerate(self._settings["recipes"]):
+        for i, (particle, defect, thickness, split) in enumerate(
+            self._settings["recipes"]
+        ):
             if not _has_chunk(self.folder, i):
                 continue
             name = defect if isinstance(defect, str) else "custom"
@@ -169,7 +173,18 @@ class Benchmark:
                 for d, defocus in enumerate(self._settings["defoci"]):
                     contrast = contrast_label(thickness, tilt, defocus)
                     rows.append(
-                        (particle, name, thickness, *tilt, defocus, contrast, split, i, t, d)
+                        (
+                            particle,
+                            name,
+                            thickness,
+                            *tilt,
+                            defocus,
+                            contrast,
+                            split,
+                            i,
+                            t,
+                            d,
+                        )
                     )
         names = "particle defect thickness tilt_x tilt_y defocus contrast split"
         return pd.DataFrame(rows, columns=[*names.split(), "_i", "_t", "_d"])
@@ -270,7 +285,9 @@ def simulate_benchmark(
         else:
             spawn = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-                for done in as_completed(pool.submit(_simulate_structure, *j) for j in jobs):
+                for done in as_completed(
+                    pool.submit(_simulate_structure, *j) for j in jobs
+                ):
                     done.result()
                     bar.update()
     return Benchmark(folder)

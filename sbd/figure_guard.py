@@ -179,4 +179,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401
     skipped = terminalreporter.stats.get("skipped", [])
     texts = {(r.nodeid.partition("::")[0], str(r.longrepr[-1])) for r in skipped}
     for path, text in sorted(pair for pair in texts if _NOT_COMPARED in pair[1]):
-        terminalreporter.write_line(f"figure guard: {path}: {' '.join(text.split())}")
+        reason = " ".join(text.removeprefix("Skipped: ").split())
+        terminalreporter.write_line(f"figure guard: {path}: {reason}")

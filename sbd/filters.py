@@ -138,9 +138,10 @@ def denoise_wiener(
 
     The gain is :math:`G = \max(0, 1 - e B^2 / |F|^2)` with the background power
     :math:`B^2`. Kilaas takes a radial background, no smoothing and :math:`e = 1`
-    (``floor="radial", smoothing=0, excess=1``). At 0.45 electrons per pixel that lets a
-    third of the noise through, so the defaults use what is known here: the background
-    is shot noise, and a single :math:`|F|^2` has as much scatter as mean.
+    (``floor="radial", smoothing=0, excess=1``). That leaves a fifth of
+    the noise's power, which at 0.45 electrons per pixel still drowns the image, so the
+    defaults use what is known here: the background is shot noise, and a single
+    :math:`|F|^2` has as much scatter as mean.
 
     Parameters
     ----------
@@ -151,9 +152,9 @@ def denoise_wiener(
     smoothing : float, default 1.5
         Standard deviation of the Gaussian that :math:`|F|^2` is averaged with [Fourier
         pixels]; 0 for none.
-    excess : float, default 1.5
-        The factor :math:`e`. Averaged over about 50 Fourier pixels, pure noise exceeds
-        its mean by half once in several thousand.
+    excess : float, default 1.7
+        The factor :math:`e`. Averaged over about 28 Fourier pixels, pure noise reaches
+        1.7 times its mean once in a thousand.
 
     Returns
     -------
@@ -201,7 +202,11 @@ def denoise_absf(
     ----------
     noisy : ndarray of shape (height, width)
         Recorded counts, in electrons per pixel.
-    floor, smoothing, excess
+    floor : {"poisson", "radial"}
+        As for `denoise_wiener`.
+    smoothing : float, default 1.5
+        As for `denoise_wiener` [Fourier pixels].
+    excess : float, default 1.7
         As for `denoise_wiener`.
 
     Returns
@@ -240,7 +245,11 @@ def wiener_gain(
     ----------
     noisy : ndarray of shape (height, width)
         Recorded counts, in electrons per pixel.
-    floor, smoothing, excess
+    floor : {"poisson", "radial"}
+        As for `denoise_wiener`.
+    smoothing : float, default 1.5
+        As for `denoise_wiener` [Fourier pixels].
+    excess : float, default 1.7
         As for `denoise_wiener`.
 
     Returns

@@ -156,7 +156,7 @@ def show_pipeline(
     ...     inference=(image, image, image - 0.5),
     ... )
     >>> len(fig.axes)
-    5
+    4
     """
     if len(simulated) != 6:
         msg = f"simulated must hold six images; got {len(simulated)}"
@@ -199,7 +199,7 @@ def _training(canvas: Axes, training: tuple[Image, Image, Image]) -> None:
     limits = ("full", "robust", "full")
     lefts = (0.25, 2.0, 5.4)
     for image, word, grey, left in zip(training, words, limits, lefts, strict=True):
-        place_image(canvas, image, (left, 2.65), 1.25, limits=grey, copies=4)
+        place_image(canvas, image, (left, 2.65), 1.15, limits=grey, copies=4)
         _caption(canvas, left + 0.55, 2.6, word)
     draw_arrow(canvas, (1.6, 3.25), 0.35)
     canvas.text(1.77, 3.38, "noise", ha="center", fontsize=7)
@@ -226,12 +226,11 @@ def _inferring(
     draw_arrow(canvas, (3.3, 1.25), 0.25)
     place_image(canvas, denoised, (3.62, 0.62), 1.3)
     draw_arrow(canvas, (4.98, 1.25), 0.22)
-    panel = open_panel(canvas, 5.25, 0.62, (1.3, 1.3))
-    shown = show_map(panel, likelihood, colour_bar=False)
-    beside = open_panel(canvas, 6.58, 0.62, (0.06, 1.3))
-    bar = panel.figure.colorbar(shown, cax=beside)
-    bar.ax.tick_params(labelsize=5.5, pad=1, length=1.5)
-    for left, words in zip((0.9, 4.27, 5.9), captions, strict=True):
+    panel = open_panel(canvas, 5.25, 0.62, (1.24, 1.3))
+    panel.set_anchor("SW")
+    show_map(panel, likelihood)
+    panel.child_axes[0].tick_params(labelsize=6, pad=1, length=1.5)
+    for left, words in zip((0.9, 4.27, 5.87), captions, strict=True):
         _caption(canvas, left, 0.58, words)
 
 

@@ -124,7 +124,11 @@ class UNet(nn.Module):
             conv = _double_conv(
                 widths[level - 1], widths[level], widths[level], bias=bias
             )
-            setattr(self, f"down{level}", nn.ModuleDict({"maxpool_conv": nn.ModuleDict({"1": conv})}))
+            setattr(
+                self,
+                f"down{level}",
+                nn.ModuleDict({"maxpool_conv": nn.ModuleDict({"1": conv})}),
+            )
         current = widths[-1]
         for level in range(scales - 1, -1, -1):
             joined = current + widths[level]
@@ -249,6 +253,41 @@ class LatticeUNet(nn.Module):
 _CLASSES = {"UNet": UNet, "LatticeUNet": LatticeUNet}
 
 
+def create_model(kind: str = "LatticeUNet", *, seed: int, **config: int) -> nn.Module:
+    """Make an untrained network whose weights depend on the seed alone.
+
+    Parameters
+    ----------
+    kind : {"LatticeUNet", "UNet"}
+        Which network.
+    seed : int
+        Of the weights.
+    **config : int or bool
+        Its parameters, such as ``channels``.
+
+    Returns
+    -------
+    torch.nn.Module
+        The network.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network.
+
+    Examples
+    --------
+    >>> create_model("UNet", seed=0, scales=2, channels=4).scales
+    2
+    """
+    if kind not in _CLASSES:
+        msg = f"kind must be one of {', '.join(_CLASSES)}; got {kind!r}"
+        raise ValueError(msg)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return _CLASSES[kind](**config)
+
+
 def choose_device(device: str = "auto") -> torch.device:
     """Pick the processor to compute on.
 
@@ -316,7 +355,9 @@ def save_model(
         msg = f"model must be one of {', '.join(_CLASSES)}; got {name}"
         raise TypeError(msg)
     path = Path(path)
-    tensors = {key: t.detach().cpu().contiguous() for key, t in model.state_dict().items()}
+    tensors = {
+        key: t.detach().cpu().contiguous() for key, t in model.state_dict().items()
+    }
     header = {"class": name, "config": json.dumps(model.config), **(notes or {})}
     part = path.with_name(path.name + ".part")
     save_file(tensors, part, metadata=header)
@@ -364,7 +405,10 @@ def _load_ours(path: Path) -> nn.Module:
         model = _CLASSES[header["class"]](**json.loads(header["config"]))
         model.load_state_dict(state)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        msg = f"name_or_path must be a checkpoint of sbd or of the authors; got {path} ({error})"
+        msg = (
+            "name_or_path must be a checkpoint of sbd or of the authors; got "
+            f"{path} ({error})"
+        )
         raise ValueError(msg) from error
     return model
 

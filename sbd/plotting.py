@@ -5,6 +5,7 @@ They are 7 inches wide unless told otherwise, so that 10 point stay readable in 
 pixels of a page.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -123,7 +124,7 @@ def show_image(
     >>> show_image(panels["a"], [[0.0, 2.0]]).get_clim()
     (0.0, 2.0)
     """
-    shown = draw_image(ax, image, limits, ax.get_window_extent().width / ax.figure.dpi)
+    shown = draw_image(ax, image, limits, _inches(ax))
     _bare(ax, title)
     return shown
 
@@ -244,7 +245,7 @@ def show_map(
     limit : float, optional
         Value of the deepest colours; by default the largest magnitude there is.
     colour_bar : bool, default True
-        Whether to draw one beside the panel.
+        Whether to draw one beside the panel, in room that the layout adds.
 
     Returns
     -------
@@ -284,7 +285,8 @@ def show_map(
             interpolation="nearest" if hidden.any() else "auto",
         )
         if colour_bar:
-            bar = ax.figure.colorbar(shown, ax=ax, label=label, fraction=0.05, pad=0.03)
+            beside = ax.inset_axes((1.04, 0.0, 0.06, 1.0))  # as high as the image
+            bar = ax.figure.colorbar(shown, cax=beside, label=label)
             bar.outline.set_linewidth(STYLE["axes.linewidth"])
     _bare(ax, title)
     return shown
@@ -339,7 +341,7 @@ def _grey_limits(image: Image, limits: Limits, pixels: float) -> tuple[float, fl
             raise ValueError(msg + f"(black, white); got {limits!r}")
         if limits == "full":
             return _widen(float(image.min()), float(image.max()))
-        block = max(1, int(image.shape[1] / pixels))
+        block = math.ceil(image.shape[1] / pixels)
         seen = block_reduce(image, min(block, *image.shape), np.mean)
         return _widen(*map(float, np.percentile(seen, (2.0, 98.0))))
     try:
@@ -355,6 +357,16 @@ def _grey_limits(image: Image, limits: Limits, pixels: float) -> tuple[float, fl
 def _widen(low: float, high: float) -> tuple[float, float]:
     """Make room round a single value."""
     return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+
+def _inches(ax: Axes) -> float:
+    """Width of a panel before its figure is laid out [inch]."""
+    spec = ax.get_subplotspec()
+    if spec is None:
+        return ax.get_window_extent().width / ax.figure.dpi
+    ratios = np.array(spec.get_gridspec().get_width_ratios())
+    share = ratios[spec.colspan.start : spec.colspan.stop].sum() / ratios.sum()
+    return float(ax.figure.get_figwidth() * share)
 
 
 def _bare(ax: Axes, title: str) -> None:

@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from sbd.typing import Image
 from sbd.validation import check_image
@@ -289,13 +288,12 @@ def _adjoint(part: Image, lag: int, signs: tuple[int, int]) -> Image:
 
 
 def _box(image: Image, width: int, axis: int) -> Image:
-    """Sum over the `width` pixels that end here, periodically."""
-    if width == 1:
-        return image
-    mean = ndimage.uniform_filter1d(
-        image, width, axis=axis, mode="wrap", origin=(width - 1) // 2
-    )
-    return width * mean
+    """Sum over the `width` pixels that end here, periodically; a power of two."""
+    reach = 1
+    while reach < width:
+        image = image + np.roll(image, reach, axis)
+        reach *= 2
+    return image
 
 
 def _shrink(detail: Image, sums: Image, read: np.float32) -> tuple[Image, Image]:

@@ -218,7 +218,7 @@ def _execute(
             language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
-            extra_arguments=["--log-level=ERROR"],
+            extra_arguments=["--log-level=CRITICAL"],
         )
 
 

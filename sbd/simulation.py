@@ -229,15 +229,16 @@ def form_image(
     Notes
     -----
     Coherent images are averaged over a Gaussian of foci out to 3.5 standard deviations;
-    the illumination's angles damp the wave through the gradient of the aberration phase;
-    vibration damps the image.
+    the illumination's angles damp the wave through the gradient of the aberration
+    phase; vibration damps the image.
 
     Examples
     --------
     >>> vacuum = np.zeros((8, 8), complex)
     >>> vacuum[0, 0] = 1
-    >>> image = form_image(ExitWave(vacuum, 50.0, Microscope()), defocus=60.0, samples=16)
-    >>> float(image.round(3).max())
+    >>> wave = ExitWave(vacuum, 50.0, Microscope())
+    >>> image = form_image(wave, defocus=60.0, samples=16)
+    >>> round(float(image.max()), 3)
     0.45
     """
     shape = (samples, samples) if np.ndim(samples) == 0 else tuple(samples)
@@ -245,8 +246,6 @@ def form_image(
         msg = f"samples must be at least 16; got {samples}"
         raise ValueError(msg)
     scope = microscope or wave.microscope
-    if microscope is None:
-        scope = wave.microscope
     series = np.atleast_1d(np.asarray(defocus, float))
     foci, weights = _foci(series, scope)
     m = wave.spectrum.shape[0]

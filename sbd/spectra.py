@@ -60,7 +60,7 @@ def windowed_fourier(
     >>> bool(torch.allclose(same, flat, atol=1e-6))
     True
     """
-    batch, _, height, width = binned.shape
+    height, width = binned.shape[-2:]
     pad = window // 2  # windows are centred on the border's places too
     extra = [-(n + 2 * pad - window) % hop for n in (height, width)]
     padded = _mirror(binned, (pad, pad + extra[0]), (pad, pad + extra[1]))

@@ -150,14 +150,16 @@ def _rows(particle: str, defect: str | Edits) -> list[tuple[int, list[int]]]:
             msg = f"defect must name a site of {particle}; got {(row, column)}"
             raise ValueError(msg) from None
         if row < 0 or column < 0 or not 0 <= left <= 20:
-            msg = f"defect must leave 0 to 20 atoms at a site; got {(row, column, atoms)}"
+            msg = (
+                f"defect must leave 0 to 20 atoms at a site; got {(row, column, atoms)}"
+            )
             raise ValueError(msg)
         rows[row][1][column] = left
     return rows
 
 
 def _column(n: int, period: float, full: int) -> np.ndarray:
-    """Heights of the first `n` atoms of a column of `full`, centred on the beam axis."""
+    """Heights of the first `n` atoms of a column that is centred when `full`."""
     return period * (np.arange(n) - (full - 1) / 2)
 
 
@@ -177,9 +179,11 @@ def _platinum(particle: str, defect: str | Edits) -> np.ndarray:
         y = bottom + (len(rows) - 1 - k) * layer
         for j, (n, of) in enumerate(zip(counts, full, strict=True)):
             # an empty site takes atoms of the parity that its neighbours ask for
-            of = of or full[j + 1] - 1  # noqa: PLW2901
+            of = of or full[j + 1] - 1
             z = _column(n, period, of)
-            atoms += [(x0 + start[k] + spacing * j, y, height) for height in z + _PT_FORWARD]
+            atoms += [
+                (x0 + start[k] + spacing * j, y, height) for height in z + _PT_FORWARD
+            ]
     return np.array(atoms)
 
 

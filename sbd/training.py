@@ -7,7 +7,6 @@ alone, so a run that was killed goes on as if nothing had happened.
 
 import json
 import logging
-import os
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from sbd.typing import Image
 
 log = logging.getLogger(__name__)
 
+_PARTS = ("model", "average", "optimiser", "schedule")
 _FINE = 256  # samples of the box that the examples are interpolated from
 _SEAM = 2.5  # left and right of the box, where the support does not close [angstrom]
 _BOTTOM = 7.0  # below the support [angstrom]
@@ -105,7 +105,9 @@ def draw_example(
         clean = np.full((n, n), VACUUM)
     else:
         field, per = _field(image)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turn = np.array(
+            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        )
         axes = turn @ np.diag([stretch, flip / stretch]) * step / per
         sky = _SKY / per
         middle = [rng.uniform(0.8 * sky, field.shape[0] - 0.3 * sky),
@@ -126,7 +128,7 @@ def draw_example(
 
 
 def _field(image: Image) -> tuple[Image, float]:
-    """An image without its seams, with vacuum above; and its sampling [angstrom]."""
+    """Cut off the seams, put vacuum above; also the sampling [angstrom]."""
     fine = resample(np.fft.fft2(image) / image.size, (_FINE, _FINE))
     per = BOX / _FINE
     side, bottom, top, sky = (round(x / per) for x in (_SEAM, _BOTTOM, _TOP, _SKY))
@@ -201,7 +203,8 @@ def train(
     where = choose_device(device)
     settings = {
         "class": type(model).__name__, "config": model.config, "steps": steps,
-        "seed": seed, "batch": batch, "rate": rate, "bf16": bf16, "drawing": asdict(drawing),
+        "seed": seed, "batch": batch, "rate": rate, "bf16": bf16,
+        "drawing": asdict(drawing),
     }  # fmt: skip
     images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
     binning = getattr(model, "binning", 1)
@@ -211,49 +214,62 @@ def train(
     average = deepcopy(model)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, rate, total_steps=steps, pct_start=min(0.05, 200 / steps)
-        if steps > 20 else 0.3, cycle_momentum=False,
-    )  # fmt: skip
-    first, curve = _resume(folder, settings, model, average, optimiser, schedule, where)
-    bar = tqdm(range(first, steps), initial=first, total=steps, disable=not progress,
-               unit="step", mininterval=10)  # fmt: skip
-    loss_sum = 0.0
-    for step in bar:
-        noisy, clean = (
-            t.to(where) for t in _draw_batch(images, drawing, binning, batch, (seed, step))
-        )
+        optimiser,
+        rate,
+        total_steps=steps,
+        pct_start=min(0.05, 200 / steps) if steps > 20 else 0.3,
+        cycle_momentum=False,
+    )
+    run = _Run(folder, settings, model, average, optimiser, schedule, [])
+    first = run.resume(where)
+    losses = []
+    for step in tqdm(
+        range(first, steps),
+        initial=first,
+        total=steps,
+        disable=not progress,
+        unit="step",
+        mininterval=10,
+    ):
+        batch_of = _draw_batch(images, drawing, binning, batch, (seed, step))
+        noisy, clean = (t.to(where) for t in batch_of)
         model.train()
-        level = clean.mean((1, 2, 3), keepdim=True)
         with torch.autocast(where.type, torch.bfloat16, enabled=bf16):
-            error = (estimate(noisy) - clean) / level
-        # counting noise grows as one over the dose: weigh every dose about equally
-        weight = (level / VACUUM).sqrt().clamp(0.5, 4)
-        loss = (weight * error.square()).mean()
+            loss = _weighted_error(estimate(noisy), clean)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         _update_average(average, model, decay=min(0.998, (step + 1) / (step + 10)))
-        loss_sum += float(loss.detach())
+        losses.append(float(loss.detach()))
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            interval = (step + 1 - first) if not curve else step + 1 - curve[-1]["step"]
-            curve.append({
-                "step": step + 1,
-                "loss": loss_sum / max(interval, 1),
-                "psnr": _score(average, probe, where),
-            })  # fmt: skip
-            bar.set_postfix(psnr=f"{curve[-1]['psnr']:.2f}")
-            loss_sum = 0.0
-            _save(folder, settings, step + 1, curve, model, average, optimiser, schedule)
-    save_model(average, folder / "model.safetensors", notes={"training": json.dumps(settings)})
+            psnr = _score(average, probe, where)
+            run.curve.append(
+                {"step": step + 1, "loss": float(np.mean(losses)), "psnr": psnr}
+            )
+            losses.clear()
+            run.save(step + 1)
+    save_model(
+        average, folder / "model.safetensors", notes={"training": json.dumps(settings)}
+    )
     return average.eval()
+
+
+def _weighted_error(estimate: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+    """Mean squared relative error, with every dose about as important as any other."""
+    level = clean.mean((1, 2, 3), keepdim=True)
+    # the variance of counting noise, relative to the level, falls as one over the dose
+    weight = (level / VACUUM).sqrt().clamp(0.5, 4)
+    return (weight * ((estimate - clean) / level).square()).mean()
 
 
 def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
     rows = np.flatnonzero((benchmark.table["split"] == split).to_numpy())
     if split == "train" and not len(rows):
-        msg = f"benchmark must hold images of split 'train'; got none of {len(benchmark)}"
+        msg = (
+            f"benchmark must hold images of split 'train'; got none of {len(benchmark)}"
+        )
         raise ValueError(msg)
     return np.array([benchmark[int(i)].astype(np.float16) for i in rows])
 
@@ -267,18 +283,22 @@ def _draw_batch(
         draw_example(images[i].astype(np.float32), drawing, binning=binning, rng=rng)
         for i in chosen
     ]
-    noisy, clean = (torch.from_numpy(np.stack(x))[:, None] for x in zip(*pairs, strict=True))
+    noisy, clean = (
+        torch.from_numpy(np.stack(x))[:, None] for x in zip(*pairs, strict=True)
+    )
     return noisy, clean
 
 
 def _probe(images: np.ndarray, drawing: Drawing, binning: int, seed: int):  # noqa: ANN202
-    """Fixed validation examples at the paper's dose and contrast, no empty ones."""
+    """Draw the validation examples: the paper's dose and contrast, no empty ones."""
     fixed = Drawing(crop=drawing.crop, paper_dose=1.0, contrast=(1.0, 1.0), vacuum=0.0)
     return _draw_batch(images, fixed, binning, 16, (seed, 2**31))
 
 
 @torch.no_grad()
-def _score(model: nn.Module, probe: Sequence[torch.Tensor], where: torch.device) -> float:
+def _score(
+    model: nn.Module, probe: Sequence[torch.Tensor], where: torch.device
+) -> float:
     """PSNR on the fixed validation examples, over all their pixels [dB]."""
     model.eval()
     noisy, clean = (t.to(where) for t in probe)
@@ -295,31 +315,45 @@ def _update_average(average: nn.Module, model: nn.Module, *, decay: float) -> No
             ours.lerp_(theirs, 1 - decay)
 
 
-def _save(folder, settings, step, curve, model, average, optimiser, schedule) -> None:  # noqa: ANN001, PLR0913
-    state = {
-        "settings": json.dumps(settings), "step": step, "curve": json.dumps(curve),
-        "model": model.state_dict(), "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-    }  # fmt: skip
-    part = folder / "checkpoint.part"
-    torch.save(state, part)
-    os.replace(part, folder / "checkpoint.pt")  # noqa: PTH105
-    part = folder / "curve.part"
-    part.write_text(json.dumps({"settings": settings, "curve": curve}, indent=1) + "\n")
-    part.replace(folder / "curve.json")
+@dataclass
+class _Run:
+    """What a checkpoint holds, and the folder it goes to."""
 
+    folder: Path
+    settings: dict
+    model: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    curve: list[dict]
 
-def _resume(folder, settings, model, average, optimiser, schedule, where) -> tuple[int, list]:  # noqa: ANN001, PLR0913
-    path = folder / "checkpoint.pt"
-    if not path.exists():
-        return 0, []
-    state = torch.load(path, map_location=where, weights_only=True)
-    if json.loads(state["settings"]) != json.loads(json.dumps(settings)):
-        msg = f"folder must be empty or hold a run with the same settings; got {folder}"
-        raise ValueError(msg)
-    model.load_state_dict(state["model"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    schedule.load_state_dict(state["schedule"])
-    log.info("going on from step %d of %s", state["step"], folder)
-    return state["step"], json.loads(state["curve"])
+    def save(self, step: int) -> None:
+        """Write the checkpoint and the curve, each to a temporary name first."""
+        state = {part: getattr(self, part).state_dict() for part in _PARTS}
+        state |= {"settings": json.dumps(self.settings), "step": step}
+        state["curve"] = json.dumps(self.curve)
+        part = self.folder / "checkpoint.part"
+        torch.save(state, part)
+        part.replace(self.folder / "checkpoint.pt")
+        record = {"settings": self.settings, "curve": self.curve}
+        part = self.folder / "curve.part"
+        part.write_text(json.dumps(record, indent=1) + "\n")
+        part.replace(self.folder / "curve.json")
+
+    def resume(self, where: torch.device) -> int:
+        """Go back to the checkpoint, if there is one; the number of steps done."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return 0
+        state = torch.load(path, map_location=where, weights_only=True)
+        if json.loads(state["settings"]) != json.loads(json.dumps(self.settings)):
+            msg = (
+                "folder must be empty or hold a run with the same settings; got "
+                f"{self.folder}"
+            )
+            raise ValueError(msg)
+        for part in _PARTS:
+            getattr(self, part).load_state_dict(state[part])
+        self.curve[:] = json.loads(state["curve"])
+        log.info("going on from step %d of %s", state["step"], self.folder)
+        return state["step"]

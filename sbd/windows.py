@@ -78,7 +78,8 @@ def denoise_windowed_fourier(
         msg = f"threshold must be positive; got {threshold!r}"
         raise ValueError(msg)
     windows = [window] if np.ndim(window) == 0 else list(window)
-    if not windows or any(side != int(side) or side < 1 for side in windows):
+    whole = [isinstance(side, int | np.integer) and side > 0 for side in windows]
+    if not all(whole or [False]):
         msg = f"window must be a positive whole number, or several; got {window!r}"
         raise ValueError(msg)
     counts = bin_counts(noisy, binning)

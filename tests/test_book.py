@@ -256,6 +256,24 @@ def test_a_comparison_without_scores_is_refused(extension):
         extension("book_tables").scores({"source": "simulated"})
 
 
+def test_a_card_of_weights_shows_every_entry_and_draws_the_curve(extension):
+    card = {
+        "data": "simulated",
+        "training": {"learning_rate": 2e-3, "steps": 20_000},
+        "curve": [{"step": 0, "psnr": 33.0}, {"step": 500, "psnr": 36.5}],
+    }
+    text = "\n".join(extension("book_weights").weights_card(card))
+    assert "| training: learning rate | 0.002 |" in text
+    assert "| training: steps | 20,000 |" in text
+    assert 'points="40.0,180.0 600.0,40.0"' in text
+    assert "from 33.0 dB at step 0 to 36.5 dB at step 500" in text
+
+
+def test_a_curve_without_levels_is_refused(extension):
+    with pytest.raises(ValueError, match="points with step and psnr; got"):
+        extension("book_weights").learning_curve([{"step": 1}])
+
+
 def test_meaning_and_unit_come_from_the_docstring(extension):
     from sbd.scales import Scale
 

@@ -17,7 +17,9 @@ def test_a_file_of_counts_is_denoised(tmp_path):
     save_model(LatticeUNet(scales=2, channels=4), tmp_path / "w.safetensors")
     noisy = np.random.default_rng(0).poisson(0.45, (64, 70)).astype(np.float32)
     np.save(tmp_path / "noisy.npy", noisy)
-    names = [str(tmp_path / name) for name in ("noisy.npy", "clean.npy", "w.safetensors")]
+    names = [
+        str(tmp_path / name) for name in ("noisy.npy", "clean.npy", "w.safetensors")
+    ]
     assert main(["denoise", *names[:2], "--model", names[2], "--device", "cpu"]) == 0
     assert np.load(tmp_path / "clean.npy").shape == (64, 70)
 
@@ -25,7 +27,7 @@ def test_a_file_of_counts_is_denoised(tmp_path):
 def test_a_wrong_model_kind_is_refused(tmp_path, capsys):
     folder = str(tmp_path)
     assert main(["train", folder, folder, "--steps", "1", "--model", "X"]) == 1
-    assert "model must be one of LatticeUNet, UNet; got 'X'" in capsys.readouterr().err
+    assert "kind must be one of UNet, LatticeUNet; got 'X'" in capsys.readouterr().err
 
 
 def test_help_names_the_commands(capsys):

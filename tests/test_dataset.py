@@ -25,7 +25,12 @@ def benchmark(tmp_path_factory):
 def test_every_image_has_a_row(benchmark):
     assert len(benchmark) == 2 * 2 * 2
     row = benchmark.table.iloc[3]
-    assert (row.particle, row.defect, row.tilt_y, row.defocus) == ("PtNp4", "D0", 2.0, 6.0)
+    assert (row.particle, row.defect, row.tilt_y, row.defocus) == (
+        "PtNp4",
+        "D0",
+        2.0,
+        6.0,
+    )
 
 
 def test_an_image_is_what_the_microscope_makes(benchmark):
@@ -42,10 +47,12 @@ def test_two_workers_and_one_give_the_same_bytes(benchmark, tmp_path):
     chunks = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("c/*/0/0/0/0"))
     assert len(chunks) == 2
     for chunk in chunks:
-        assert (tmp_path / chunk).read_bytes() == (benchmark.folder / chunk).read_bytes()
+        assert (tmp_path / chunk).read_bytes() == (
+            benchmark.folder / chunk
+        ).read_bytes()
 
 
-def test_a_broken_run_goes_on_with_what_is_missing(benchmark, tmp_path, monkeypatch):
+def test_a_broken_run_goes_on_with_what_is_missing(tmp_path):
     sbd.simulate_benchmark(tmp_path, **FEW)
     lost = tmp_path / "images.zarr" / "c" / "1" / "0" / "0" / "0" / "0"
     kept = tmp_path / "images.zarr" / "c" / "0" / "0" / "0" / "0"

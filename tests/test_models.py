@@ -30,7 +30,12 @@ def randomised(model, seed=0):
 @pytest.mark.parametrize(
     ("scales", "bias", "parameters"),
     # as the authors' networks have them
-    [(4, False, 5_610_496), (4, True, 5_613_441), (6, False, 70_504_960), (6, True, 70_514_817)],
+    [
+        (4, False, 5_610_496),
+        (4, True, 5_613_441),
+        (6, False, 70_504_960),
+        (6, True, 70_514_817),
+    ],
 )
 def test_the_papers_networks_have_the_papers_parameters(scales, bias, parameters):
     with torch.device("meta"):
@@ -52,7 +57,9 @@ def published_forward(model, y):
         return x
 
     def up(x, skip, name):
-        x = nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        x = nn.functional.interpolate(
+            x, scale_factor=2, mode="bilinear", align_corners=True
+        )
         return double(name, torch.cat([skip, x], 1))
 
     x1 = double("inc.double_conv", y)
@@ -116,7 +123,9 @@ def authors_checkpoint(path, model, **changes):
     args = argparse.Namespace(
         scales=2, base_channels=4, bias=True, in_channels=1, out_channels=1, lr=1e-3
     )
-    torch.save({"args": args, "model": [model.state_dict()], "step": 7, **changes}, path)
+    torch.save(
+        {"args": args, "model": [model.state_dict()], "step": 7, **changes}, path
+    )
 
 
 def test_a_checkpoint_laid_out_as_the_authors_is_read(tmp_path):
@@ -143,10 +152,12 @@ def test_code_in_a_checkpoint_is_never_run(tmp_path, monkeypatch):
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"PK\x03\x04 broken"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint at all", b"PK\x03\x04 broken"]
+)
 def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "x.pt").write_bytes(content)
-    with pytest.raises(ValueError, match="must be a checkpoint .* got"):
+    with pytest.raises(ValueError, match=r"must be a checkpoint .* got"):
         sbd.load_model(tmp_path / "x.pt")
 
 
@@ -172,7 +183,9 @@ def test_impossible_networks_are_refused(options, message):
 
 
 def test_a_foreign_model_is_not_saved(tmp_path):
-    with pytest.raises(TypeError, match="model must be one of UNet, LatticeUNet; got Linear"):
+    with pytest.raises(
+        TypeError, match="model must be one of UNet, LatticeUNet; got Linear"
+    ):
         sbd.save_model(nn.Linear(1, 1), tmp_path / "x.safetensors")
 
 
@@ -183,7 +196,9 @@ def test_an_unknown_device_is_refused():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_falls_back_with_a_message():
-    with pytest.warns(UserWarning, match="'cuda' is not available here; computing on the CPU"):
+    with pytest.warns(
+        UserWarning, match="'cuda' is not available here; computing on the CPU"
+    ):
         assert choose_device("cuda").type == "cpu"
 
 

@@ -28,7 +28,7 @@ def wave(atoms):
 
 
 def test_the_wavelength_is_the_textbook_one():
-    # Kirkland, Advanced Computing in Electron Microscopy: 1.97 pm at 300, 2.51 at 200 kV
+    # Kirkland, Advanced Computing in Electron Microscopy: 1.97 and 2.51 pm
     assert Microscope().wavelength == pytest.approx(0.019687, abs=2e-6)
     assert Microscope(energy=200e3).wavelength == pytest.approx(0.025079, abs=2e-6)
 
@@ -41,7 +41,7 @@ def test_abtem_agrees_with_a_plain_multislice_loop(atoms, wave):
     k2 = row**2 + column**2
     rest = 510998.95
     relativistic = 1 + scope.energy / rest
-    # interaction constant 2 pi m e lambda / h^2, with h^2 / (2 m e) = 150.4 V angstrom^2
+    # interaction constant 2 pi m e lambda / h^2, h^2 / (2 m e) = 150.4 V angstrom^2
     sigma = np.pi * relativistic * scope.wavelength / 150.4126
     keep = np.sqrt(k2) < 2 / 3 * np.abs(k).max()
     psi = np.ones((grid, grid), complex)

@@ -10,7 +10,9 @@ from sbd.spectra import upsample, windowed_fourier
 
 def lattice(n=96, period=8.0):
     row, column = np.mgrid[:n, :n]
-    wave = np.cos(2 * np.pi * row / period) + np.cos(2 * np.pi * (column + row) / period)
+    wave = np.cos(2 * np.pi * row / period) + np.cos(
+        2 * np.pi * (column + row) / period
+    )
     return torch.tensor(0.45 * (1 + 0.2 * wave))[None, None]
 
 
@@ -35,8 +37,8 @@ def test_a_lattice_comes_out_of_the_noise():
 
 def test_a_strict_threshold_leaves_vacuum_flat_and_a_loose_one_does_not():
     vacuum = torch.tensor(np.random.default_rng(0).poisson(7.2, (1, 1, 128, 128)) / 16)
-    # noise passes with probability exp(-k): of 513 coefficients a window exp(-14) leaves
-    # 4e-4, exp(-2) some 70
+    # noise passes with probability exp(-k): of a window's 513 coefficients exp(-14)
+    # leaves 4e-4, exp(-2) some 70
     strict, loose = (view(vacuum, thresholds=[k]) for k in (14.0, 2.0))
     # what remains is the windows' means: sqrt(0.45 / 16 / 341 effective pixels) = 0.009
     assert strict.std() < 0.009 < 3 * 0.009 < loose.std()

@@ -8,7 +8,8 @@ import torch
 
 import sbd
 from sbd.dataset import Recipe
-from sbd.training import Drawing, draw_example
+from sbd.models import create_model
+from sbd.training import Drawing, _field, draw_example
 
 SMALL = Drawing(crop=32)
 
@@ -23,17 +24,25 @@ def benchmark(tmp_path_factory):
 
 
 def run(benchmark, folder, *, steps=6, seed=0, **options):
-    torch.manual_seed(seed)
-    model = sbd.LatticeUNet(scales=2, channels=4)
-    options = {"batch": 2, "save_every": 2, "device": "cpu", "progress": False, **options}
+    model = create_model(seed=seed, scales=2, channels=4)
+    options = {
+        "batch": 2,
+        "save_every": 2,
+        "device": "cpu",
+        "progress": False,
+        **options,
+    }
     return sbd.train(
         model, benchmark, folder, steps=steps, seed=seed, drawing=SMALL, **options
     )
 
 
+def states(a, b):
+    return zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+
+
 def same(a, b):
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(),
-                                                 b.state_dict().values(), strict=True))  # fmt: skip
+    return all(torch.equal(x, y) for x, y in states(a, b))
 
 
 def test_training_lowers_the_loss(benchmark, tmp_path):
@@ -96,7 +105,11 @@ def test_steps_and_data_are_asked_for(benchmark, tmp_path):
     with pytest.raises(ValueError, match="steps must be at least 1; got 0"):
         run(benchmark, tmp_path, steps=0)
     empty = sbd.simulate_benchmark(
-        tmp_path / "empty", recipes=(), tilts=((0.0, 0.0),), defoci=(0.0,), progress=False
+        tmp_path / "empty",
+        recipes=(),
+        tilts=((0.0, 0.0),),
+        defoci=(0.0,),
+        progress=False,
     )
     with pytest.raises(ValueError, match="must hold images of split 'train'"):
         run(empty, tmp_path)
@@ -118,6 +131,6 @@ def test_an_example_follows_from_its_generator(benchmark):
 
 
 def test_vacuum_above_the_particle_is_flat(benchmark):
-    field, _ = sbd.training._field(benchmark[0])
+    field, _ = _field(benchmark[0])
     assert np.ptp(field[:150], axis=0).max() < 1e-6
     assert field[:100].mean() == pytest.approx(sbd.VACUUM, abs=0.005)

@@ -4,7 +4,6 @@
 directive                 shows
 ========================  ==========================================================
 ``{data-items} how``      the files of :data:`sbd.registry.ITEMS` got that way
-``{weights-card} path``   the card beside trained weights, a JSON file
 ``{scores} name``         a comparison's denoisers, from ``figures/name.json``
 ``{scales}``              what smoke, default and paper mean
 ``{defaults} class``      the fields of a dataclass with their default values
@@ -148,33 +147,6 @@ def row(item: Any, server: str) -> list[str]:  # noqa: ANN401, imported only whe
     return [f"{name}: {item.title}", ", ".join(filter(None, [size, digest]))]
 
 
-def weights_card(card: dict[str, Any]) -> list[str]:
-    """Show what is known about trained weights.
-
-    Parameters
-    ----------
-    card : dict
-        Parsed JSON; a nested dict becomes a group of rows. The training curve is left
-        to :func:`learning_curve`.
-
-    Returns
-    -------
-    list of str
-        A Markdown table.
-    """
-    rows = []
-    for key, value in card.items():
-        if key == "curve":
-            continue
-        if isinstance(value, dict):
-            rows += [[f"{key}: {name}", plain(entry)] for name, entry in value.items()]
-        else:
-            rows.append([key, plain(value)])
-    return table(
-        ["entry", "value"], [[k.replace("_", " "), v or "none"] for k, v in rows]
-    )
-
-
 def scores(numbers: dict[str, Any]) -> list[str]:
     """Rank what a comparison found.
 
@@ -245,21 +217,6 @@ class DataItems(Markdown):
         return data_items(ITEMS.values(), self.arguments[0], SERVER)
 
 
-class WeightsCard(Markdown):
-    """Show the card of trained weights."""
-
-    required_arguments = 1
-
-    def markdown(self) -> list[str]:
-        """Read the JSON file, its path counted from the project's root."""
-        path = Path(self.env.srcdir).parent / self.arguments[0]
-        if not path.is_file():
-            msg = f"weights-card must name a JSON file of the project; got {path}"
-            raise ExtensionError(msg)
-        self.note(path)
-        return weights_card(json.loads(path.read_text("utf8")))
-
-
 class Scores(Markdown):
     """Show the table of a comparison."""
 
@@ -318,7 +275,6 @@ class Defaults(Markdown):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("data-items", DataItems)
-    app.add_directive("weights-card", WeightsCard)
     app.add_directive("scores", Scores)
     app.add_directive("scales", Scales)
     app.add_directive("defaults", Defaults)

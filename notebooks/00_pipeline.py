@@ -1,0 +1,91 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Simulate, train, infer
+#
+# No clean micrograph of a nanoparticle exists to learn from. Simulation-based denoising learns from images whose truth is known, because physics made them, and is then applied to a recorded one. This notebook runs the whole chain once.
+
+# %% tags=["parameters"]
+scale = "default"  # "smoke", "default" or "paper"
+seed = 0
+device = "auto"  # "cpu", "cuda" or "mps"
+source = "auto"  # "real", "authors" or "simulated" micrograph
+figures = "../figures"
+
+# %% tags=["hide-input"]
+import subprocess
+import sys
+from importlib.metadata import version
+
+repository = ""  # `make repository URL=...` writes the address here
+if "google.colab" in sys.modules:
+    if not repository:
+        sys.exit("This book's repository has no address yet: nothing can be installed.")
+    keep = [f"{name}=={version(name)}" for name in ("numpy", "torch")]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", *keep]
+    subprocess.run([*pip, f"sbd[simulation] @ git+{repository}"], check=True)
+
+# %% [markdown]
+# ## Simulate
+# Atoms give an exit wave, and the exit wave gives an image at any defocus.
+
+# %%
+import numpy as np
+
+import sbd
+from sbd.layouts import show_pipeline
+
+size = sbd.at_scale(scale)
+rng = np.random.default_rng(seed)
+atoms = sbd.pt_on_ceria("PtNp2", thickness=40.0)
+tilts = [(3.0, 0.0), (0.0, 2.0), (1.0, 0.0)]
+waves = sbd.exit_wave(atoms, grid=size.grid, tilts=tilts)
+simulated = [
+    image[: int(0.88 * 512), 31:-31]  # without the seam of the periodic box
+    for defocus in ([60.0, 120.0])
+    for image in (sbd.form_image(wave, defocus=defocus, samples=512) for wave in waves)
+]
+
+# %% [markdown]
+# ## Train
+# A training pair is a simulated image and the same image counted at 0.45 electrons per pixel.
+# The network shown here is the one that comes with the package; `sbd train` makes it again.
+
+# %%
+model = sbd.load_model()
+clean = sbd.form_image(waves[0], defocus=60.0, samples=804)[: int(0.88 * 804), 48:-48]
+noisy = sbd.poisson_noise(clean, rng=rng)
+learnt = sbd.denoise(noisy, model, device=device)
+
+# %% [markdown]
+# ## Infer
+# The same network on a micrograph it has never seen, and what the counts say of each atom.
+
+# %%
+micrograph = sbd.example_micrograph(source, rng=rng, crop=size.crop)
+denoised = sbd.denoise(micrograph.noisy, model, device=device)
+likelihood = sbd.likelihood_map(micrograph.noisy, denoised, vacuum=micrograph.vacuum)
+
+# %% mystnb={"figure": {"caption": "Simulation-based denoising. Simulating: an atomic model and its images. Training: a clean image, its counts, and what the network makes of them. Inference: a micrograph, denoised, and how far the counts support each atom.", "name": "fig-pipeline"}, "image": {"alt": "Three rows of panels. Simulating: an atomic model of a platinum particle on ceria, its projection and six simulated images. Training: a clean image, a noisy one, a network and a denoised image. Inference: a recorded image, a network, the denoised image and a likelihood map with a colour bar.", "width": "100%"}}
+fig = show_pipeline(
+    atoms,
+    simulated=simulated,
+    training=(clean, noisy, learnt),
+    inference=(micrograph.noisy, denoised, likelihood.image),
+)
+numbers = {
+    "source": micrograph.source,
+    "psnr_training_example": round(sbd.psnr(clean, learnt), 1),
+    "columns": len(likelihood.columns),
+    "vacuum": round(micrograph.vacuum, 3),
+}
+sbd.save_figure(fig, "00_pipeline", numbers, figures)

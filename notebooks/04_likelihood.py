@@ -1,0 +1,117 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Which atoms to believe
+#
+# A denoiser may paint an atom that is not there. The counts can be asked: are they more likely under the denoised image, or under vacuum? The likelihood map answers atom by atom, without knowing the truth.
+
+# %% tags=["parameters"]
+scale = "default"  # "smoke", "default" or "paper"
+seed = 0
+device = "auto"  # "cpu", "cuda" or "mps"
+source = "auto"  # "real", "authors" or "simulated" micrograph
+figures = "../figures"
+
+# %% tags=["hide-input"]
+import subprocess
+import sys
+from importlib.metadata import version
+
+repository = ""  # `make repository URL=...` writes the address here
+if "google.colab" in sys.modules:
+    if not repository:
+        sys.exit("This book's repository has no address yet: nothing can be installed.")
+    keep = [f"{name}=={version(name)}" for name in ("numpy", "torch")]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", *keep]
+    subprocess.run([*pip, f"sbd[simulation] @ git+{repository}"], check=True)
+
+# %%
+import numpy as np
+
+import sbd
+from sbd.marks import mark_arrow
+from sbd.plotting import arrange_panels, show_image, show_map
+
+size = sbd.at_scale(scale)
+model = sbd.load_model()
+micrograph = sbd.example_micrograph(
+    source, rng=np.random.default_rng(seed), crop=size.crop
+)
+denoised = sbd.denoise(micrograph.noisy, model, device=device)
+
+# %% [markdown]
+# ## The map
+# Every column that the denoised image claims, faint ones too, gets the mean log likelihood
+# ratio of its pixels: above zero, the counts prefer an atom there. The arrow is set by the map
+# alone: it points at the column of the surface whose support is weakest.
+
+# %%
+claimed = sbd.find_columns(denoised, threshold=0.15)
+likelihood = sbd.likelihood_map(
+    micrograph.noisy, denoised, claimed, vacuum=micrograph.vacuum
+)
+evidence = sbd.column_significance(
+    micrograph.noisy, denoised, claimed, vacuum=micrograph.vacuum
+)
+surface = np.flatnonzero(sbd.surface_columns(claimed))
+suspect = surface[evidence[surface].argmin()]
+place = claimed.positions[suspect]
+
+# %% mystnb={"figure": {"caption": "Which atoms the counts support. (a) Data, (b) denoised, (c) likelihood map: discs at the columns, the vacuum in one colour, a white guard band between, (d) the surroundings of the weakest column of the surface, image and map.", "name": "fig-likelihood"}, "image": {"alt": "Noisy data, the denoised image and the likelihood map with a colour bar, each with a purple box; beside them the box enlarged, with an arrow at an atom whose disc is pale in the map.", "width": "100%"}}
+height, width = (min(n, m) for n, m in zip((110, 220), denoised.shape, strict=True))
+top, left = (
+    int(np.clip(p - half // 2, 0, n - half))
+    for p, half, n in zip(place, (height, width), denoised.shape, strict=True)
+)
+box, inside = (top, left, height, width), np.s_[top : top + height, left : left + width]
+limit = float(np.quantile(np.abs(likelihood.ratios), 0.98))
+fig, panels = arrange_panels(
+    "abcd;abce", height=2.2, widths=(1, 1, 1.15, 1), heading=micrograph.title
+)
+show_image(panels["a"], micrograph.noisy, title="(a) Data", limits="robust")
+whole = show_image(panels["b"], denoised, title="(b) Denoised image")
+show_map(panels["c"], likelihood.image, title="(c) Likelihood map", limit=limit)
+show_image(panels["d"], denoised[inside], title="(d) Zoomed", limits=whole.get_clim())
+show_map(panels["e"], likelihood.image[inside], limit=limit, colour_bar=False)
+for name in "abc":
+    sbd.mark_box(panels[name], box, "#6a1b7a")
+for name in "de":
+    mark_arrow(panels[name], (place[0] - top, place[1] - left))
+
+# %% [markdown]
+# ## Was it right?
+# Where the truth is known, it can be looked up: which of the claimed columns are in the clean
+# image, and is the one under the arrow among them?
+
+# %%
+numbers = {
+    "source": micrograph.source,
+    "columns": len(claimed),
+    "weakest": [round(float(p)) for p in place],
+    "evidence": round(float(evidence[suspect]), 1),
+    "vacuum_ratio": round(float(likelihood.vacuum_ratio), 3),
+    "unsupported": int(sbd.unsupported_columns(evidence).sum()),
+}
+if micrograph.clean is not None:
+    true = sbd.find_columns(micrograph.clean)
+    match = sbd.match_columns(claimed, true, tolerance=1.0 / micrograph.pixel_size)
+    numbers |= {
+        "invented": len(match.spurious),
+        "missed": len(match.missed),
+        "arrow_is_right": bool(suspect in match.spurious),
+    }
+sbd.save_figure(fig, "04_likelihood", numbers, figures)
+
+# %% [markdown]
+# A pale disc is a question, not a verdict. At 0.45 electrons per pixel a single platinum column
+# is worth about two standard deviations, so some true columns look unsupported as well; and the
+# denoised image was made from the same counts that it is judged by.

@@ -1,0 +1,217 @@
+"""Check the networks' door and the spatial denoisers."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import sbd.denoisers
+from sbd.anscombe import stabilise, unstabilise
+from sbd.denoisers import (
+    denoise,
+    denoise_bm3d,
+    denoise_constant,
+    denoise_gaussian,
+    denoise_network,
+    denoise_vst,
+)
+from sbd.models import LatticeUNet
+from sbd.noise import VACUUM
+
+CLASSICAL = (
+    denoise_constant,
+    denoise_gaussian,
+    denoise_vst,
+    lambda noisy: denoise_vst(noisy, inner="tv"),
+)
+
+
+def vacuum(shape, seed=0):
+    return np.random.default_rng(seed).poisson(VACUUM, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("denoiser", CLASSICAL)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (33, 70), (101, 64)])
+def test_shape_and_type_are_kept_at_any_size(denoiser, shape):
+    estimate = denoiser(vacuum(shape))
+    assert estimate.shape == shape
+    assert estimate.dtype == np.float32
+    assert np.isfinite(estimate).all()
+
+
+@pytest.mark.parametrize("denoiser", CLASSICAL)
+def test_a_constant_image_stays_constant(denoiser):
+    # the tabulated inverse interpolates to 1e-4 electrons in a bin of a hundred pixels
+    np.testing.assert_allclose(denoiser(np.full((40, 50), 2.0)), 2.0, rtol=1e-2)
+
+
+@pytest.mark.parametrize("denoiser", CLASSICAL)
+def test_negative_counts_are_refused(denoiser):
+    with pytest.raises(ValueError, match="noisy must hold electron counts"):
+        denoiser(np.full((9, 9), -1.0))
+
+
+def test_the_constant_is_the_mean():
+    counts = vacuum((30, 31))
+    np.testing.assert_allclose(denoise_constant(counts), counts.mean(), rtol=1e-6)
+
+
+def test_a_blurred_electron_is_a_gaussian():
+    counts = np.zeros((61, 61))
+    counts[30, 30] = 1
+    blurred = denoise_gaussian(counts, sigma=5.0)
+    # cut off at four standard deviations: 6e-5 of the sum is missing on each axis
+    assert blurred[30, 30] == pytest.approx(1 / (2 * np.pi * 25), rel=1e-3)
+    assert blurred[30, 35] / blurred[30, 30] == pytest.approx(np.exp(-0.5), rel=1e-3)
+
+
+def test_a_network_gets_the_counts_and_its_answer_comes_back():
+    model = torch.nn.Conv2d(1, 1, 1)
+    with torch.no_grad():
+        model.weight.fill_(2.0)
+        model.bias.fill_(0.5)
+    counts = vacuum((16, 23))
+    for denoiser in (denoise, denoise_network):
+        estimate = denoiser(counts, model, device="cpu")
+        assert estimate.dtype == np.float32
+        np.testing.assert_allclose(estimate, 2 * counts + 0.5)
+
+
+def test_a_network_is_used_in_evaluation_mode_and_left_as_it_came():
+    model = torch.nn.Sequential(torch.nn.BatchNorm2d(1), torch.nn.Dropout(0.9)).train()
+    before = model[0].running_mean.clone()
+    first, second = (denoise(vacuum((20, 20)), model, device="cpu") for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert model.training
+    assert torch.equal(model[0].running_mean, before)
+
+
+def test_gradients_still_flow_through_a_network_that_has_denoised():
+    model = LatticeUNet(scales=2, channels=2)
+    counts = vacuum((24, 24))
+    denoise(counts, model, device="cpu")
+    y = torch.as_tensor(counts)[None, None].requires_grad_()
+    model.eval()(y)[0, 0, 3, 4].backward()
+    assert torch.isfinite(y.grad).all()
+
+
+def test_a_name_is_loaded_and_none_is_the_default(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        sbd.denoisers, "load_model", lambda name: asked.append(name) or torch.nn.ReLU()
+    )
+    denoise(vacuum((16, 16)), device="cpu")
+    denoise(vacuum((16, 16)), "weights/default", device="cpu")
+    assert asked == [None, "weights/default"]
+
+
+def test_a_missing_gpu_is_replaced_by_the_cpu_with_a_warning(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    counts = vacuum((16, 16))
+    with pytest.warns(UserWarning, match="'cuda' is not available here"):
+        estimate = denoise(counts, torch.nn.Identity(), device="cuda")
+    np.testing.assert_array_equal(estimate, counts)
+
+
+def test_what_a_network_cannot_do_is_refused():
+    counts = vacuum((16, 16))
+    with pytest.raises(ValueError, match="noisy must be at least 16 x 16 pixels"):
+        denoise(vacuum((15, 40)), torch.nn.Identity())
+    with pytest.raises(ValueError, match="noisy must hold electron counts"):
+        denoise(counts - 1, torch.nn.Identity())
+    with pytest.raises(ValueError, match="device must be"):
+        denoise(counts, torch.nn.Identity(), device="abacus")
+    with pytest.raises(TypeError, match="model must be a network, a name or a path"):
+        denoise(counts, 3, device="cpu")
+    with pytest.raises(ValueError, match="model must return shape"):
+        denoise(counts, torch.nn.AvgPool2d(2), device="cpu")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        denoise(counts, "nowhere", device="cpu")
+
+
+@pytest.mark.parametrize("intensity", [0.0, 0.1, 0.7, 3.0, 45.0, 380.0, 420.0, 2000.0])
+def test_the_inverse_undoes_the_mean_of_the_transform(intensity):
+    counts = np.arange(4000)
+    mean = stats.poisson.pmf(counts, intensity) @ stabilise(counts)
+    # linear between table entries 0.01 apart in the root: (0.02)**2 / 16 at most; the
+    # asymptotic formula misses a term of order 1e-2 / intensity
+    assert unstabilise(mean) == pytest.approx(intensity, abs=2e-4)
+
+
+def test_the_transform_makes_the_noise_of_counts_and_of_the_detector_one():
+    rng = np.random.default_rng(1)
+    for read_noise in (0.0, 2.0):
+        counts = rng.poisson(20.0, 200_000) + read_noise * rng.standard_normal(200_000)
+        stabilised = stabilise(counts, read_noise=read_noise)
+        # standard error 0.0016; the transform itself is good to about 1 % here
+        assert stabilised.std() == pytest.approx(1, abs=0.02)
+        # standard error of the mean count: sqrt(24 / 200 000) = 0.011
+        back = unstabilise(stabilised.mean(), read_noise=read_noise)
+        assert back == pytest.approx(20, abs=0.05)
+
+
+def test_what_is_denoised_between_the_transforms_has_noise_of_one():
+    seen = []
+    denoise_vst(vacuum((300, 300)), inner=lambda z: seen.append(z) or z)
+    (stabilised,) = seen
+    assert stabilised.shape == (30, 30)
+    # 900 values: the standard deviation is known to 2.4 %
+    assert stabilised.std() == pytest.approx(1, abs=0.1)
+
+
+def test_averaging_between_the_transforms_is_unbiased():
+    counts = vacuum((400, 400), seed=2)
+    flat = denoise_vst(counts, inner=lambda z: np.full_like(z, z.mean()), binning=2)
+    # the naive inverse of 1.8 electrons in a bin would be off by 0.06 per pixel; the
+    # standard error of a mean of 160 000 counts is 0.0017
+    np.testing.assert_allclose(flat, counts.mean(), atol=0.007)
+
+
+def test_both_inner_denoisers_find_the_lattice():
+    waves = np.cos(np.arange(600) * 2 * np.pi / 60)
+    clean = 0.45 + 0.15 * waves * np.ones((600, 1))
+    counts = np.random.default_rng(3).poisson(clean)
+    for inner in ("nlm", "tv"):
+        error = denoise_vst(counts, inner=inner) - clean
+        # the lattice has an rms of 0.106, bins of a hundred counts one of 0.067
+        assert np.sqrt(np.mean(error**2)) < 0.05
+
+
+def test_bad_options_are_named():
+    counts = vacuum((20, 20))
+    with pytest.raises(
+        ValueError, match=r"inner must be 'nlm', 'tv' or a .* got 'bm3d'"
+    ):
+        denoise_vst(counts, inner="bm3d")
+    with pytest.raises(ValueError, match=r"inner must return shape \(2, 2\)"):
+        denoise_vst(counts, inner=lambda z: z[:1])
+    with pytest.raises(ValueError, match="binning must be a positive whole number"):
+        denoise_vst(counts, binning=0)
+    with pytest.raises(ValueError, match="read_noise must not be negative"):
+        denoise_vst(counts, read_noise=-1)
+    with pytest.raises(ValueError, match="sigma must be positive; got 0"):
+        denoise_gaussian(counts, sigma=0)
+
+
+def test_without_bm3d_the_licence_and_the_way_out_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    with pytest.raises(ImportError, match=r"non-commercial .* pip install bm3d"):
+        denoise_bm3d(vacuum((80, 80)))
+
+
+def test_bm3d_is_given_noise_of_one_and_the_profile(monkeypatch):
+    calls = []
+    stand_in = SimpleNamespace(
+        bm3d=lambda z, *rest: calls.append((z.std(), *rest)) or z
+    )
+    monkeypatch.setitem(sys.modules, "bm3d", stand_in)
+    estimate = denoise_bm3d(vacuum((205, 300)), profile="np")
+    assert estimate.shape == (205, 300)
+    ((scatter, sigma, profile),) = calls
+    assert (sigma, profile) == (1.0, "np")
+    assert scatter == pytest.approx(1, abs=0.1)  # 630 values: known to 3 %
+    with pytest.raises(ValueError, match="noisy must be at least 80 pixels"):
+        denoise_bm3d(vacuum((79, 300)))

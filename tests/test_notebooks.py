@@ -1,0 +1,144 @@
+"""Keep the notebooks thin, alike, paired with their records, and runnable small."""
+
+import re
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from sbd.figure_guard import figure_problems
+from sbd.fingerprints import check_records, is_code, read_parameters, read_text
+from sbd.records import run_notebook
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "notebooks"
+TEXTS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+SET_UP = ROOT / ".ci" / "setup_cell.py"
+PROMISED: set[str] = set()  # the names 00 to 04 go here once they are written
+
+named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+
+
+def code(path):
+    return [cell for cell in read_text(path).cells if is_code(cell)]
+
+
+def record_of(path):
+    return nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+
+
+def figure_cells(notebook):
+    return [c for c in notebook.cells if is_code(c) and "save_figure(" in c.source]
+
+
+def test_the_promised_notebooks_are_there():
+    assert {path.stem for path in TEXTS} >= PROMISED
+
+
+def test_texts_and_records_come_in_pairs():
+    records = {path.stem for path in FOLDER.glob("*.ipynb")}
+    assert records == {path.stem for path in FOLDER.glob("*.py")}
+    assert len(records) == len(TEXTS)
+
+
+@named
+def test_a_notebook_is_thin(path):
+    cells = [cell for i, cell in enumerate(code(path)) if i != 1]  # 1 is the set-up
+    lines = [line for cell in cells for line in cell.source.splitlines() if line]
+    assert len(lines) <= 60
+    assert not any(line.lstrip().startswith(("def ", "class ")) for line in lines)
+
+
+@named
+def test_the_first_code_cell_holds_the_parameters(path):
+    assert code(path)[0].metadata.get("tags") == ["parameters"]
+    assert {"scale", "seed", "device", "figures"} <= set(
+        read_parameters(read_text(path))
+    )
+
+
+@named
+def test_the_set_up_cell_is_the_same_everywhere(path):
+    assert code(path)[1].source.strip() == SET_UP.read_text().strip()
+
+
+@named
+def test_no_cell_hides_its_value(path):
+    # nbval runs cells without history, and then IPython shows what ";" should hide
+    assert not [c.source for c in code(path) if c.source.rstrip().endswith(";")]
+
+
+@named
+def test_a_record_has_the_cells_of_its_text(path):
+    pairs = zip(read_text(path).cells, record_of(path).cells, strict=True)
+    for text, record in pairs:
+        assert text.cell_type == record.cell_type
+        assert text.source == record.source
+        for key in ("tags", "mystnb"):
+            assert text.metadata.get(key) == record.metadata.get(key)
+
+
+@named
+def test_a_record_is_fresh(path):
+    assert check_records(FOLDER, [path.stem]) == []
+
+
+@named
+def test_a_record_is_small(path):
+    assert path.with_suffix(".ipynb").stat().st_size < 1_500_000
+
+
+@named
+def test_every_cell_of_a_record_was_run(path):
+    cells = [cell for cell in record_of(path).cells if is_code(cell)]
+    assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
+
+
+@named
+def test_a_record_shows_no_warning_no_error_and_no_path(path):
+    for cell in filter(is_code, record_of(path).cells):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output.text
+            words = output.get("text", "") + output.get("data", {}).get(
+                "text/plain", ""
+            )
+            assert not re.search(r"(/home/|/tmp/|/root/|/work/|[A-Z]:\\)", words)
+
+
+@named
+def test_every_figure_of_a_record_has_its_digest(path):
+    cells = figure_cells(record_of(path))
+    assert cells, "a notebook is there to show something"
+    for cell in cells:
+        assert figure_problems(cell.outputs, cell.outputs, cell.source) == []
+
+
+@named
+def test_every_figure_has_caption_name_and_alternative_text(path):
+    for cell in figure_cells(read_text(path)):
+        settings = cell.metadata.get("mystnb", {})
+        assert len(settings.get("figure", {}).get("caption", "")) > 20
+        assert settings["figure"].get("name", "").startswith("fig-")
+        assert len(settings.get("image", {}).get("alt", "")) > 20
+
+
+def test_every_figure_name_is_used_once():
+    names = [
+        cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        for path in TEXTS
+        for cell in figure_cells(read_text(path))
+    ]
+    assert len(names) == len(set(names))
+
+
+@named
+@pytest.mark.slow
+def test_it_runs_small_within_a_minute(path, tmp_path):
+    start = time.monotonic()
+    run_notebook(path, parameters={"scale": "smoke"}, to=tmp_path)
+    assert time.monotonic() - start < 60
+    assert (tmp_path / "notebooks" / f"{path.stem}.ipynb").exists()
+    filed = {p.name for p in (tmp_path / "figures").iterdir()}
+    assert {f"{path.stem}.png", f"{path.stem}.json"} <= filed
