@@ -87,6 +87,10 @@ check: env  ## look for what is malformed or out of date; seconds
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py --check
 	@$(STAGE) "records" $(BIN)/python -m sbd.records check
 
+.PHONY: mutations
+mutations: env  ## break the library on purpose: every figure must turn red; minutes
+	@$(STAGE) "mutations" $(BIN)/python .ci/mutations.py
+
 # --- the rest
 
 .PHONY: repository

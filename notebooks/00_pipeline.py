@@ -19,7 +19,7 @@ scale = "default"  # "smoke", "default" or "paper"
 seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
-figures = "../figures"
+figures = "figures"
 
 # %% tags=["hide-input"]
 import subprocess
@@ -44,6 +44,7 @@ import numpy as np
 import sbd
 from sbd.layouts import show_pipeline
 
+sbd.check_parameters()
 size = sbd.at_scale(scale)
 rng = np.random.default_rng(seed)
 atoms = sbd.pt_on_ceria("PtNp2", thickness=40.0)

@@ -18,8 +18,7 @@
 scale = "default"  # "smoke", "default" or "paper"
 seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
-source = "auto"  # "real", "authors" or "simulated" micrograph
-figures = "../figures"
+figures = "figures"
 
 # %% tags=["hide-input"]
 import subprocess
@@ -40,6 +39,7 @@ from sbd.dataset import DEFOCI, contrast_label, default_recipes
 from sbd.layouts import show_dataset
 from sbd.structures import PARTICLES, THICKNESSES, TILTS
 
+sbd.check_parameters()
 size = sbd.at_scale(scale)
 recipes = default_recipes()
 

@@ -19,7 +19,7 @@ scale = "default"  # "smoke", "default" or "paper"
 seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
-figures = "../figures"
+figures = "figures"
 
 # %% tags=["hide-input"]
 import subprocess
@@ -41,6 +41,7 @@ import pandas as pd
 import sbd
 from sbd.layouts import show_zooms
 
+sbd.check_parameters()
 size = sbd.at_scale(scale)
 rng = np.random.default_rng(seed)
 model = sbd.load_model()

@@ -19,7 +19,7 @@ scale = "default"  # "smoke", "default" or "paper"
 seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
-figures = "../figures"
+figures = "figures"
 
 # %% tags=["hide-input"]
 import subprocess
@@ -38,8 +38,10 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
+from sbd.marks import frame_panel
 from sbd.plotting import arrange_panels, show_image, show_map
 
+sbd.check_parameters()
 size = sbd.at_scale(scale)
 model = sbd.load_model()
 micrograph = sbd.example_micrograph(
@@ -60,16 +62,10 @@ row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel)
 explained = float((row * micrograph.noisy).sum())
 
 # %% mystnb={"figure": {"caption": "The gradient of one denoised pixel (red) with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, (d) the gradient in the same box.", "name": "fig-jacobian"}, "image": {"alt": "Four panels: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it: positive weights at the pixel and at neighbouring atomic columns, negative ones between.", "width": "100%"}}
-side = min(220, *denoised.shape)
-top, left = (
-    int(np.clip(p - side // 2, 0, n - side))
-    for p, n in zip(pixel, denoised.shape, strict=True)
-)
-box = (top, left, side, side)
-inside = np.s_[top : top + side, left : left + side]
-fig, panels = arrange_panels(
-    "abcd", height=2.3, widths=(1, 1, 1, 1.15), heading=micrograph.title
-)
+box = sbd.box_around(pixel, (220, 220), denoised.shape)
+top, left, height, width = box
+inside = np.s_[top : top + height, left : left + width]
+fig, panels = arrange_panels("abcd", height=1.95, heading=micrograph.title)
 show_image(panels["a"], micrograph.noisy, title="(a) Noisy", limits="robust")
 show_image(panels["b"], denoised, title="(b) Denoised")
 show_image(panels["c"], denoised[inside], title="(c) Denoised (zoomed)")
@@ -78,6 +74,7 @@ for name in "ab":
     sbd.mark_box(panels[name], box)
     sbd.mark_pixel(panels[name], pixel)
 sbd.mark_pixel(panels["c"], (pixel[0] - top, pixel[1] - left))
+frame_panel(panels["c"])
 numbers = {
     "source": micrograph.source,
     "pixel": list(pixel),

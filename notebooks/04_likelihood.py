@@ -19,7 +19,7 @@ scale = "default"  # "smoke", "default" or "paper"
 seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
-figures = "../figures"
+figures = "figures"
 
 # %% tags=["hide-input"]
 import subprocess
@@ -41,6 +41,7 @@ import sbd
 from sbd.marks import mark_arrow
 from sbd.plotting import arrange_panels, show_image, show_map
 
+sbd.check_parameters()
 size = sbd.at_scale(scale)
 model = sbd.load_model()
 micrograph = sbd.example_micrograph(
@@ -66,31 +67,9 @@ surface = np.flatnonzero(sbd.surface_columns(claimed))
 suspect = surface[evidence[surface].argmin()]
 place = claimed.positions[suspect]
 
-# %% mystnb={"figure": {"caption": "Which atoms the counts support. (a) Data, (b) denoised, (c) likelihood map: discs at the columns, the vacuum in one colour, a white guard band between, (d) the surroundings of the weakest column of the surface, image and map.", "name": "fig-likelihood"}, "image": {"alt": "Noisy data, the denoised image and the likelihood map with a colour bar, each with a purple box; beside them the box enlarged, with an arrow at an atom whose disc is pale in the map.", "width": "100%"}}
-height, width = (min(n, m) for n, m in zip((110, 220), denoised.shape, strict=True))
-top, left = (
-    int(np.clip(p - half // 2, 0, n - half))
-    for p, half, n in zip(place, (height, width), denoised.shape, strict=True)
-)
-box, inside = (top, left, height, width), np.s_[top : top + height, left : left + width]
-limit = float(np.quantile(np.abs(likelihood.ratios), 0.98))
-fig, panels = arrange_panels(
-    "abcd;abce", height=2.2, widths=(1, 1, 1.15, 1), heading=micrograph.title
-)
-show_image(panels["a"], micrograph.noisy, title="(a) Data", limits="robust")
-whole = show_image(panels["b"], denoised, title="(b) Denoised image")
-show_map(panels["c"], likelihood.image, title="(c) Likelihood map", limit=limit)
-show_image(panels["d"], denoised[inside], title="(d) Zoomed", limits=whole.get_clim())
-show_map(panels["e"], likelihood.image[inside], limit=limit, colour_bar=False)
-for name in "abc":
-    sbd.mark_box(panels[name], box, "#6a1b7a")
-for name in "de":
-    mark_arrow(panels[name], (place[0] - top, place[1] - left))
-
 # %% [markdown]
-# ## Was it right?
-# Where the truth is known, it can be looked up: which of the claimed columns are in the clean
-# image, and is the one under the arrow among them?
+# Where the truth is known, it can be looked up afterwards: which of the claimed columns are in
+# the clean image, and is the one under the arrow among them?
 
 # %%
 numbers = {
@@ -109,6 +88,22 @@ if micrograph.clean is not None:
         "missed": len(match.missed),
         "arrow_is_right": bool(suspect in match.spurious),
     }
+
+# %% mystnb={"figure": {"caption": "Which atoms the counts support. (a) Data, (b) denoised, (c) likelihood map: discs at the columns, the vacuum in one colour, a white guard band between, (d) the surroundings of the weakest column of the surface, image and map.", "name": "fig-likelihood"}, "image": {"alt": "Noisy data, the denoised image and the likelihood map with a colour bar, each with a purple box; beside them the box enlarged, with an arrow at an atom whose disc is pale in the map.", "width": "100%"}}
+box = sbd.box_around(place, (110, 220), denoised.shape)
+top, left, height, width = box
+inside = np.s_[top : top + height, left : left + width]
+limit = float(np.quantile(np.abs(likelihood.ratios), 0.98))
+fig, panels = arrange_panels("abcd;abce", height=2.05, heading=micrograph.title)
+show_image(panels["a"], micrograph.noisy, title="(a) Data", limits="robust")
+whole = show_image(panels["b"], denoised, title="(b) Denoised image")
+show_map(panels["c"], likelihood.image, title="(c) Likelihood map", limit=limit)
+show_image(panels["d"], denoised[inside], title="(d) Zoomed", limits=whole.get_clim())
+show_map(panels["e"], likelihood.image[inside], limit=limit, colour_bar=False)
+for name in "abc":
+    sbd.mark_box(panels[name], box, "#6a1b7a")
+for name in "de":
+    mark_arrow(panels[name], (place[0] - top, place[1] - left))
 sbd.save_figure(fig, "04_likelihood", numbers, figures)
 
 # %% [markdown]

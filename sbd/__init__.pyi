@@ -12,6 +12,8 @@ __all__ = [
     "authors_psnr",
     "authors_resize",
     "authors_ssim",
+    "box_around",
+    "check_parameters",
     "column_significance",
     "denoise",
     "denoise_absf",
@@ -56,6 +58,7 @@ __all__ = [
 from .charts import show_scores
 from .columns import (
     Columns,
+    box_around,
     find_columns,
     match_columns,
     particle_boxes,
@@ -82,6 +85,7 @@ from .likelihood import (
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .models import LatticeUNet, UNet, field_of_view, load_model, save_model
 from .noise import VACUUM, poisson_noise
+from .parameters import check_parameters
 from .plotting import mark_box, mark_pixel, save_figure, show_images
 from .purelet import denoise_purelet
 from .registry import DataUnavailableError, fetch

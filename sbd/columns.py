@@ -353,6 +353,38 @@ def surface_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.bool_
     return at_surface
 
 
+def box_around(
+    point: ArrayLike, size: tuple[int, int], shape: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Frame a point, as centrally as the image's border allows.
+
+    Parameters
+    ----------
+    point : tuple of float
+        (row, column) [pixels].
+    size : tuple of int
+        (height, width) wanted; less where the image is smaller [pixels].
+    shape : tuple of int
+        (height, width) of the image [pixels].
+
+    Returns
+    -------
+    tuple of int
+        (row, column, height, width) of the box.
+
+    Examples
+    --------
+    >>> box_around((5, 90), (20, 20), (100, 100))
+    (0, 80, 20, 20)
+    """
+    height, width = (min(n, whole) for n, whole in zip(size, shape, strict=True))
+    row, column = (
+        int(np.clip(round(float(p) - n / 2), 0, whole - n))
+        for p, n, whole in zip(point, (height, width), shape, strict=True)
+    )
+    return row, column, height, width
+
+
 def particle_boxes(
     columns: Columns, shape: tuple[int, int], pixel_size: float
 ) -> list[tuple[int, int, int, int]]:
@@ -398,14 +430,11 @@ def particle_boxes(
             edge = (centre[0], low[1])
     side = int(min(round(2 * reach), frame))
     edge = centre if edge is None else edge
-    boxes = []
-    for middle, size in ((centre, side), (edge, round(0.4 * side))):
-        corner = [
-            int(np.clip(round(m - size / 2), 0, n - size))
-            for m, n in zip(middle, shape, strict=True)
-        ]
-        boxes.append((*corner, size, size))
-    return boxes
+    small = round(0.4 * side)
+    return [
+        box_around(centre, (side, side), shape),
+        box_around(edge, (small, small), shape),
+    ]
 
 
 def _circumradii(corners: NDArray) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import sbd
 PACKAGE = Path(sbd.__file__).parent
 ROOT = PACKAGE.parent
 ORDER = [  # imports only point left
-    *("typing", "validation", "scales", "catalogue", "registry"),
+    *("typing", "validation", "scales", "parameters", "catalogue", "registry"),
     *("structures", "noise", "simulation", "dataset"),
     *("spectra", "models", "training"),
     *("binning", "filters", "windows", "purelet", "anscombe", "denoisers"),

@@ -15,7 +15,10 @@ IMAGE = {
     "cmap": {"name": "gray"},
 }
 DIGEST = {
-    "numbers": {"psnr": 38.2, "atoms": 52, "source": "authors", "mean": 2.0},
+    "numbers": {
+        **{"psnr": 38.2, "atoms": 52, "source": "authors", "mean": 2.0},
+        "ratio": -0.008,
+    },
     "panels": [
         {"titles": ["Data", "", ""], "images": [IMAGE], "position": [0, 0, 0.5, 1]},
         {"titles": ["Map", "", ""], "images": [], "position": [0.5, 0, 0.5, 1]},
@@ -54,6 +57,8 @@ def test_a_digest_agrees_with_itself():
         (("panels", 1, "position"), [0.6, 0, 0.5, 1], "position: 0.5 became 0.6"),
         (("numbers", "psnr"), 38.5, "numbers, psnr: 38.2 became 38.5"),
         (("numbers", "atoms"), 51, "numbers, atoms: 52 became 51"),
+        (("numbers", "ratio"), -0.006, "numbers, ratio: -0.008 became -0.006"),
+        (("numbers", "ratio"), 0.008, "numbers, ratio: -0.008 became 0.008"),
         (("numbers", "source"), "simulated", "'authors' became 'simulated'"),
         (("numbers", "mean"), True, "2.0 became True"),
     ],
@@ -71,6 +76,7 @@ def test_a_change_is_named_with_its_place(path, value, words):
         ((*FIRST, "projections"), [0.315, -1.2]),
         (("panels", 1, "position"), [0.51, 0.0, 0.5, 1.0]),
         (("numbers", "psnr"), 38.3),
+        (("numbers", "ratio"), -0.007),  # -0.0075 and a hair
         (("numbers", "mean"), 2.005),  # no image's mean: relative to itself
     ],
 )

@@ -1,0 +1,25 @@
+"""Check that a mistyped parameter does not pass."""
+
+import pytest
+
+import sbd
+
+OWN = 'scale = "default"  # a comment\nseed = 0'
+
+
+def test_known_names_pass():
+    sbd.check_parameters([OWN, '# Parameters\nscale = "smoke"\n', "import sbd"])
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="among scale, seed; got sclae"):
+        sbd.check_parameters([OWN, '# Parameters\nsclae = "smoke"\nseed = 1'])
+
+
+@pytest.mark.parametrize("cells", [[], [OWN], [OWN, "other = 1"]])
+def test_nothing_is_said_where_nothing_was_injected(cells):
+    sbd.check_parameters(cells)
+
+
+def test_outside_a_notebook_there_is_nothing_to_check():
+    sbd.check_parameters()
