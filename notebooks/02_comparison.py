@@ -74,7 +74,8 @@ sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
 # The authors' clean image PtNp2-S3_5, resized as they do, its expected counts drawn as Poisson
 # numbers, judged by their metric. Without it, the bundled simulated image stands in.
 # A constant, the mean of the noisy image, is in the table to show how little a decibel means
-# by itself. No network was trained on this image, and every filter runs with its defaults.
+# by itself. No network was trained on this image. The filters run with their defaults, and
+# those were chosen with this image at hand, so their rows are rather kind to them.
 
 # %%
 clean = micrograph.clean
