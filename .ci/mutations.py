@@ -3,8 +3,8 @@
     make mutations
 
 Each mutation is one edit in a copy of the project, after which nbval compares a
-notebook with its committed record. Exit status 1 if a mutation passes, or if the untouched copy
-does not.
+notebook with its committed record. Exit status 1 if a mutation passes, or if the
+untouched copy does not.
 """
 
 import os

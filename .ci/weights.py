@@ -1,6 +1,6 @@
 """Put a finished training run into the package: ``make weights`` calls it.
 
-    python .ci/weights.py RUN_FOLDER BENCHMARK_FOLDER COMMIT
+    python .ci/weights.py RUN_FOLDER BENCHMARK_FOLDER COMMIT [REMARK]
 
 copies the weights, writes their card (configuration, seed, commit, curve, metrics) and
 enters their digest in the catalogue.
@@ -43,7 +43,7 @@ def score() -> dict[str, float]:
     }
 
 
-def main(run: Path, benchmark: Path, commit: str) -> None:
+def main(run: Path, benchmark: Path, commit: str, remark: str = "") -> None:
     """Copy, measure, and write the card."""
     torch.set_num_threads(1)
     WEIGHTS.parent.mkdir(exist_ok=True)
@@ -72,6 +72,7 @@ def main(run: Path, benchmark: Path, commit: str) -> None:
             "images": {k: int(n) for k, n in table["split"].value_counts().items()},
             "never used": "any image of the authors; the bundled example",
         },
+        **({"remark": remark} if remark else {}),
         "configuration": settings,
         "metrics": score(),
         "curve": record["curve"],
@@ -83,4 +84,4 @@ def main(run: Path, benchmark: Path, commit: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -89,4 +89,7 @@ numbers = {
     "columns": len(likelihood.columns),
     "vacuum": round(micrograph.vacuum, 3),
 }
-sbd.save_figure(fig, "00_pipeline", numbers, figures)
+numbers = sbd.save_figure(fig, "00_pipeline", numbers, figures)
+
+# %%
+numbers

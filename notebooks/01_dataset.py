@@ -84,7 +84,10 @@ numbers = {
     "brightest": [round(float(image.max()), 3) for image in images],
     "darkest": [round(float(image.min()), 3) for image in images],
 }
-sbd.save_figure(fig, "01_dataset", numbers, figures)
+numbers = sbd.save_figure(fig, "01_dataset", numbers, figures)
+
+# %%
+numbers
 
 # %% [markdown]
 # ## Through focus
@@ -100,6 +103,9 @@ fig = sbd.show_images(
     dict(zip(titles, series, strict=True)), columns=4, limits="shared"
 )
 contrasts = [round(float(image.std()), 4) for image in series]
-sbd.save_figure(
+numbers = sbd.save_figure(
     fig, "01_dataset-focus", {"source": "simulated", "contrast": contrasts}, figures
 )
+
+# %%
+numbers

@@ -20,6 +20,7 @@ seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
 figures = "figures"
+bm3d = False  # True adds VST + BM3D, if you installed it (non-commercial licence)
 
 # %% tags=["hide-input"]
 import subprocess
@@ -67,7 +68,10 @@ numbers = {
     "source": micrograph.source,
     "spread": {name: round(float(image.std()), 4) for name, image in images.items()},
 }
-sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
+numbers = sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
+
+# %%
+numbers
 
 # %% [markdown]
 # ## On an image whose truth is known
@@ -93,6 +97,8 @@ denoisers = {
     "windowed Fourier": sbd.denoise_windowed_fourier,
     "network": lambda noisy: sbd.denoise(noisy, model, device=device),
 }
+if bm3d:
+    denoisers["VST + BM3D"] = sbd.denoise_bm3d
 rows = []
 for draw in range(size.draws):
     noisy = sbd.poisson_noise(clean, rng=np.random.default_rng([seed, draw]))
@@ -111,4 +117,7 @@ numbers = {
     for name, row in table.iterrows()
 }
 numbers |= {"source": micrograph.source, "draws": size.draws, "seed": seed}
-sbd.save_figure(fig, "02_comparison", numbers, figures)
+numbers = sbd.save_figure(fig, "02_comparison", numbers, figures)
+
+# %%
+numbers

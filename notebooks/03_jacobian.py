@@ -84,7 +84,10 @@ numbers = {
     "largest_weight": round(float(np.abs(row).max()), 6),
     "weight_in_box": round(float(np.abs(row[inside]).sum() / np.abs(row).sum()), 2),
 }
-sbd.save_figure(fig, "03_jacobian", numbers, figures)
+numbers = sbd.save_figure(fig, "03_jacobian", numbers, figures)
+
+# %%
+numbers
 
 # %% [markdown]
 # `denoised` is the sum of `explained`, the part that the gradient accounts for, and `net_bias`.

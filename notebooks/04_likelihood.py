@@ -104,7 +104,10 @@ for name in "abc":
     sbd.mark_box(panels[name], box, "#6a1b7a")
 for name in "de":
     mark_arrow(panels[name], (place[0] - top, place[1] - left))
-sbd.save_figure(fig, "04_likelihood", numbers, figures)
+numbers = sbd.save_figure(fig, "04_likelihood", numbers, figures)
+
+# %%
+numbers
 
 # %% [markdown]
 # A pale disc is a question, not a verdict. At 0.45 electrons per pixel a single platinum column

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
     denoise = commands.add_parser("denoise", help="denoise counts in a .npy file")
     denoise.add_argument("noisy", type=Path)
-    denoise.add_argument("clean", type=Path, help="the .npy file to write")
+    denoise.add_argument("denoised", type=Path, help="the .npy file to write")
     denoise.add_argument("--model", help="name or file of the weights")
     denoise.add_argument("--device", default="auto")
     denoise.set_defaults(run=_denoise)
@@ -114,13 +114,17 @@ def _denoise(options: argparse.Namespace) -> None:
     from sbd.denoisers import denoise
     from sbd.models import load_model
 
-    noisy = np.load(options.noisy, allow_pickle=False)
+    try:
+        noisy = np.load(options.noisy, allow_pickle=False)
+    except EOFError:
+        msg = f"noisy must be a .npy file with an image; got an empty {options.noisy}"
+        raise ValueError(msg) from None
     model = load_model(options.model) if options.model else None
-    clean = denoise(noisy, model, device=options.device)
-    part = options.clean.with_name(options.clean.name + ".part")
+    denoised = denoise(noisy, model, device=options.device)
+    part = options.denoised.with_name(options.denoised.name + ".part")
     with part.open("wb") as file:
-        np.save(file, clean)
-    part.replace(options.clean)
+        np.save(file, denoised)
+    part.replace(options.denoised)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,14 @@ import zarr
 from tqdm import tqdm
 
 from sbd.simulation import IMAGE_SAMPLES, exit_wave, form_image, resample
-from sbd.structures import THICKNESSES, TILTS, Edits, defect_labels, pt_on_ceria
+from sbd.structures import (
+    THICKNESSES,
+    TILTS,
+    Edits,
+    check_tilts,
+    defect_labels,
+    pt_on_ceria,
+)
 from sbd.typing import Image
 
 log = logging.getLogger(__name__)
@@ -126,8 +133,8 @@ def contrast_label(
     >>> contrast_label(30, (0, 0), 2)
     'intermediate'
     """
-    key = (int(thickness), int(tilt[0]), int(tilt[1]), int(defocus))
-    return _contrast_table().get(key)
+    key = (thickness, *tilt, defocus)
+    return _contrast_table().get(key) or None
 
 
 class Benchmark:
@@ -153,10 +160,14 @@ class Benchmark:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         try:
-            self._settings = json.loads((self.folder / "benchmark.json").read_text())
+            text = (self.folder / "benchmark.json").read_text()
         except FileNotFoundError:
             msg = f"folder must hold a benchmark (benchmark.json); got {folder}"
             raise FileNotFoundError(msg) from None
+        self._settings = json.loads(text)
+        if not {"recipes", "tilts", "defoci"} <= self._settings.keys():
+            msg = f"folder must hold a benchmark; got no such settings in {folder}"
+            raise ValueError(msg)
         self._images = zarr.open_array(self.folder / "images.zarr", mode="r")
 
     @cached_property
@@ -166,7 +177,7 @@ class Benchmark:
         for i, (particle, defect, thickness, split) in enumerate(
             self._settings["recipes"]
         ):
-            if not _has_chunk(self.folder, i):
+            if not _chunk(self.folder, i).exists():
                 continue
             name = defect if isinstance(defect, str) else "custom"
             for t, tilt in enumerate(self._settings["tilts"]):
@@ -195,7 +206,16 @@ class Benchmark:
     def __getitem__(self, index: int) -> Image:
         """Return image `index` as stored: 128 x 128 samples of the box [e/pixel]."""
         row = self.table.iloc[index]
-        return self._images[row["_i"], row["_t"], row["_d"]].astype(np.float32)
+        try:
+            image = self._images[row["_i"], row["_t"], row["_d"]]
+        except (RuntimeError, ValueError) as error:
+            msg = (
+                "folder must hold whole images; got a damaged "
+                f"{_chunk(self.folder, row['_i'])} (delete that file and call "
+                "simulate_benchmark again)"
+            )
+            raise ValueError(msg) from error
+        return image.astype(np.float32)
 
     def image(self, index: int, *, samples: int | tuple[int, int]) -> Image:
         """Evaluate an image on a finer grid, exactly.
@@ -254,7 +274,7 @@ def simulate_benchmark(
     Raises
     ------
     ValueError
-        If `folder` holds a benchmark of other settings, or `workers` is below 1.
+        If `folder` holds a benchmark of other settings, or an argument is impossible.
 
     Notes
     -----
@@ -264,8 +284,17 @@ def simulate_benchmark(
     if workers < 1:
         msg = f"workers must be at least 1; got {workers}"
         raise ValueError(msg)
+    if not len(defoci) or not np.isfinite(defoci).all():
+        msg = f"defoci must be one or more finite numbers; got {defoci}"
+        raise ValueError(msg)
+    if grid < 64:
+        msg = f"grid must be at least 64; got {grid}"
+        raise ValueError(msg)
+    tilts = check_tilts(tilts)
     folder = Path(folder)
     recipes = default_recipes() if recipes is None else tuple(recipes)
+    for recipe in recipes:  # before anything is written
+        pt_on_ceria(recipe.particle, recipe.defect, thickness=recipe.thickness)
     settings = {
         "recipes": [[r.particle, r.defect, r.thickness, r.split] for r in recipes],
         "tilts": [list(map(float, tilt)) for tilt in tilts],
@@ -273,7 +302,7 @@ def simulate_benchmark(
         "grid": grid,
     }
     _prepare(folder, settings)
-    todo = [i for i in range(len(recipes)) if not _has_chunk(folder, i)]
+    todo = [i for i in range(len(recipes)) if not _chunk(folder, i).exists()]
     jobs = [(folder, i, recipes[i], tuple(tilts), tuple(defoci), grid) for i in todo]
     bar = tqdm(total=len(recipes), initial=len(recipes) - len(todo), unit="structure",
                disable=not progress)  # fmt: skip
@@ -309,7 +338,10 @@ def _prepare(folder: Path, settings: dict) -> None:
         shape=(len(settings["recipes"]), *inner),
         chunks=(1, *inner),
         dtype="float16",
-        compressors=zarr.codecs.BloscCodec(cname="zstd", shuffle="bitshuffle"),
+        compressors=[
+            zarr.codecs.BloscCodec(cname="zstd", shuffle="bitshuffle"),
+            zarr.codecs.Crc32cCodec(),  # a damaged chunk is an error, not an image
+        ],
         overwrite=True,
     )
     part = path.with_suffix(".part")
@@ -317,8 +349,8 @@ def _prepare(folder: Path, settings: dict) -> None:
     os.replace(part, path)  # noqa: PTH105
 
 
-def _has_chunk(folder: Path, i: int) -> bool:
-    return (folder / "images.zarr" / "c" / f"{i}" / "0" / "0" / "0" / "0").exists()
+def _chunk(folder: Path, i: int) -> Path:
+    return folder / "images.zarr" / "c" / f"{i}" / "0" / "0" / "0" / "0"
 
 
 def _simulate_structure(

@@ -9,7 +9,6 @@ import json
 import logging
 import pickle
 import warnings
-import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -32,13 +31,13 @@ class _ScaleNorm(nn.BatchNorm2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
-            variance = x.var((0, 2, 3))
+            variance = x.float().var((0, 2, 3))
             with torch.no_grad():
                 self.running_var.lerp_(variance, self.momentum)
         else:
             variance = self.running_var
         scale = self.weight / (variance.sqrt() + self.eps)
-        return x * scale[:, None, None]
+        return x * scale[:, None, None].to(x.dtype)
 
 
 def _double_conv(inputs: int, middle: int, outputs: int, *, bias: bool) -> nn.Module:
@@ -361,6 +360,7 @@ def save_model(
     header = {"class": name, "config": json.dumps(model.config), **(notes or {})}
     part = path.with_name(path.name + ".part")
     save_file(tensors, part, metadata=header)
+    part.chmod(0o644)
     part.replace(path)
 
 
@@ -393,7 +393,7 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
         names = ", ".join(item for item in ITEMS if "weights/" in item)
         msg = f"name_or_path must be a file or one of {names}; got {name_or_path!r}"
         raise FileNotFoundError(msg)
-    load = _load_authors if zipfile.is_zipfile(path) else _load_ours
+    load = _load_ours if path.suffix == ".safetensors" else _load_authors
     return load(path).eval().requires_grad_(requires_grad=False)
 
 
@@ -416,7 +416,10 @@ def _load_ours(path: Path) -> nn.Module:
 def _load_authors(path: Path) -> nn.Module:
     """Read a pickle of the authors with nothing allowed but tensors and a Namespace."""
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with (
+            torch.serialization.safe_globals([argparse.Namespace]),
+            warnings.catch_warnings(action="ignore"),  # of unusual pickles
+        ):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         args, state = checkpoint["args"], checkpoint["model"][0]
         model = UNet(
@@ -427,8 +430,8 @@ def _load_authors(path: Path) -> nn.Module:
             outputs=args.out_channels,
         )
         model.load_state_dict(state)
-    except (pickle.UnpicklingError, KeyError, IndexError, TypeError, AttributeError,
-            RuntimeError, ValueError) as error:  # fmt: skip
+    except (OSError, EOFError, pickle.UnpicklingError, KeyError, IndexError, TypeError,
+            AttributeError, RuntimeError, ValueError) as error:  # fmt: skip
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = (
             "name_or_path must be a checkpoint with tensors and settings only (no code "
@@ -456,14 +459,29 @@ def field_of_view(model: nn.Module, *, size: int = 512, seed: int = 0) -> int:
         Side of the smallest centred square outside which the central pixel's gradient
         vanishes [pixels].
 
+    Raises
+    ------
+    ValueError
+        If `size` is below 16, or the pixel depends on nothing.
+
+    Notes
+    -----
+    This is what could matter, not what does. A LatticeUNet sees all of an image, since
+    it divides by the image's mean; `effective_field_of_view` measures how far the
+    weights of one pixel really reach.
+
     Examples
     --------
     >>> field_of_view(nn.Conv2d(1, 1, 5, padding=2), size=32)
     5
     """
+    if size < 16:
+        msg = f"size must be at least 16; got {size}"
+        raise ValueError(msg)
+    where = next((p.device for p in model.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)
     noisy = torch.poisson(torch.full((1, 1, size, size), 0.45), generator=generator)
-    noisy.requires_grad_()
+    noisy = noisy.to(where).requires_grad_()
     was_training = model.training
     middle = size // 2
     try:
@@ -471,6 +489,9 @@ def field_of_view(model: nn.Module, *, size: int = 512, seed: int = 0) -> int:
     finally:
         model.train(was_training)
     (gradient,) = torch.autograd.grad(value, noisy)
+    if not gradient.any():
+        msg = "model must depend on its input; got a gradient of 0 everywhere"
+        raise ValueError(msg)
     seen = torch.nonzero(gradient[0, 0].abs() > 1e-7 * gradient.abs().max())
     reach = int((seen - middle).abs().max())
     return min(2 * reach + 1, size)

@@ -21,11 +21,12 @@ from ase import Atoms
 from ase.units import _c, _e, _hplanck, _me
 
 from sbd.noise import VACUUM
+from sbd.structures import check_tilts
 from sbd.typing import Image
 
 _WAVE_LIMIT = 3.2  # no wave component beyond this matters to the image [1/angstrom]
 IMAGE_SAMPLES = 128
-"""Samples per box side that hold all of an image: nothing is beyond 1.28 / angstrom."""
+"""Samples that hold an image of a 50 angstrom box, to 1.28 per angstrom."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class Microscope:
     )
 
     def __post_init__(self) -> None:
+        for name in ("cs", "c5", "focal_spread", "convergence", "vibration"):
+            if not np.isfinite(getattr(self, name)):
+                msg = f"{name} must be finite; got {getattr(self, name)}"
+                raise ValueError(msg)
         if not 10e3 <= self.energy <= 3e6:
             msg = f"energy must be 10e3 to 3e6 eV; got {self.energy}"
             raise ValueError(msg)
@@ -163,7 +168,7 @@ def exit_wave(
     Raises
     ------
     ValueError
-        If the box is not square or `grid` is too small.
+        If the box is not square, `grid` is too small, or a tilt is none.
     ImportError
         If abTEM is not installed.
 
@@ -176,13 +181,14 @@ def exit_wave(
     """
     microscope = microscope or Microscope()
     box = float(atoms.cell.lengths()[0])
-    if abs(atoms.cell.lengths()[1] - box) > 1e-6:
-        msg = f"atoms must be in a square box; got {atoms.cell.lengths()[:2]}"
+    if box == 0 or not np.allclose(atoms.cell[:2], np.eye(3)[:2] * box, atol=1e-6):
+        msg = f"atoms must be in a box that is square across z; got {atoms.cell[:]}"
         raise ValueError(msg)
     if grid < 64:
         msg = f"grid must be at least 64; got {grid}"
         raise ValueError(msg)
-    wanted = [atoms.info.get("tilt", (0.0, 0.0))] if tilts is None else list(tilts)
+    own = atoms.info.get("tilt", (0.0, 0.0))
+    wanted = check_tilts([own] if tilts is None else tilts)
     array, thicknesses = _layered_potential(atoms, microscope, grid)
     waves = _multislice(array, thicknesses, box, microscope, wanted)
     keep = min(2 * int(np.ceil(_WAVE_LIMIT * box)), grid)
@@ -224,7 +230,7 @@ def form_image(
     Raises
     ------
     ValueError
-        If `samples` is below 16.
+        If `samples` is below 16 or `defocus` is empty or not finite.
 
     Notes
     -----
@@ -245,13 +251,16 @@ def form_image(
     if min(shape) < 16:
         msg = f"samples must be at least 16; got {samples}"
         raise ValueError(msg)
+    if not np.size(defocus) or not np.isfinite(defocus).all():
+        msg = f"defocus must be one or more finite numbers; got {defocus}"
+        raise ValueError(msg)
     scope = microscope or wave.microscope
     series = np.atleast_1d(np.asarray(defocus, float))
     foci, weights = _foci(series, scope)
     m = wave.spectrum.shape[0]
     k = np.fft.fftfreq(m, wave.box / m)
     k2 = k[:, None] ** 2 + k**2
-    small = min(IMAGE_SAMPLES, m)
+    small = min(_image_samples(wave.box, scope), m)
     damping = np.exp(-2 * np.pi**2 * scope.vibration**2 * crop_spectrum(k2, small))
     spectra = np.zeros((len(series), small, small), np.complex64)
     fan = _illumination(k2, scope)
@@ -322,6 +331,12 @@ def crop_spectrum(spectrum: np.ndarray, size: int | tuple[int, int]) -> np.ndarr
     return result
 
 
+def _image_samples(box: float, scope: Microscope) -> int:
+    """Count the samples that hold an image: to 1.28 / angstrom, more if sharper."""
+    limit = 1.28 if scope.vibration >= 0.45 else 2 * _WAVE_LIMIT
+    return 2 * int(np.ceil(limit * box))
+
+
 def _foci(series: np.ndarray, scope: Microscope) -> tuple[np.ndarray, np.ndarray]:
     """Foci that a series shares, and the weight of each focus in each image."""
     sigma, step = scope.focal_spread / np.sqrt(2), scope.focal_step
@@ -336,7 +351,7 @@ def _foci(series: np.ndarray, scope: Microscope) -> tuple[np.ndarray, np.ndarray
         last = int(offsets.round().max()) if shared else 0
         first = int(offsets.round().min()) if shared else 0
         foci.append(anchor + step * np.arange(first - reach, last + reach + 1))
-    foci = np.unique(np.concatenate(foci))
+    foci = np.unique(np.concatenate(foci).round(6))  # rounding splits no focus in two
     distance = foci[None, :] - series[:, None]
     own = np.abs(distance / step - (distance / step).round()) < 1e-6
     weights = np.where(own, np.exp(-0.5 * (distance / sigma) ** 2), 0.0)
@@ -396,6 +411,11 @@ def _multislice(
 ) -> np.ndarray:
     """Run abTEM through the layers, all tilts at once: waves (tilts, grid, grid)."""
     abtem = _import_abtem()
+    quiet = {
+        "fft": "numpy",  # repeatable; four times faster than FFTW's estimated plans
+        "diagnostics.progress_bar": False,
+        "local_diagnostics.progress_bar": False,
+    }
     potential = abtem.PotentialArray(
         array, slice_thickness=tuple(thicknesses), extent=(box, box)
     )
@@ -403,21 +423,15 @@ def _multislice(
     # shears the layers along y, a tilt about y along x.
     mrad = 1e3 * np.deg2rad([(about_x, about_y) for about_x, about_y in tilts])
     wave = abtem.PlaneWave(energy=microscope.energy, tilt=mrad)
-    return np.asarray(wave.multislice(potential, lazy=False).array)
+    with abtem.config.set(quiet):
+        return np.asarray(wave.multislice(potential, lazy=False).array)
 
 
 def _import_abtem():  # noqa: ANN202
-    """Import abTEM, quiet and repeatable, or say how to get it."""
+    """Import abTEM, or say how to get it."""
     try:
         import abtem
     except ImportError as error:
         msg = "simulation needs abTEM: pip install 'sbd[simulation]'"
         raise ImportError(msg) from error
-    abtem.config.set(
-        {
-            "fft": "numpy",  # repeatable; four times faster than FFTW's estimated plans
-            "diagnostics.progress_bar": False,
-            "local_diagnostics.progress_bar": False,
-        }
-    )
     return abtem

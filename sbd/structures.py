@@ -132,6 +132,44 @@ def defect_labels(particle: str) -> tuple[str, ...]:
     return tuple(_DEFECTS[particle])
 
 
+def check_tilts(
+    tilts: Sequence[tuple[float, float]],
+) -> list[tuple[float, float]]:
+    """Return crystal tilts as pairs of floats, or say what is wrong with one.
+
+    Parameters
+    ----------
+    tilts : sequence of (tilt_x, tilt_y)
+        About x and about y, at most 10 [degrees].
+
+    Returns
+    -------
+    list of tuple of float
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is no pair of angles of at most 10 degrees.
+
+    Examples
+    --------
+    >>> check_tilts([(0, 2)])
+    [(0.0, 2.0)]
+    """
+    if not len(tilts):
+        msg = f"tilts must hold at least one pair of angles; got {tilts}"
+        raise ValueError(msg)
+    checked = []
+    for tilt in tilts:
+        pair = tuple(float(t) for t in np.ravel(tilt))
+        if len(pair) != 2 or not all(abs(t) <= 10 for t in pair):
+            msg = f"tilt must be two angles of at most 10 degrees; got {tilt}"
+            raise ValueError(msg)
+        checked.append(pair)
+    return checked
+
+
 def _rows(particle: str, defect: str | Edits) -> list[tuple[int, list[int]]]:
     """Read the text of a particle and apply a defect: (shift, counts) a row."""
     labels = defect_labels(particle)
@@ -143,16 +181,17 @@ def _rows(particle: str, defect: str | Edits) -> list[tuple[int, list[int]]]:
         shift, counts = line.split(":")
         rows.append((int(shift), [int(n) for n in counts.split()]))
     edits = _DEFECTS[particle][defect] if isinstance(defect, str) else defect
-    for row, column, atoms in edits:
-        try:
-            left = rows[row][1][column] + atoms
-        except IndexError:
+    for edit in edits:
+        if len(edit) != 3 or any(n != int(n) for n in edit):
+            msg = f"defect must hold (row, column, atoms) in whole numbers; got {edit}"
+            raise ValueError(msg)
+        row, column, atoms = (int(n) for n in edit)
+        if not (0 <= row < len(rows) and 0 <= column < len(rows[row][1])):
             msg = f"defect must name a site of {particle}; got {(row, column)}"
-            raise ValueError(msg) from None
-        if row < 0 or column < 0 or not 0 <= left <= 20:
-            msg = (
-                f"defect must leave 0 to 20 atoms at a site; got {(row, column, atoms)}"
-            )
+            raise ValueError(msg)
+        left = rows[row][1][column] + atoms
+        if not 0 <= left <= 20:
+            msg = f"defect must leave 0 to 20 atoms at a site; got {edit}"
             raise ValueError(msg)
         rows[row][1][column] = left
     return rows
@@ -198,14 +237,15 @@ def _ceria(particle: str, thickness: float) -> tuple[np.ndarray, np.ndarray]:
     cerium, oxygen = [], []
     for k in range(-steps - 1, _LAYERS + 1):  # k counts downward from the flat top
         y = _TOP_LAYER - k * layer
-        left = edge if k < 0 else 0.0
         # one layer down: a third of the spacing to the left and half a period along z
         first = 0.6 * spacing - k * spacing / 3
-        j0 = int(np.ceil((left - first) / spacing))
-        for j in range(j0, int((BOX - 0.5 - first) / spacing) + 1):
+        inside = range(
+            int(np.ceil(-first / spacing)), int((BOX - 0.5 - first) / spacing) + 1
+        )
+        for j in inside:
             x = first + j * spacing
             z = period * (np.arange(n) - (n - 1) / 2 + (0.5 - (j + k) % 2) / 2)
-            if -steps <= k < _LAYERS:
+            if 0 <= k < _LAYERS or (-steps <= k < 0 and x >= edge):
                 cerium += [(x, y, height) for height in z]
             oxygen += [(x, y + up, height) for up in (-bond, bond) for height in z]
     keep = [o for o in oxygen if o[1] < _surface(o[0], steps, edge, layer)]
@@ -265,9 +305,7 @@ def pt_on_ceria(
     if not 10 <= thickness <= 200:
         msg = f"thickness must be 10 to 200 angstrom; got {thickness}"
         raise ValueError(msg)
-    if len(tilt) != 2 or not all(abs(t) <= 10 for t in tilt):
-        msg = f"tilt must be two angles of at most 10 degrees; got {tilt}"
-        raise ValueError(msg)
+    (tilt,) = check_tilts([tilt])
     cerium, oxygen = _ceria(particle, thickness)
     platinum = _platinum(particle, defect)
     symbols = ["Pt"] * len(platinum) + ["Ce"] * len(cerium) + ["O"] * len(oxygen)
@@ -281,6 +319,6 @@ def pt_on_ceria(
         "particle": particle,
         "defect": defect if isinstance(defect, str) else tuple(map(tuple, defect)),
         "thickness": float(thickness),
-        "tilt": tuple(float(t) for t in tilt),
+        "tilt": tilt,
     }
     return atoms

@@ -5,8 +5,10 @@ size, aspect, position and dose, counted afresh. Every draw depends on (seed, st
 alone, so a run that was killed goes on as if nothing had happened.
 """
 
+import hashlib
 import json
 import logging
+import pickle
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -64,6 +66,20 @@ class Drawing:
     paper_dose: float = 0.6
     contrast: tuple[float, float] = (0.7, 1.2)
     vacuum: float = 0.08
+
+    def __post_init__(self) -> None:
+        if self.crop < 8:
+            msg = f"crop must be at least 8; got {self.crop}"
+            raise ValueError(msg)
+        for name in ("pixel", "dose"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high < np.inf:
+                msg = f"{name} must be a range above 0; got {(low, high)}"
+                raise ValueError(msg)
+        for name in ("paper_dose", "vacuum"):
+            if not 0 <= getattr(self, name) <= 1:
+                msg = f"{name} must be a share of 0 to 1; got {getattr(self, name)}"
+                raise ValueError(msg)
 
 
 def draw_example(
@@ -159,14 +175,14 @@ def train(
         Trained in place.
     benchmark : Benchmark
         Only rows whose split is ``"train"`` are learnt from; the curve is measured on
-        ``"valid"``, whose structures are others.
+        ``"valid"``, whose structures are others (on ``"train"`` where there are none).
     folder : str or pathlib.Path
         Gets ``checkpoint.pt``, ``curve.json`` and, at the end,
         ``model.safetensors``.
     steps : int
         Optimiser steps in all.
     seed : int, default 0
-        Of everything random.
+        Of every example; the initial weights are the model's own, see `create_model`.
     batch : int, default 8
         Examples in a step.
     rate : float, default 2e-3
@@ -191,12 +207,17 @@ def train(
     Raises
     ------
     ValueError
-        If `steps` is below 1, the benchmark has no training images, or `folder` holds
-        a run with other settings.
+        If a number is below 1, the benchmark has no training images, or `folder` holds
+        a run with other settings or other images.
     """
-    if steps < 1:
-        msg = f"steps must be at least 1; got {steps}"
-        raise ValueError(msg)
+    for name, number in (
+        ("steps", steps),
+        ("batch", batch),
+        ("save_every", save_every),
+    ):
+        if number < 1:
+            msg = f"{name} must be at least 1; got {number}"
+            raise ValueError(msg)
     drawing = drawing or Drawing()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -207,10 +228,11 @@ def train(
         "drawing": asdict(drawing),
     }  # fmt: skip
     images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
+    settings["images"] = [len(images), len(valid), _digest(images)]
     binning = getattr(model, "binning", 1)
     estimate = getattr(model, "denoise_binned", model)
     probe = _probe(valid if len(valid) else images, drawing, binning, seed)
-    model.to(where, memory_format=torch.channels_last)
+    model.to(where, memory_format=torch.channels_last).requires_grad_()
     average = deepcopy(model)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -272,6 +294,11 @@ def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
         )
         raise ValueError(msg)
     return np.array([benchmark[int(i)].astype(np.float16) for i in rows])
+
+
+def _digest(images: np.ndarray) -> str:
+    """Name the images a run learns from, so that it goes on with no others."""
+    return hashlib.sha256(images.tobytes()).hexdigest()[:16]
 
 
 def _draw_batch(
@@ -345,8 +372,17 @@ class _Run:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return 0
-        state = torch.load(path, map_location=where, weights_only=True)
-        if json.loads(state["settings"]) != json.loads(json.dumps(self.settings)):
+        try:
+            state = torch.load(path, map_location=where, weights_only=True)
+            settings = json.loads(state["settings"])
+        except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError,
+                pickle.UnpicklingError) as error:  # fmt: skip
+            msg = (
+                f"folder must hold a whole checkpoint; got a damaged {path} (delete it "
+                "to start again)"
+            )
+            raise ValueError(msg) from error
+        if settings != json.loads(json.dumps(self.settings)):
             msg = (
                 "folder must be empty or hold a run with the same settings; got "
                 f"{self.folder}"

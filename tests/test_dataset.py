@@ -100,3 +100,44 @@ def test_a_folder_without_a_benchmark_is_refused(tmp_path):
         sbd.Benchmark(tmp_path)
     with pytest.raises(ValueError, match="workers must be at least 1; got 0"):
         sbd.simulate_benchmark(tmp_path, workers=0)
+
+
+@pytest.mark.parametrize("damage", ["half", "flip", "empty"])
+def test_a_damaged_chunk_is_named_and_can_be_made_again(tmp_path, damage):
+    few = {**FEW, "recipes": FEW["recipes"][:1], "tilts": ((0.0, 0.0),)}
+    before = sbd.simulate_benchmark(tmp_path, **few)[0]
+    chunk = tmp_path / "images.zarr" / "c" / "0" / "0" / "0" / "0" / "0"
+    whole = chunk.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    chunk.write_bytes(
+        {"half": whole[:99], "flip": bytes(flipped), "empty": b""}[damage]
+    )
+    with pytest.raises(ValueError, match=r"damaged .*/c/0/0/0/0/0 \(delete that file"):
+        sbd.Benchmark(tmp_path)[0]
+    chunk.unlink()
+    np.testing.assert_array_equal(sbd.simulate_benchmark(tmp_path, **few)[0], before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipes": (Recipe("PtNp9", "D0", 10.0),)}, "particle must be one of"),
+        ({"grid": 10}, "grid must be at least 64; got 10"),
+        ({"tilts": ((80.0, 0.0),)}, "at most 10 degrees"),
+        ({"tilts": ((float("nan"), 0.0),)}, "at most 10 degrees"),
+        ({"tilts": ()}, "at least one pair"),
+        ({"defoci": ()}, "defoci must be one or more finite numbers"),
+    ],
+)
+def test_a_wrong_call_leaves_the_folder_usable(tmp_path, changes, message):
+    folder = tmp_path / "new"
+    with pytest.raises(ValueError, match=message):
+        sbd.simulate_benchmark(folder, **{**FEW, **changes})
+    assert not folder.exists()
+
+
+def test_only_the_published_parameters_have_a_contrast():
+    assert contrast_label(30, (0, 0), 2) == "intermediate"
+    assert contrast_label(30.9, (0.9, 0), 2.9) is None
+    assert contrast_label(30, (-0.5, -0.5), 2) is None

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import sbd
-from sbd.models import choose_device
+from sbd.models import choose_device, create_model
 
 
 def noise(height=64, width=48, seed=0):
@@ -212,3 +212,34 @@ def test_the_field_of_view_is_the_receptive_field():
     assert 2 * (26 - 6) + 1 <= sbd.field_of_view(model, size=128) <= 2 * 26 + 1
     blur = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 5, padding=2))
     assert sbd.field_of_view(blur, size=64) == 7
+
+
+def test_a_checkpoint_in_the_old_format_is_read_too(tmp_path):
+    model = randomised(sbd.UNet(scales=2, channels=4, bias=True))
+    args = argparse.Namespace(
+        scales=2, base_channels=4, bias=True, in_channels=1, out_channels=1
+    )
+    content = {"args": args, "model": [model.state_dict()]}
+    torch.save(content, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    again = sbd.load_model(tmp_path / "old.pt")
+    with torch.no_grad():
+        torch.testing.assert_close(again(noise()), model(noise()), rtol=0, atol=0)
+
+
+def test_the_seed_makes_the_weights_and_leaves_chance_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, second = (create_model("UNet", seed=1, scales=2, channels=4) for _ in "ab")
+    assert torch.rand(1) == expected
+    weights = (model.outc["conv"].weight for model in (first, second))
+    assert torch.equal(*weights)
+
+
+def test_a_model_that_sees_nothing_has_no_field_of_view():
+    blind = nn.Conv2d(1, 1, 3, padding=1)
+    nn.init.zeros_(blind.weight)
+    with pytest.raises(ValueError, match="must depend on its input"):
+        sbd.field_of_view(blind, size=16)
+    with pytest.raises(ValueError, match="size must be at least 16; got 0"):
+        sbd.field_of_view(blind, size=0)

@@ -134,3 +134,58 @@ def test_vacuum_above_the_particle_is_flat(benchmark):
     field, _ = _field(benchmark[0])
     assert np.ptp(field[:150], axis=0).max() < 1e-6
     assert field[:100].mean() == pytest.approx(sbd.VACUUM, abs=0.005)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_half_precision_trains_both_kinds(benchmark, tmp_path, bias):
+    model = create_model("UNet", seed=0, scales=2, channels=4, bias=bias)
+    options = {"batch": 2, "device": "cpu", "progress": False, "drawing": SMALL}
+    sbd.train(model, benchmark, tmp_path, steps=2, bf16=True, **options)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_loaded_weights_can_be_trained_on(benchmark, tmp_path):
+    run(benchmark, tmp_path / "first")
+    model = sbd.load_model(tmp_path / "first" / "model.safetensors")
+    options = {"batch": 2, "device": "cpu", "progress": False, "drawing": SMALL}
+    before = model.unet.outc["conv"].bias.clone()
+    tuned = sbd.train(model, benchmark, tmp_path / "second", steps=3, **options)
+    assert not torch.equal(before, tuned.unet.outc["conv"].bias)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", None])
+def test_a_damaged_checkpoint_is_named(benchmark, tmp_path, content):
+    run(benchmark, tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(ValueError, match=r"damaged .*checkpoint.pt \(delete it"):
+        run(benchmark, tmp_path)
+
+
+def test_a_run_does_not_go_on_with_other_images(benchmark, tmp_path):
+    run(benchmark, tmp_path / "run")
+    other = sbd.simulate_benchmark(
+        tmp_path / "other",
+        recipes=(Recipe("PtNp4", "D1", 10.0),),
+        tilts=((3.0, 0.0),),
+        defoci=(6.0,),
+        grid=64,
+        progress=False,
+    )
+    with pytest.raises(ValueError, match="same settings"):
+        run(other, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crop": 0}, "crop must be at least 8; got 0"),
+        ({"pixel": (0.0, 0.1)}, r"pixel must be a range above 0; got \(0.0, 0.1\)"),
+        ({"dose": (2.0, 1.0)}, "dose must be a range above 0"),
+        ({"vacuum": 2.0}, "vacuum must be a share of 0 to 1; got 2.0"),
+    ],
+)
+def test_impossible_drawings_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Drawing(**options)
