@@ -172,6 +172,11 @@ def exit_wave(
     ImportError
         If abTEM is not installed.
 
+    Notes
+    -----
+    A tilt displaces what lies earlier along the beam: a positive tilt about x moves it
+    down the rows, a positive tilt about y to the right, while the last layer stays.
+
     Examples
     --------
     >>> from sbd import pt_on_ceria

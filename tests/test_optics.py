@@ -36,7 +36,7 @@ def contrast(*, axis=1, defocus=C1, **optics):
 
 
 # A pixel is float32, 3.5e-8 root mean square of 1. The wave takes 16 different phases
-# on 128 pixels, so its amplitude has 3.5e-8 * sqrt(2 / 16) / EPS = 1.2e-5, here times 4.
+# on 128 pixels, so its amplitude has 3.5e-8 * sqrt(2 / 16) / EPS = 1.2e-5, times 4.
 # The wavelength's rounding adds 1e-6; second order is at frequencies other than Q.
 ROUNDING = 5e-5
 
