@@ -37,7 +37,6 @@ if "google.colab" in sys.modules:
 
 # %%
 import numpy as np
-import pandas as pd
 
 import sbd
 from sbd.layouts import show_zooms
@@ -85,29 +84,11 @@ numbers
 clean = micrograph.clean
 if micrograph.source != "simulated":
     clean = sbd.authors_resize(sbd.fetch_clean("clean/PtNp2-S3_5")).clip(min=0)
-denoisers = {
-    "raw counts": lambda noisy: noisy,
-    "constant": sbd.denoise_constant,
-    "Gaussian": sbd.denoise_gaussian,
-    "Kilaas Wiener": sbd.denoise_wiener,
-    "ABSF": sbd.denoise_absf,
-    "spot filter": sbd.denoise_spot_filter,
-    "VST + NLM": sbd.denoise_vst,
-    "PURE-LET": sbd.denoise_purelet,
-    "windowed Fourier": sbd.denoise_windowed_fourier,
-    "network": lambda noisy: sbd.denoise(noisy, model, device=device),
-}
+denoisers = sbd.classical_denoisers()
 if bm3d:
     denoisers["VST + BM3D"] = sbd.denoise_bm3d
-rows = []
-for draw in range(size.draws):
-    noisy = sbd.poisson_noise(clean, rng=np.random.default_rng([seed, draw]))
-    for name, denoiser in denoisers.items():
-        result = denoiser(noisy)
-        scores = sbd.authors_psnr(clean, result), sbd.authors_ssim(clean, result)
-        rows.append((name, *scores))
-table = pd.DataFrame(rows, columns=["denoiser", "PSNR", "SSIM"])
-table = table.groupby("denoiser", sort=False).mean()
+denoisers["network"] = lambda noisy: sbd.denoise(noisy, model, device=device)
+table = sbd.compare_denoisers(clean, denoisers, draws=size.draws, seed=seed)
 table.round({"PSNR": 1, "SSIM": 3})
 
 # %% mystnb={"figure": {"caption": "PSNR by the authors' metric, whole image.", "name": "fig-table"}, "image": {"alt": "Horizontal bars of the PSNR of ten denoisers; the network's bar is the longest, followed by the windowed Fourier threshold.", "width": "80%"}}

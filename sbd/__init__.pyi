@@ -14,7 +14,9 @@ __all__ = [
     "authors_ssim",
     "box_around",
     "check_parameters",
+    "classical_denoisers",
     "column_significance",
+    "compare_denoisers",
     "denoise",
     "denoise_absf",
     "denoise_bm3d",
@@ -64,6 +66,7 @@ from .columns import (
     particle_boxes,
     surface_columns,
 )
+from .comparison import classical_denoisers, compare_denoisers
 from .dataset import Benchmark, simulate_benchmark
 from .denoisers import (
     denoise,

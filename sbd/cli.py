@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("benchmark", type=Path, help="folder that simulate wrote")
     train.add_argument("folder", type=Path, help="gets checkpoint, curve and weights")
     train.add_argument("--model", default="LatticeUNet", help="LatticeUNet or UNet")
+    train.add_argument("--start", help="name or file of weights to go on from")
     train.add_argument("--channels", type=int, default=32)
     train.add_argument("--scales", type=int, default=4)
     train.add_argument("--bias-free", action="store_true")
@@ -89,16 +90,19 @@ def _simulate(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from sbd.dataset import Benchmark
-    from sbd.models import create_model
+    from sbd.models import create_model, load_model
     from sbd.training import train
 
-    model = create_model(
-        options.model,
-        seed=options.seed,
-        scales=options.scales,
-        channels=options.channels,
-        bias=not options.bias_free,
-    )
+    if options.start:
+        model = load_model(options.start)
+    else:
+        model = create_model(
+            options.model,
+            seed=options.seed,
+            scales=options.scales,
+            channels=options.channels,
+            bias=not options.bias_free,
+        )
     train(
         model, Benchmark(options.benchmark), options.folder, steps=options.steps,
         seed=options.seed, batch=options.batch, rate=options.rate,

@@ -16,7 +16,7 @@ ORDER = [  # imports only point left
     *("structures", "noise", "simulation", "dataset"),
     *("spectra", "models", "training"),
     *("binning", "filters", "windows", "purelet", "anscombe", "denoisers"),
-    *("metrics", "blobs", "columns", "likelihood", "jacobian"),
+    *("metrics", "comparison", "blobs", "columns", "likelihood", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "examples"),
     *("fingerprints", "records", "figure_guard", "cli"),

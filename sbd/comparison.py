@@ -1,0 +1,93 @@
+"""Judge several denoisers on the same draws of the counts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sbd.denoisers import denoise_constant, denoise_gaussian, denoise_vst
+from sbd.filters import denoise_absf, denoise_spot_filter, denoise_wiener
+from sbd.metrics import authors_psnr, authors_ssim
+from sbd.noise import poisson_noise
+from sbd.purelet import denoise_purelet
+from sbd.typing import Denoiser, Image
+from sbd.validation import check_image
+from sbd.windows import denoise_windowed_fourier
+
+
+def classical_denoisers() -> dict[str, Denoiser]:
+    """List the denoisers that need no training and no package of restricted licence.
+
+    Returns
+    -------
+    dict of str to callable
+        Image to image, by the name that a table shows; the counts themselves first.
+
+    Examples
+    --------
+    >>> list(classical_denoisers())[:2]
+    ['raw counts', 'constant']
+    """
+    return {
+        "raw counts": np.array,
+        "constant": denoise_constant,
+        "Gaussian": denoise_gaussian,
+        "Kilaas Wiener": denoise_wiener,
+        "ABSF": denoise_absf,
+        "spot filter": denoise_spot_filter,
+        "VST + NLM": denoise_vst,
+        "PURE-LET": denoise_purelet,
+        "windowed Fourier": denoise_windowed_fourier,
+    }
+
+
+def compare_denoisers(
+    clean: Image, denoisers: Mapping[str, Denoiser], *, draws: int, seed: int
+) -> pd.DataFrame:
+    """Count a clean image several times and score each denoiser on all of them.
+
+    Parameters
+    ----------
+    clean : ndarray of shape (height, width)
+        Expected counts [electrons per pixel].
+    denoisers : dict of str to callable
+        Image to image, by name.
+    draws : int
+        Times that the image is counted; draw `i` depends on (seed, i) alone.
+    seed : int
+        Of the counts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each denoiser, in the order given, with its mean ``PSNR`` [dB] and
+        ``SSIM`` by the authors' metric.
+
+    Raises
+    ------
+    ValueError
+        If `clean` is no image of counts, there is no denoiser, or `draws` is below 1.
+
+    Examples
+    --------
+    >>> vacuum, constant = np.full((32, 32), 0.45), {"constant": denoise_constant}
+    >>> table = compare_denoisers(vacuum, constant, draws=2, seed=0)
+    >>> list(table.columns)
+    ['PSNR', 'SSIM']
+    """
+    clean = check_image(clean, "clean", counts=True)
+    if not denoisers:
+        msg = "denoisers must hold at least one; got none"
+        raise ValueError(msg)
+    if draws < 1:
+        msg = f"draws must be at least 1; got {draws}"
+        raise ValueError(msg)
+    rows = []
+    for draw in range(draws):
+        noisy = poisson_noise(clean, rng=np.random.default_rng([seed, draw]))
+        for name, denoise in denoisers.items():
+            result = denoise(noisy)
+            scores = authors_psnr(clean, result), authors_ssim(clean, result)
+            rows.append((name, *scores))
+    table = pd.DataFrame(rows, columns=["denoiser", "PSNR", "SSIM"])
+    return table.groupby("denoiser", sort=False).mean()
