@@ -28,7 +28,7 @@ def table(root: Path) -> str:
     }
     if not rows:
         return ""
-    image = f" Image: {numbers['source']}." if "source" in numbers else ""
+    image = f" Image: {numbers['judged_on']}." if "judged_on" in numbers else ""
     best_first = sorted(rows, key=lambda name: rows[name]["psnr"], reverse=True)
     lines = [
         "| denoiser | PSNR (dB) | SSIM |",

@@ -82,9 +82,11 @@ fig = show_pipeline(
     simulated=simulated,
     training=(clean, noisy, learnt),
     inference=(micrograph.noisy, denoised, likelihood.image),
+    heading=micrograph.title,
 )
 numbers = {
     "source": micrograph.source,
+    "seed": seed,
     "psnr_training_example": round(sbd.psnr(clean, learnt), 1),
     "columns": len(likelihood.columns),
     "vacuum": round(micrograph.vacuum, 3),

@@ -44,7 +44,7 @@ size = sbd.at_scale(scale)
 recipes = default_recipes()
 
 # %% [markdown]
-# ## Six images of two specimens
+# ## Six images of one specimen
 # One multislice calculation serves every defocus, because the lens acts after the specimen.
 
 # %%
@@ -91,8 +91,8 @@ numbers
 
 # %% [markdown]
 # ## Through focus
-# The same exit wave at eight of the defocus values. Columns turn from dark to bright and the
-# support's oxygen appears and goes, while the atoms stay where they are.
+# The same exit wave at eight of the defocus values. Columns turn from dark to bright, and their
+# spots move by up to an angstrom, although the atoms stay where they are: the crystal is tilted.
 
 # %% mystnb={"figure": {"caption": "One exit wave through focus, all panels on one grey scale.", "name": "fig-focus"}, "image": {"alt": "Eight simulated images of the same particle at defocus values from 0 to 20 nm; the contrast of the atomic columns changes from panel to panel.", "width": "100%"}}
 foci = [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 20.0]

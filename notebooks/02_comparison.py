@@ -65,6 +65,7 @@ images = {
 fig = show_zooms(images, boxes, limits={"(a) Data": "robust"}, heading=micrograph.title)
 numbers = {
     "source": micrograph.source,
+    "seed": seed,
     "spread": {name: round(float(image.std()), 4) for name, image in images.items()},
 }
 numbers = sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
@@ -81,9 +82,7 @@ numbers
 # those were chosen with this image at hand, so their rows are rather kind to them.
 
 # %%
-clean = micrograph.clean
-if micrograph.source != "simulated":
-    clean = sbd.authors_resize(sbd.fetch_clean("clean/PtNp2-S3_5")).clip(min=0)
+clean, title = sbd.example_truth(source)
 denoisers = sbd.classical_denoisers()
 if bm3d:
     denoisers["VST + BM3D"] = sbd.denoise_bm3d
@@ -92,12 +91,15 @@ table = sbd.compare_denoisers(clean, denoisers, draws=size.draws, seed=seed)
 table.round({"PSNR": 1, "SSIM": 3})
 
 # %% mystnb={"figure": {"caption": "PSNR by the authors' metric, whole image.", "name": "fig-table"}, "image": {"alt": "Horizontal bars of the PSNR of ten denoisers; the network's bar is the longest, followed by the windowed Fourier threshold.", "width": "80%"}}
-fig = sbd.show_scores(table["PSNR"].to_dict(), label="PSNR (dB)", reference="constant")
+fig = sbd.show_scores(
+    table["PSNR"].to_dict(), label="PSNR (dB)", reference="constant", heading=title
+)
 numbers = {
     name: {"psnr": round(row["PSNR"], 2), "ssim": round(row["SSIM"], 4)}
     for name, row in table.iterrows()
 }
-numbers |= {"source": micrograph.source, "draws": size.draws, "seed": seed}
+numbers |= {"source": micrograph.source, "judged_on": title}
+numbers |= {"draws": size.draws, "seed": seed}
 numbers = sbd.save_figure(fig, "02_comparison", numbers, figures)
 
 # %%

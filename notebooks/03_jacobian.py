@@ -57,6 +57,8 @@ denoised = sbd.denoise(micrograph.noisy, model, device=device)
 columns = sbd.find_columns(denoised)
 height, width = denoised.shape
 distance = np.hypot(*(columns.positions - (0.68 * height, 0.35 * width)).T)
+if not len(columns):
+    raise ValueError(f"no atomic column to look at in {micrograph.title}")
 pixel = tuple(int(p) for p in columns.positions[distance.argmin()].round())
 row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel)
 explained = float((row * micrograph.noisy).sum())
@@ -77,6 +79,7 @@ sbd.mark_pixel(panels["c"], (pixel[0] - top, pixel[1] - left))
 frame_panel(panels["c"])
 numbers = {
     "source": micrograph.source,
+    "seed": seed,
     "pixel": list(pixel),
     "denoised": round(float(denoised[pixel]), 3),
     "explained": round(explained, 3),

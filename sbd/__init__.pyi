@@ -29,6 +29,7 @@ __all__ = [
     "denoise_wiener",
     "denoise_windowed_fourier",
     "example_micrograph",
+    "example_truth",
     "exit_wave",
     "fetch",
     "fetch_clean",
@@ -76,7 +77,7 @@ from .denoisers import (
     denoise_network,
     denoise_vst,
 )
-from .examples import example_micrograph, fetch_clean
+from .examples import example_micrograph, example_truth, fetch_clean
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
 from .jacobian import jacobian_row
 from .likelihood import (

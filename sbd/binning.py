@@ -21,8 +21,9 @@ def bin_counts(noisy: Image, width: int) -> Image:
 
     Returns
     -------
-    ndarray of shape (ceil(height / width), ceil(width / width))
-        Counts as float32, in electrons per binned pixel.
+    ndarray
+        One value for each square, begun ones included: counts as float32, in electrons
+        per binned pixel.
 
     Raises
     ------

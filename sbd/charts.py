@@ -15,6 +15,7 @@ def show_scores(
     label: str,
     reference: str | None = None,
     width: float = 5.0,
+    heading: str = "",
 ) -> Figure:
     """Draw one number for each of several names as bars, in the order given.
 
@@ -28,6 +29,8 @@ def show_scores(
         Name whose number is drawn as a line through all bars.
     width : float, default 5.0
         Width of the figure [inch].
+    heading : str, optional
+        Words above the whole figure, such as the image that was judged.
 
     Returns
     -------
@@ -52,7 +55,8 @@ def show_scores(
         msg = f"reference must be one of {', '.join(scores)}; got {reference!r}"
         raise ValueError(msg)
     best = max(scores, key=scores.__getitem__)
-    fig, panels = arrange_panels("a", width=width, height=0.5 + 0.24 * len(scores))
+    height = 0.5 + 0.24 * len(scores) + (0.25 if heading else 0.0)
+    fig, panels = arrange_panels("a", width=width, height=height, heading=heading)
     ax = panels["a"]
     colours = [_BEST if name == best else _BAR for name in scores]
     bars = ax.barh(list(scores), list(scores.values()), color=colours, height=0.7)

@@ -474,7 +474,7 @@ def _check_options(
     floor: float | None,
 ) -> None:
     for name, radius in (("min_radius", min_radius), ("max_radius", max_radius)):
-        if radius is not None and not radius > 0:
+        if radius is not None and not (radius > 0 and np.isfinite(radius)):
             msg = f"{name} must be above 0; got {radius}"
             raise ValueError(msg)
     if floor is not None and not floor >= 0:

@@ -268,10 +268,7 @@ def denoise_vst(
     >>> float(denoise_vst(vacuum, inner="tv").std()) < 0.04
     True
     """
-    noisy = check_image(noisy, "noisy", counts=True)
-    if not (np.isfinite(read_noise) and read_noise >= 0):
-        msg = f"read_noise must not be negative; got {read_noise!r}"
-        raise ValueError(msg)
+    noisy = _check_counts(noisy, read_noise)
     if callable(inner):
         remove = inner
     elif inner in ("nlm", "tv"):
@@ -330,7 +327,10 @@ def denoise_bm3d(
     Traceback (most recent call last):
     ValueError: noisy must hold electron counts...
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = _check_counts(noisy, read_noise)
+    if not isinstance(binning, int | np.integer) or binning < 1:
+        msg = f"binning must be a positive whole number; got {binning!r}"
+        raise ValueError(msg)
     if min(noisy.shape) < 8 * binning:
         msg = (
             f"noisy must be at least {8 * binning} pixels high and wide for a binning "
@@ -351,6 +351,14 @@ def denoise_bm3d(
         return bm3d.bm3d(stabilised.astype(np.float64), 1.0, profile)
 
     return denoise_vst(noisy, inner=inner, binning=binning, read_noise=read_noise)
+
+
+def _check_counts(noisy: Image, read_noise: float) -> Image:
+    """Check the image; read noise may take a count below zero."""
+    if not (np.isfinite(read_noise) and read_noise >= 0):
+        msg = f"read_noise must not be negative; got {read_noise!r}"
+        raise ValueError(msg)
+    return check_image(noisy, "noisy", counts=read_noise == 0)
 
 
 def _remove_by_patches(stabilised: Image) -> Image:

@@ -11,6 +11,7 @@ from scipy.signal import resample
 from skimage.io import imread
 from skimage.transform import resize
 
+from sbd.metrics import authors_resize
 from sbd.noise import VACUUM, poisson_noise
 from sbd.registry import ITEMS, DataUnavailableError, fetch
 from sbd.typing import Image
@@ -112,13 +113,10 @@ def example_micrograph(
         ...
     ValueError: source must be one of 'auto', 'real', 'authors', 'simulated'; got 'film'
     """
-    _check_choice("source", source, ("auto", *_SOURCES))
+    source = _chosen(source)
     _check_choice("item", item, _CLEAN)
     _check_whole("frames", frames)
     _check_whole("crop", crop)
-    if source == "auto" and os.environ.get("SBD_SOURCE"):
-        source = os.environ["SBD_SOURCE"]
-        _check_choice("SBD_SOURCE", source, _SOURCES)
     if source != "auto":
         return _from_source(source, rng, frames, crop, item)
     for choice in _SOURCES[:-1]:
@@ -135,6 +133,48 @@ def example_micrograph(
             return found
     _LOG.info("source %r is taken", _SOURCES[-1])
     return _from_source(_SOURCES[-1], rng, frames, crop, item)
+
+
+def example_truth(
+    source: Literal["auto"] | Source = "auto",
+) -> tuple[Image, str]:
+    """Get a clean image to judge denoisers by, as the paper's numbers are made.
+
+    Parameters
+    ----------
+    source : {"auto", "real", "authors", "simulated"}, default "auto"
+        As for `example_micrograph`. The real micrograph has no truth; the authors'
+        image stands in for it, and the bundled one where that cannot be had.
+
+    Returns
+    -------
+    clean : ndarray of shape (height, width)
+        Expected counts; the authors' PtNp2-S3_5, resized as they do, or the bundled
+        simulated image [electrons per pixel].
+    title : str
+        Which of the two it is.
+
+    Raises
+    ------
+    ValueError
+        If `source` or ``SBD_SOURCE`` is unknown.
+
+    Examples
+    --------
+    >>> example_truth("simulated")[1].startswith("this project's simulated image")
+    True
+    """
+    source = _chosen(source)
+    if source != "simulated":
+        try:
+            clean = authors_resize(fetch_clean("clean/PtNp2-S3_5"))
+        except DataUnavailableError as error:
+            _LOG.info("no authors' image: %s", str(error).partition("\n")[0])
+        else:
+            title = "authors' simulated image PtNp2-S3_5, resized as they do"
+            return np.maximum(clean, 0.0), title
+    clean, _, label = _simulated_clean()
+    return np.maximum(clean, 0.0), f"this project's simulated image {label}".strip()
 
 
 def fetch_clean(name: str) -> Image:
@@ -166,6 +206,15 @@ def fetch_clean(name: str) -> Image:
     """
     _check_choice("name", name, _CLEAN)
     return check_image(imread(fetch(name)), name).astype(np.float64)
+
+
+def _chosen(source: str) -> str:
+    """Return the source; for "auto" the one that the environment names, if any."""
+    _check_choice("source", source, ("auto", *_SOURCES))
+    if source == "auto" and os.environ.get("SBD_SOURCE"):
+        source = os.environ["SBD_SOURCE"]
+        _check_choice("SBD_SOURCE", source, _SOURCES)
+    return source
 
 
 def _check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -117,6 +117,7 @@ def show_pipeline(
     training: tuple[Image, Image, Image],
     inference: tuple[Image, Image, ArrayLike],
     captions: tuple[str, str, str] = ("Noisy data", "Denoised data", "Likelihood map"),
+    heading: str = "",
 ) -> Figure:
     """Draw the framework: simulate, train, infer.
 
@@ -133,6 +134,8 @@ def show_pipeline(
         where it says nothing).
     captions : tuple of three str, optional
         Words under the images of the last row.
+    heading : str, optional
+        Where the recorded image comes from, in the last row.
 
     Returns
     -------
@@ -166,6 +169,7 @@ def show_pipeline(
         _simulating(canvas, atoms, simulated)
         _training(canvas, training)
         _inferring(canvas, inference, captions)
+        canvas.text(6.8, 0.14, heading, ha="right", fontsize=7.5, color="#444444")
     return fig
 
 

@@ -190,7 +190,7 @@ def unsupported_columns(
     Raises
     ------
     ValueError
-        If `level` is not between 0 and 1.
+        If `level` is not between 0 and 1, or `significance` is not one row of numbers.
 
     References
     ----------
@@ -205,7 +205,11 @@ def unsupported_columns(
     if not 0 < level < 1:
         msg = f"level must be between 0 and 1; got {level}"
         raise ValueError(msg)
-    p_values = stats.norm.sf(np.asarray(significance, dtype=np.float64))
+    scores = np.asarray(significance, dtype=np.float64)
+    if scores.ndim != 1 or np.isnan(scores).any():
+        msg = f"significance must be one row of numbers; got {significance}"
+        raise ValueError(msg)
+    p_values = stats.norm.sf(scores)
     if p_values.size == 0:
         return np.zeros(0, dtype=bool)
     return stats.false_discovery_control(p_values, method="bh") > level
@@ -293,7 +297,7 @@ def _checked(
             f"got {denoised.shape}"
         )
         raise ValueError(msg)
-    if not (vacuum > 0 and np.isfinite(vacuum)):
+    if isinstance(vacuum, str) or not (vacuum > 0 and np.isfinite(vacuum)):
         msg = f"vacuum must be above 0; got {vacuum}"
         raise ValueError(msg)
     denoised = np.maximum(denoised, _LEAST * vacuum)
@@ -304,6 +308,9 @@ def _disc_pixels(
     columns: Columns, shape: tuple[int, int]
 ) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Index of the column, and (rows, columns), of every pixel in every disc."""
+    if not isinstance(columns, Columns):
+        msg = f"columns must be Columns, as find_columns gives; got {columns!r}"
+        raise TypeError(msg)
     nearest = np.rint(columns.positions).astype(np.intp)
     outside = ((nearest < 0) | (nearest >= shape)).any(axis=1)
     if outside.any():

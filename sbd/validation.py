@@ -36,7 +36,13 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
     >>> check_image([[1, 2], [3, 4]]).dtype
     dtype('float64')
     """
-    array = np.asarray(image)
+    try:
+        array = np.asarray(image)
+    except ValueError:
+        msg = (
+            f"{name} must be two-dimensional (height, width); got rows of unlike length"
+        )
+        raise ValueError(msg) from None
     if array.dtype.kind not in "buif":
         msg = f"{name} must hold real numbers; got dtype {array.dtype}"
         raise TypeError(msg)

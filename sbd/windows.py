@@ -23,10 +23,10 @@ def denoise_windowed_fourier(
     r"""Keep the Fourier coefficients of small windows that shot noise does not explain.
 
     The counts are binned, cut into overlapping Hann windows :math:`w`, and from each
-    the mean :math:`m` is taken off. With :math:`b` the bin width, pure noise would have
-    :math:`E|F|^2 = (m / b^2) \sum w^2`; a coefficient is kept where it exceeds `k`
-    times that, which noise does with probability :math:`e^{-k}`. The windows are added
-    up, each with the inverse of its error's variance as weight: the noise of the kept
+    the mean :math:`m`, in electrons per bin, is taken off. Pure noise would have
+    :math:`E|F|^2 = m \sum w^2`; a coefficient is kept where it exceeds `k` times that,
+    which noise does with probability :math:`e^{-k}`. The windows are added up, each
+    with the inverse of its error's variance as weight: the noise of the kept
     coefficients, and a constant for what was cut.
 
     Parameters

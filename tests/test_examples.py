@@ -264,3 +264,27 @@ def test_an_example_cannot_be_changed(shelf):
     with pytest.raises(AttributeError):
         micrograph.source = "real"
     assert sbd.example_micrograph is example_micrograph
+
+
+def test_the_truth_is_the_authors_image_or_else_the_bundled_one(monkeypatch):
+    def gone(_):
+        msg = "no connection"
+        raise DataUnavailableError(msg)
+
+    monkeypatch.delenv("SBD_SOURCE", raising=False)
+    monkeypatch.setattr(examples, "fetch_clean", lambda _: np.full((876, 927), 0.45))
+    clean, title = examples.example_truth("real")
+    assert clean.shape == (727, 687)  # resized with the axes swapped, as they do
+    assert "PtNp2-S3_5" in title
+    monkeypatch.setattr(examples, "fetch_clean", gone)
+    clean, title = examples.example_truth()
+    assert title.startswith("this project's simulated image")
+    assert clean.min() >= 0
+
+
+def test_an_unknown_truth_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="source must be one of"):
+        examples.example_truth("film")
+    monkeypatch.setenv("SBD_SOURCE", "film")
+    with pytest.raises(ValueError, match="SBD_SOURCE must be one of"):
+        examples.example_truth()

@@ -17,6 +17,7 @@ from sbd.validation import check_image, check_pixel
         ([[1.0, -0.5]], ValueError, "no value below 0; got -0.5"),
         ([["a", "b"]], TypeError, "real numbers; got dtype <U1"),
         ([[1j, 0]], TypeError, "real numbers; got dtype complex128"),
+        ([[1, 2], [3]], ValueError, "two-dimensional .* got rows of unlike length"),
         (None, TypeError, "real numbers; got dtype object"),
     ],
 )
