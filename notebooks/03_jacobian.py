@@ -64,8 +64,7 @@ row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel)
 explained = float((row * micrograph.noisy).sum())
 
 # %% mystnb={"figure": {"caption": "The gradient of one denoised pixel (red) with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, (d) the gradient in the same box.", "name": "fig-jacobian"}, "image": {"alt": "Four panels: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it: positive weights at the pixel and at neighbouring atomic columns, negative ones between.", "width": "100%"}}
-box = sbd.box_around(pixel, (220, 220), denoised.shape)
-top, left, height, width = box
+top, left, height, width = box = sbd.box_around(pixel, (220, 220), denoised.shape)
 inside = np.s_[top : top + height, left : left + width]
 fig, panels = arrange_panels("abcd", height=1.95, heading=micrograph.title)
 show_image(panels["a"], micrograph.noisy, title="(a) Noisy", limits="robust")

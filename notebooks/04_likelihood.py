@@ -94,8 +94,7 @@ if micrograph.clean is not None:
     }
 
 # %% mystnb={"figure": {"caption": "Which atoms the counts support. (a) Data, (b) denoised, (c) likelihood map: discs at the columns, the vacuum in one colour, a white guard band between, (d) the surroundings of the weakest column of the surface, image and map.", "name": "fig-likelihood"}, "image": {"alt": "Noisy data, the denoised image and the likelihood map with a colour bar, each with a purple box; beside them the box enlarged, with an arrow at an atom whose disc is pale in the map.", "width": "100%"}}
-box = sbd.box_around(place, (110, 220), denoised.shape)
-top, left, height, width = box
+top, left, height, width = box = sbd.box_around(place, (110, 220), denoised.shape)
 inside = np.s_[top : top + height, left : left + width]
 limit = float(np.quantile(np.abs(likelihood.ratios), 0.98))
 fig, panels = arrange_panels("abcd;abce", height=2.05, heading=micrograph.title)
