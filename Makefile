@@ -62,9 +62,12 @@ smoke: env  ## run every notebook on the smallest scale; minutes
 .PHONY: weights
 weights: env  ## simulate the benchmark and train the default weights; an hour, resumes
 	$(BIN)/sbd simulate data/benchmark --workers 2
-	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/default --steps 2200 --bf16 \
-	    --seed 0 --device cpu
-	$(BIN)/python .ci/weights.py data/default data/benchmark $$(git rev-parse HEAD)
+	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/first --steps 2200 \
+	    --rate 2e-3 --seed 0 --bf16 --device cpu
+	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/second --steps 1900 \
+	    --rate 1e-3 --seed 1 --bf16 --device cpu --start data/first/model.safetensors
+	commit=$$(git rev-parse HEAD); $(BIN)/python .ci/weights.py data/benchmark \
+	    data/first $$commit data/second $$commit
 
 .PHONY: assets
 assets: env  ## simulate the bundled micrograph again and print its digest

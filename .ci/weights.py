@@ -1,13 +1,16 @@
-"""Put a finished training run into the package: ``make weights`` calls it.
+"""Put finished training runs into the package: ``make weights`` calls it.
 
-    python .ci/weights.py RUN_FOLDER BENCHMARK_FOLDER COMMIT [REMARK]
+    python .ci/weights.py BENCHMARK_FOLDER RUN_FOLDER COMMIT [RUN_FOLDER COMMIT ...]
 
-copies the weights, writes their card (configuration, seed, commit, curve, metrics) and
-enters their digest in the catalogue.
+copies the weights of the last run, writes their card (data, settings, seed and commit
+of each run, curve, metrics) and enters their digest in the catalogue. A run after the
+first went on from the weights of the one before. What the environment variable REMARK
+holds is put on the card.
 """
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -33,7 +36,9 @@ def score() -> dict[str, float]:
         psnr.append(sbd.authors_psnr(micrograph.clean, denoised))
         ssim.append(sbd.authors_ssim(micrograph.clean, denoised))
     flat = np.full((512, 512), sbd.VACUUM)
-    vacuum = sbd.denoise(sbd.poisson_noise(flat, rng=np.random.default_rng(7)))
+    vacuum = sbd.denoise(
+        sbd.poisson_noise(flat, rng=np.random.default_rng(7)), device="cpu"
+    )
     return {
         "psnr_bundled_image": round(float(np.mean(psnr)), 2),
         "psnr_standard_error": round(float(np.std(psnr, ddof=1) / DRAWS**0.5), 2),
@@ -43,12 +48,24 @@ def score() -> dict[str, float]:
     }
 
 
-def main(run: Path, benchmark: Path, commit: str, remark: str = "") -> None:
+def read_runs(pairs: list[tuple[Path, str]]) -> tuple[dict, list[dict]]:
+    """Read the settings of each run, and the curve through all of them."""
+    runs, curve = {}, []
+    for number, (folder, commit) in enumerate(pairs, start=1):
+        record = json.loads((folder / "curve.json").read_text())
+        runs[f"run {number}"] = {"commit": commit, **record["settings"]}
+        done = curve[-1]["step"] if curve else 0
+        curve += [{**point, "step": done + point["step"]} for point in record["curve"]]
+    return runs, curve
+
+
+def main(benchmark: Path, pairs: list[tuple[Path, str]]) -> None:
     """Copy, measure, and write the card."""
     torch.set_num_threads(1)
     WEIGHTS.parent.mkdir(exist_ok=True)
     part = WEIGHTS.with_suffix(".part")
-    shutil.copyfile(run / "model.safetensors", part)
+    shutil.copyfile(pairs[-1][0] / "model.safetensors", part)
+    part.chmod(0o644)
     part.replace(WEIGHTS)
     digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     catalogue = PACKAGE / "catalogue.py"
@@ -59,23 +76,20 @@ def main(run: Path, benchmark: Path, commit: str, remark: str = "") -> None:
     if found != 1:
         sys.exit("catalogue.py: no row for weights/default")
     catalogue.write_text(text)
-    record = json.loads((run / "curve.json").read_text())
+    runs, curve = read_runs(pairs)
     table = sbd.Benchmark(benchmark).table
-    settings = record["settings"]
+    remark = os.environ.get("REMARK")
     card = {
         "name": "weights/default",
-        "class": settings.pop("class"),
-        "seed": settings.pop("seed"),
-        "commit": commit,
         "data": {
             "made by": "sbd simulate (default_recipes)",
             "images": {k: int(n) for k, n in table["split"].value_counts().items()},
             "never used": "any image of the authors; the bundled example",
         },
+        **runs,
         **({"remark": remark} if remark else {}),
-        "configuration": settings,
         "metrics": score(),
-        "curve": record["curve"],
+        "curve": curve,
     }
     part = WEIGHTS.with_name("default.json.part")
     part.write_text(json.dumps(card, indent=1) + "\n")
@@ -84,4 +98,6 @@ def main(run: Path, benchmark: Path, commit: str, remark: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    words = sys.argv[2:]
+    folders = [Path(word) for word in words[::2]]
+    main(Path(sys.argv[1]), list(zip(folders, words[1::2], strict=True)))

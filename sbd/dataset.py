@@ -205,17 +205,40 @@ class Benchmark:
 
     def __getitem__(self, index: int) -> Image:
         """Return image `index` as stored: 128 x 128 samples of the box [e/pixel]."""
-        row = self.table.iloc[index]
-        try:
-            image = self._images[row["_i"], row["_t"], row["_d"]]
-        except (RuntimeError, ValueError) as error:
-            msg = (
-                "folder must hold whole images; got a damaged "
-                f"{_chunk(self.folder, row['_i'])} (delete that file and call "
-                "simulate_benchmark again)"
-            )
-            raise ValueError(msg) from error
-        return image.astype(np.float32)
+        return self.read([index])[0].astype(np.float32)
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """Read images as stored, each structure's chunk once.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Rows of the table.
+
+        Returns
+        -------
+        ndarray of shape (n, 128, 128)
+            Samples of the box, as float16 [electrons per pixel].
+
+        Raises
+        ------
+        ValueError
+            If a chunk is damaged; the message names the file.
+        """
+        rows = self.table.iloc[list(indices)].reset_index(drop=True)
+        images = np.empty((len(rows), *2 * (IMAGE_SAMPLES,)), np.float16)
+        for structure, group in rows.groupby("_i"):
+            try:
+                block = self._images[int(structure)]
+            except (RuntimeError, ValueError) as error:
+                msg = (
+                    "folder must hold whole images; got a damaged "
+                    f"{_chunk(self.folder, structure)} (delete that file and call "
+                    "simulate_benchmark again)"
+                )
+                raise ValueError(msg) from error
+            images[group.index] = block[group["_t"], group["_d"]]
+        return images
 
     def image(self, index: int, *, samples: int | tuple[int, int]) -> Image:
         """Evaluate an image on a finer grid, exactly.

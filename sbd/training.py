@@ -293,7 +293,7 @@ def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
             f"benchmark must hold images of split 'train'; got none of {len(benchmark)}"
         )
         raise ValueError(msg)
-    return np.array([benchmark[int(i)].astype(np.float16) for i in rows])
+    return benchmark.read(rows)
 
 
 def _digest(images: np.ndarray) -> str:
