@@ -49,7 +49,9 @@ __all__ = [
     "pt_on_ceria",
     "save_figure",
     "save_model",
+    "show_image",
     "show_images",
+    "show_map",
     "show_scores",
     "simulate_benchmark",
     "ssim",
@@ -90,7 +92,14 @@ from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .models import LatticeUNet, UNet, field_of_view, load_model, save_model
 from .noise import VACUUM, poisson_noise
 from .parameters import check_parameters
-from .plotting import mark_box, mark_pixel, save_figure, show_images
+from .plotting import (
+    mark_box,
+    mark_pixel,
+    save_figure,
+    show_image,
+    show_images,
+    show_map,
+)
 from .purelet import denoise_purelet
 from .registry import DataUnavailableError, fetch
 from .scales import Scale, at_scale

@@ -118,10 +118,19 @@ def _denoise(options: argparse.Namespace) -> None:
     from sbd.denoisers import denoise
     from sbd.models import load_model
 
+    if options.denoised.suffix != ".npy":
+        msg = f"denoised must be the name of a .npy file; got {options.denoised}"
+        raise ValueError(msg)
+    if not options.denoised.parent.is_dir():
+        msg = f"denoised must be in a folder that exists; got {options.denoised}"
+        raise ValueError(msg)
     try:
         noisy = np.load(options.noisy, allow_pickle=False)
-    except EOFError:
-        msg = f"noisy must be a .npy file with an image; got an empty {options.noisy}"
+    except (EOFError, ValueError):
+        msg = (
+            f"noisy must be a .npy file with an image; got {options.noisy} (read it "
+            "with tifffile, say, and numpy.save the counts)"
+        )
         raise ValueError(msg) from None
     model = load_model(options.model) if options.model else None
     denoised = denoise(noisy, model, device=options.device)

@@ -5,6 +5,7 @@ A denoiser is any function image -> image. The Fourier filters are in `sbd.filte
 """
 
 import copy
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,10 @@ def denoise(
 ) -> Image:
     """Denoise a micrograph with the network that comes with this library.
 
-    The one call a newcomer needs; the same as `denoise_network`.
+    The one call a newcomer needs; `denoise_network` with a look at the input first. The
+    default weights were trained at 0.055 to 0.08 angstrom per pixel and 0.1 to 10
+    electrons per pixel in vacuum. On coarser pixels they blur the lattice away; there,
+    use `denoise_windowed_fourier` with a smaller binning.
 
     Parameters
     ----------
@@ -56,9 +60,14 @@ def denoise(
     FileNotFoundError
         If `model` is neither a known name nor a file.
 
+    Warns
+    -----
+    UserWarning
+        If `model` is None and the image does not look like counts at such a dose.
+
     See Also
     --------
-    denoise_network : The same, by its full name.
+    likelihood_map : Which atoms of the result the counts support.
 
     Examples
     --------
@@ -67,7 +76,21 @@ def denoise(
     >>> denoise(np.ones((20, 30)), torch.nn.Identity(), device="cpu").shape
     (20, 30)
     """
+    if model is None:
+        _warn_of_dose(check_image(noisy, "noisy", counts=True))
     return denoise_network(noisy, model, device=device)
+
+
+def _warn_of_dose(noisy: Image) -> None:
+    """Say so where an image cannot be counts of the dose the weights were made for."""
+    mean = float(noisy.mean())
+    if mean > 12 or noisy.min() > mean / 2 > 0:  # of Poisson counts some are far below
+        warnings.warn(
+            f"noisy has a mean of {mean:.3g} and no value below {noisy.min():.3g}, "
+            "which does not look like 0.1 to 10 counted electrons per pixel; take off "
+            "the detector's offset and divide by its gain",
+            stacklevel=3,
+        )
 
 
 def denoise_network(

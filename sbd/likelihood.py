@@ -1,5 +1,6 @@
 """Do the data support this atom? Poisson likelihoods of columns against vacuum."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -229,8 +230,9 @@ def likelihood_map(
     `guard` from every column, less what is too narrow for a disc of half the guard's
     radius. Its value is what the columns' claims would score on vacuum: the mean over
     the columns of their ratio with every count replaced by the region's mean count. It
-    is negative, and a disc of that colour is what an atom without any support would
-    look like. (The region's own denoised image, being flat, would always score 0.)
+    is negative if `vacuum` is right, and a disc of that colour is what an atom without
+    any support would look like. (The region's own denoised image, being flat, would
+    always score 0.)
 
     Parameters
     ----------
@@ -239,7 +241,8 @@ def likelihood_map(
     columns : Columns, optional
         Columns to judge; by default those found in the denoised image.
     vacuum : float, default 0.45
-        Expected counts without the object [electrons per pixel].
+        Expected counts without the object [electrons per pixel]; the mean of an empty
+        corner, say. A warning tells where it does not fit the image.
     guard : float, optional
         Distance from a column's centre to the vacuum region [pixels]; by default the
         median distance between neighbouring columns (4 radii of a lone one).
@@ -256,6 +259,12 @@ def likelihood_map(
         If an image does not hold real numbers.
     ValueError
         As for `log_likelihood_ratio`, or if `guard` is not positive.
+
+    See Also
+    --------
+    column_significance : The ratios in standard deviations of what vacuum would give.
+    unsupported_columns : Which columns those do not tell from vacuum.
+    show_map : Draw ``.image``, with zero in the middle of the colours.
 
     Examples
     --------
@@ -276,7 +285,16 @@ def likelihood_map(
     region = _vacuum_region(columns, noisy.shape, guard)
     vacuum_ratio = np.nan
     if region.any():
-        quiet = np.full_like(noisy, noisy[region].mean())
+        counted = noisy[region].mean()
+        error = np.sqrt(vacuum / np.count_nonzero(region))
+        if abs(counted - vacuum) > max(5 * error, 0.05 * vacuum):
+            warnings.warn(
+                f"the image counts {counted:.3g} electrons per pixel where it has no "
+                f"columns, but vacuum={vacuum:.3g}; if that is vacuum, pass it, or "
+                "every ratio is wrong",
+                stacklevel=2,
+            )
+        quiet = np.full_like(noisy, counted)
         claims = log_likelihood_ratio(quiet, denoised, columns, vacuum=vacuum)
         vacuum_ratio = float(claims.mean()) if len(claims) else 0.0
     image = np.where(region, vacuum_ratio, np.nan)

@@ -432,10 +432,9 @@ def _load_authors(path: Path) -> nn.Module:
         model.load_state_dict(state)
     except (OSError, EOFError, pickle.UnpicklingError, KeyError, IndexError, TypeError,
             AttributeError, RuntimeError, ValueError) as error:  # fmt: skip
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = (
             "name_or_path must be a checkpoint with tensors and settings only (no code "
-            f"of it was run); got {path} ({first})"
+            f"of it was run); got {path}"
         )
         raise ValueError(msg) from error
     return model

@@ -1,5 +1,6 @@
 """Say clearly what is wrong with an input, before anything is computed from it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,9 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
             f"{name} must be two-dimensional (height, width); got rows of unlike length"
         )
         raise ValueError(msg) from None
+    if isinstance(image, str | Path):
+        msg = f"{name} must be an array; got the name {str(image)!r} (load it first)"
+        raise TypeError(msg)
     if array.dtype.kind not in "buif":
         msg = f"{name} must hold real numbers; got dtype {array.dtype}"
         raise TypeError(msg)

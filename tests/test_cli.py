@@ -35,3 +35,16 @@ def test_help_names_the_commands(capsys):
         main(["--help"])
     out = capsys.readouterr().out
     assert all(command in out for command in ("fetch", "simulate", "train", "denoise"))
+
+
+def test_files_that_are_no_arrays_are_refused(tmp_path, capsys):
+    image = tmp_path / "image.tif"
+    image.write_bytes(b"II*\0no array")
+    here = str(tmp_path)
+    for arguments, message in (
+        ([str(image), f"{here}/out.npy"], "noisy must be a .npy file"),
+        ([str(image), f"{here}/out.tif"], "denoised must be the name of a .npy file"),
+        ([str(image), f"{here}/none/out.npy"], "in a folder that exists"),
+    ):
+        assert main(["denoise", *arguments]) == 1
+        assert message in capsys.readouterr().err

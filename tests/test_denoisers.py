@@ -215,3 +215,9 @@ def test_bm3d_is_given_noise_of_one_and_the_profile(monkeypatch):
     assert scatter == pytest.approx(1, abs=0.1)  # 630 values: known to 3 %
     with pytest.raises(ValueError, match="noisy must be at least 80 pixels"):
         denoise_bm3d(vacuum((79, 300)))
+
+
+def test_an_image_with_an_offset_is_told():
+    counts = np.random.default_rng(0).poisson(0.45, (64, 64))
+    with pytest.warns(UserWarning, match="does not look like 0.1 to 10 counted"):
+        sbd.denoise((40 + 20 * counts).astype(np.uint8), device="cpu")

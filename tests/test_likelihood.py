@@ -1,9 +1,12 @@
 """Check likelihoods against scipy's Poisson and against simulated vacuum."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
 
+import sbd
 from sbd.columns import Columns
 from sbd.likelihood import (
     column_significance,
@@ -250,3 +253,14 @@ def test_a_guard_must_be_positive():
     image = np.ones((20, 20))
     with pytest.raises(ValueError, match="guard must be above 0; got -3"):
         likelihood_map(image, image, guard=-3)
+
+
+def test_a_vacuum_that_does_not_fit_the_image_is_told():
+    vacuum = np.full((200, 200), 1.35)
+    noisy = sbd.poisson_noise(vacuum, rng=np.random.default_rng(0))
+    none = sbd.find_columns(vacuum)
+    with pytest.warns(UserWarning, match=r"counts 1\.3.* but vacuum=0\.45; .* pass it"):
+        sbd.likelihood_map(noisy, vacuum, none)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sbd.likelihood_map(noisy, vacuum, none, vacuum=1.35)

@@ -21,6 +21,7 @@ def model():
 
 def test_the_card_names_what_made_the_weights(model):
     runs = [entry for key, entry in CARD.items() if key.startswith("run ")]
+    assert runs
     assert all(run["class"] == type(model).__name__ for run in runs)
     assert all(run["config"] == model.config for run in runs)
     assert all(len(run["commit"]) == 40 for run in runs)
