@@ -16,7 +16,7 @@
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
-seed = 0
+seed = 1  # a draw at which the network invents an atom
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
 figures = "figures"
@@ -115,5 +115,6 @@ numbers
 # %% [markdown]
 # A pale disc is a question, not a verdict. At 0.45 electrons per pixel a single platinum column
 # is worth about two standard deviations, so some true columns look unsupported as well; and the
-# denoised image was made from the same counts that it is judged by. The figure is one draw:
-# with another seed the network may invent nothing, and the arrow then points at a true column.
+# denoised image was made from the same counts that it is judged by. The figure is one draw,
+# chosen because the network invents an atom there; with another seed it may invent none, and
+# the arrow then points at a true column, or an invented one may have better support than that.

@@ -180,7 +180,7 @@ _ROWS = (
     _log("defect-5", "defect_white/test_evaluation_5", 17_371,
          "cdffa81276867ca40331e88dd286d03bd48ae19999823f9ddf05ab18a4563109"),
     _bundled("weights/default", "weights/default.safetensors",
-             "5290cf21acd9480a6397b83be6104a329ee987af4fe64474cba3e263e71c2d4e",
+             "f54fd48e8a3d9b1000e4663c927bb58c4f3b2d3720924b5cf41e9b9d694e0112",
              "the default network's weights (safetensors)"),
     _bundled("example/simulated", "example_simulated.npz",
              "7165b3d8974966c294b583bc786a068fa732e5497548830b839a25faa51fa38f",
