@@ -417,7 +417,7 @@ def _multislice(
     """Run abTEM through the layers, all tilts at once: waves (tilts, grid, grid)."""
     abtem = _import_abtem()
     quiet = {
-        "fft": "numpy",  # repeatable; four times faster than FFTW's estimated plans
+        "fft": "numpy",  # repeatable, and twice as fast as FFTW's estimated plans
         "diagnostics.progress_bar": False,
         "local_diagnostics.progress_bar": False,
     }
