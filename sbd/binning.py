@@ -8,6 +8,28 @@ from sbd.typing import Image
 _MARGIN = 8  # a spline forgets its border by a factor of 3.7 a pixel
 
 
+def check_binning(binning: int) -> None:
+    """Refuse a width of bins that is no positive whole number.
+
+    Parameters
+    ----------
+    binning : int
+        Width of the bins [pixels].
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> check_binning(4)
+    """
+    if not isinstance(binning, int | np.integer) or binning < 1:
+        msg = f"binning must be a positive whole number; got {binning!r}"
+        raise ValueError(msg)
+
+
 def bin_counts(noisy: Image, width: int) -> Image:
     """Add up the electrons in squares of pixels: Poisson counts stay Poisson counts.
 
@@ -36,9 +58,7 @@ def bin_counts(noisy: Image, width: int) -> Image:
     >>> bin_counts(np.ones((5, 4)), 2).tolist()
     [[4.0, 4.0], [4.0, 4.0], [4.0, 4.0]]
     """
-    if not isinstance(width, int | np.integer) or width < 1:
-        msg = f"binning must be a positive whole number; got {width!r}"
-        raise ValueError(msg)
+    check_binning(width)
     missing = [(0, -side % width) for side in noisy.shape]
     rows, columns = (
         (side + m) // width for side, (_, m) in zip(noisy.shape, missing, strict=True)

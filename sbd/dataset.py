@@ -24,7 +24,7 @@ import pandas as pd
 import zarr
 from tqdm import tqdm
 
-from sbd.simulation import IMAGE_SAMPLES, exit_wave, form_image, resample
+from sbd.simulation import IMAGE_SAMPLES, check_grid, exit_wave, form_image, resample
 from sbd.structures import (
     THICKNESSES,
     TILTS,
@@ -310,9 +310,7 @@ def simulate_benchmark(
     if not len(defoci) or not np.isfinite(defoci).all():
         msg = f"defoci must be one or more finite numbers; got {defoci}"
         raise ValueError(msg)
-    if grid < 64:
-        msg = f"grid must be at least 64; got {grid}"
-        raise ValueError(msg)
+    check_grid(grid)
     tilts = check_tilts(tilts)
     folder = Path(folder)
     recipes = default_recipes() if recipes is None else tuple(recipes)

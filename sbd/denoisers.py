@@ -14,8 +14,8 @@ from scipy import ndimage
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 from sbd.anscombe import stabilise, unstabilise
-from sbd.binning import bin_counts, unbin
-from sbd.models import choose_device, load_model
+from sbd.binning import bin_counts, check_binning, unbin
+from sbd.models import choose_device, evaluating, load_model
 from sbd.typing import Denoiser, Image
 from sbd.validation import check_image
 
@@ -155,13 +155,9 @@ def denoise_network(
         msg = f"model must be a network, a name or a path; got {model!r}"
         raise TypeError(msg)
     counts = torch.as_tensor(noisy.astype(np.float32), device=place)[None, None]
-    was_training = model.training
-    try:
-        # not inference_mode: tables that a model caches must serve gradients later
-        with torch.no_grad():
-            estimate = model.to(place).eval()(counts)
-    finally:
-        model.train(was_training)
+    # not inference_mode: tables that a model caches must serve gradients later
+    with evaluating(model), torch.no_grad():
+        estimate = model.to(place)(counts)
     if estimate.shape != counts.shape:
         msg = f"model must return shape {counts.shape}; got {estimate.shape}"
         raise ValueError(msg)
@@ -351,9 +347,7 @@ def denoise_bm3d(
     ValueError: noisy must hold electron counts...
     """
     noisy = _check_counts(noisy, read_noise)
-    if not isinstance(binning, int | np.integer) or binning < 1:
-        msg = f"binning must be a positive whole number; got {binning!r}"
-        raise ValueError(msg)
+    check_binning(binning)
     if min(noisy.shape) < 8 * binning:
         msg = (
             f"noisy must be at least {8 * binning} pixels high and wide for a binning "

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from sbd.models import evaluating
 from sbd.typing import Image, Pixel
 from sbd.validation import check_image, check_pixel
 
@@ -60,22 +61,17 @@ def jacobian_row(
     parameter = next(model.parameters(), torch.from_numpy(np.zeros(0, noisy.dtype)))
     y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)[None, None]
     y.requires_grad_()
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        with torch.enable_grad():
-            denoised = model.eval()(y)
-            if denoised.shape != y.shape:
-                msg = (
-                    f"model must map {tuple(y.shape)} to the same shape; "
-                    f"got {tuple(denoised.shape)}"
-                )
-                raise ValueError(msg)
-            # the second term keeps a network that ignores its input differentiable
-            value = denoised[(0, 0, *pixel)] + 0 * y[(0, 0, *pixel)]
-            (gradient,) = torch.autograd.grad(value, y)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(model), torch.enable_grad():
+        denoised = model(y)
+        if denoised.shape != y.shape:
+            msg = (
+                f"model must map {tuple(y.shape)} to the same shape; "
+                f"got {tuple(denoised.shape)}"
+            )
+            raise ValueError(msg)
+        # the second term keeps a network that ignores its input differentiable
+        value = denoised[(0, 0, *pixel)] + 0 * y[(0, 0, *pixel)]
+        (gradient,) = torch.autograd.grad(value, y)
     row = gradient[0, 0].cpu().numpy()
     bias = value.item() - np.vdot(row.astype(np.float64), noisy.astype(np.float64))
     return row, float(bias)

@@ -10,6 +10,8 @@ import logging
 import pickle
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -19,7 +21,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sbd.registry import ITEMS, fetch
-from sbd.spectra import _mirror, upsample, windowed_fourier
+from sbd.spectra import mirror, upsample, windowed_fourier
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +143,7 @@ class UNet(nn.Module):
         """Denoise a batch of shape (batch, inputs, height, width)."""
         height, width = noisy.shape[-2:]
         step = 2**self.scales
-        x = _mirror(noisy, (0, -height % step), (0, -width % step))
+        x = mirror(noisy, (0, -height % step), (0, -width % step))
         x = self.inc["double_conv"](x)
         skips = []
         for level in range(1, self.scales + 1):
@@ -215,7 +217,7 @@ class LatticeUNet(nn.Module):
         """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
         height, width = noisy.shape[-2:]
         b = self.binning
-        whole = _mirror(noisy, (0, -height % b), (0, -width % b))
+        whole = mirror(noisy, (0, -height % b), (0, -width % b))
         binned = self.denoise_binned(F.avg_pool2d(whole, b))
         return upsample(binned, whole.shape[-2:])[..., :height, :width]
 
@@ -440,6 +442,37 @@ def _load_authors(path: Path) -> nn.Module:
     return model
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """Put a network into evaluation mode, and each of its parts back as it came.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any network.
+
+    Yields
+    ------
+    torch.nn.Module
+        The same, in evaluation mode.
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
+    >>> with evaluating(model):
+    ...     model.training
+    False
+    >>> [part.training for part in model]
+    [True, False]
+    """
+    modes = [(part, part.training) for part in model.modules()]
+    try:
+        yield model.eval()
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
 def field_of_view(model: nn.Module, *, size: int = 512, seed: int = 0) -> int:
     """Measure how far from a pixel a network looks.
 
@@ -481,12 +514,9 @@ def field_of_view(model: nn.Module, *, size: int = 512, seed: int = 0) -> int:
     generator = torch.Generator().manual_seed(seed)
     noisy = torch.poisson(torch.full((1, 1, size, size), 0.45), generator=generator)
     noisy = noisy.to(where).requires_grad_()
-    was_training = model.training
     middle = size // 2
-    try:
-        value = model.eval()(noisy)[0, 0, middle, middle]
-    finally:
-        model.train(was_training)
+    with evaluating(model):
+        value = model(noisy)[0, 0, middle, middle]
     (gradient,) = torch.autograd.grad(value, noisy)
     if not gradient.any():
         msg = "model must depend on its input; got a gradient of 0 everywhere"

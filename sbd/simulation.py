@@ -189,9 +189,7 @@ def exit_wave(
     if box == 0 or not np.allclose(atoms.cell[:2], np.eye(3)[:2] * box, atol=1e-6):
         msg = f"atoms must be in a box that is square across z; got {atoms.cell[:]}"
         raise ValueError(msg)
-    if grid < 64:
-        msg = f"grid must be at least 64; got {grid}"
-        raise ValueError(msg)
+    check_grid(grid)
     own = atoms.info.get("tilt", (0.0, 0.0))
     wanted = check_tilts([own] if tilts is None else tilts)
     array, thicknesses = _layered_potential(atoms, microscope, grid)
@@ -340,6 +338,28 @@ def _image_samples(box: float, scope: Microscope) -> int:
     """Count the samples that hold an image: to 1.28 / angstrom, more if sharper."""
     limit = 1.28 if scope.vibration >= 0.45 else 2 * _WAVE_LIMIT
     return 2 * int(np.ceil(limit * box))
+
+
+def check_grid(grid: int) -> None:
+    """Refuse a grid that is too coarse for any wave.
+
+    Parameters
+    ----------
+    grid : int
+        Samples of each side of the box.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 64.
+
+    Examples
+    --------
+    >>> check_grid(512)
+    """
+    if grid < 64:
+        msg = f"grid must be at least 64; got {grid}"
+        raise ValueError(msg)
 
 
 def _foci(series: np.ndarray, scope: Microscope) -> tuple[np.ndarray, np.ndarray]:

@@ -63,7 +63,7 @@ def windowed_fourier(
     height, width = binned.shape[-2:]
     pad = window // 2  # windows are centred on the border's places too
     extra = [-(n + 2 * pad - window) % hop for n in (height, width)]
-    padded = _mirror(binned, (pad, pad + extra[0]), (pad, pad + extra[1]))
+    padded = mirror(binned, (pad, pad + extra[0]), (pad, pad + extra[1]))
     hann = _hann(window).to(binned)
     patches = padded[:, 0].unfold(1, window, hop).unfold(2, window, hop)
     mean = (patches * hann).sum((-1, -2), keepdim=True) / hann.sum()
@@ -128,7 +128,7 @@ def _hann(window: int) -> torch.Tensor:
     return one[:, None] * one
 
 
-def _mirror(
+def mirror(
     image: torch.Tensor, rows: tuple[int, int], columns: tuple[int, int]
 ) -> torch.Tensor:
     """Extend by mirroring, by more than the image's own size where need be."""
