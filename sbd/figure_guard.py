@@ -23,7 +23,7 @@ from sbd.digest import (
     picture_hash,
     same_but_for_rounding,
 )
-from sbd.records import kernel_environment
+from sbd.records import QUIET, kernel_environment
 
 _NOT_COMPARED = "record not compared:"
 _FOLDER = pytest.StashKey[str]()
@@ -145,7 +145,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     if reason:
         pytest.skip(f"{_NOT_COMPARED} its source {source!r} is missing: {reason}")
     folder = _scratch(item.config)
-    with kernel_environment(SBD_SOURCE=source, SBD_FIGURES=folder, TQDM_DISABLE="1"):
+    with kernel_environment(**QUIET, SBD_SOURCE=source, SBD_FIGURES=folder):
         return (yield)
 
 

@@ -152,6 +152,10 @@ def copy_prose(path: Path) -> Path:
     return _write(_tidy(text), path.with_suffix(".ipynb"))
 
 
+QUIET = {"TQDM_DISABLE": "1", "SBD_PROGRESS": "0"}
+"""Variables that keep progress bars, downloads' included, out of a record."""
+
+
 @contextlib.contextmanager
 def kernel_environment(**variables: str | None) -> Iterator[None]:
     """Set or remove environment variables for the kernels that start meanwhile.
@@ -208,7 +212,7 @@ def _execute(
 
     given, done = cwd.parent / "text.ipynb", cwd.parent / "done.ipynb"
     nbformat.write(text, given)
-    with kernel_environment(TQDM_DISABLE="1", SBD_FIGURES=None):
+    with kernel_environment(**QUIET, SBD_FIGURES=None):
         return papermill.execute_notebook(
             given,
             done,
