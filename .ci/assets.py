@@ -26,7 +26,7 @@ def main() -> None:
         clean=clean,
         box=50.0,
         crop_rows=(0.06, 0.88),
-        crop_cols=(0.06, 0.94),
+        crop_cols=(0.02, 0.90),
         label="PtNp1 without two edge columns",
     )
     path = part.with_name("example_simulated.npz")

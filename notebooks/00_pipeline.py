@@ -51,7 +51,7 @@ atoms = sbd.pt_on_ceria("PtNp2", thickness=40.0)
 tilts = [(3.0, 0.0), (0.0, 2.0), (1.0, 0.0)]
 waves = sbd.exit_wave(atoms, grid=size.grid, tilts=tilts)
 simulated = [
-    image[: int(0.88 * 512), 31:-31]  # without the seam of the periodic box
+    image[: int(0.88 * 512), 10:-60]  # without the seam of the periodic box
     for defocus in ([60.0, 120.0])
     for image in (sbd.form_image(wave, defocus=defocus, samples=512) for wave in waves)
 ]

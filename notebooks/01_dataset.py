@@ -55,7 +55,7 @@ tilts = list(dict.fromkeys(tilt for _, tilt in chosen))
 waves = dict(zip(tilts, sbd.exit_wave(atoms, grid=size.grid, tilts=tilts), strict=True))
 images = [
     sbd.form_image(waves[tilt], defocus=10 * defocus, samples=512)[
-        : int(0.88 * 512), 31:-31
+        : int(0.88 * 512), 10:-60
     ]
     for pair in zip(chosen[:3], chosen[3:], strict=True)
     for defocus, tilt in pair

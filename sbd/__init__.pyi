@@ -1,14 +1,19 @@
 __all__ = [
+    "REFERENCE",
     "VACUUM",
+    "AuthorsDataset",
     "Benchmark",
     "Columns",
     "DataUnavailableError",
     "ExitWave",
     "LatticeUNet",
     "Microscope",
+    "Recipe",
     "Scale",
+    "SimulationMatch",
     "UNet",
     "at_scale",
+    "atoms_per_column",
     "authors_psnr",
     "authors_resize",
     "authors_ssim",
@@ -17,6 +22,7 @@ __all__ = [
     "classical_denoisers",
     "column_significance",
     "compare_denoisers",
+    "default_recipes",
     "denoise",
     "denoise_absf",
     "denoise_bm3d",
@@ -43,10 +49,14 @@ __all__ = [
     "mark_box",
     "mark_pixel",
     "match_columns",
+    "match_simulation",
     "particle_boxes",
     "poisson_noise",
     "psnr",
     "pt_on_ceria",
+    "published_split",
+    "read_authors_layout",
+    "read_recipe",
     "save_figure",
     "save_model",
     "show_image",
@@ -55,9 +65,11 @@ __all__ = [
     "show_scores",
     "simulate_benchmark",
     "ssim",
+    "structure_table",
     "surface_columns",
     "train",
     "unsupported_columns",
+    "write_authors_layout",
 ]
 
 from .charts import show_scores
@@ -70,7 +82,7 @@ from .columns import (
     surface_columns,
 )
 from .comparison import classical_denoisers, compare_denoisers
-from .dataset import Benchmark, simulate_benchmark
+from .dataset import Benchmark, Recipe, default_recipes, read_recipe
 from .denoisers import (
     denoise,
     denoise_bm3d,
@@ -80,6 +92,7 @@ from .denoisers import (
     denoise_vst,
 )
 from .examples import example_micrograph, example_truth, fetch_clean
+from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
 from .jacobian import jacobian_row
 from .likelihood import (
@@ -88,7 +101,9 @@ from .likelihood import (
     log_likelihood_ratio,
     unsupported_columns,
 )
+from .matching import SimulationMatch, match_simulation
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
+from .microscope import REFERENCE, Microscope
 from .models import LatticeUNet, UNet, field_of_view, load_model, save_model
 from .noise import VACUUM, poisson_noise
 from .parameters import check_parameters
@@ -100,10 +115,13 @@ from .plotting import (
     show_images,
     show_map,
 )
+from .production import simulate_benchmark
 from .purelet import denoise_purelet
 from .registry import DataUnavailableError, fetch
 from .scales import Scale, at_scale
-from .simulation import ExitWave, Microscope, exit_wave, form_image
-from .structures import pt_on_ceria
+from .simulation import ExitWave, exit_wave, form_image
+from .specimens import structure_table
+from .splits import published_split
+from .structures import atoms_per_column, pt_on_ceria
 from .training import train
 from .windows import denoise_windowed_fourier

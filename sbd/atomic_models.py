@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import to_rgb
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sbd.plotting import STYLE
 
@@ -23,6 +23,7 @@ def show_atoms(
     *,
     turn: float = 0.0,
     lean: float = 0.0,
+    colours: ArrayLike | None = None,
     box: bool = True,
     title: str = "",
 ) -> EllipseCollection:
@@ -38,6 +39,9 @@ def show_atoms(
     turn, lean : float, default 0.0
         Rotation of the model about the vertical, then about the horizontal axis;
         positive ones show its left side and its top [degrees].
+    colours : ndarray of shape (n, 3), optional
+        Red, green and blue of each atom, 0 to 1, drawn as they are; by default those
+        of its element, paler with the distance.
     box : bool, default True
         Whether to draw the edges of the cell.
     title : str, optional
@@ -51,7 +55,7 @@ def show_atoms(
     Raises
     ------
     ValueError
-        If there are no atoms.
+        If there are no atoms, or not a colour for each.
 
     Examples
     --------
@@ -68,10 +72,20 @@ def show_atoms(
     matrix = _rotation(turn, lean)
     centre = cell.sum(axis=0) / 2
     points = (atoms.get_positions() - centre) @ matrix.T
-    points, symbols = _visible(points, np.array(atoms.get_chemical_symbols()))
+    symbols = atoms.get_chemical_symbols()
     looks = [ATOMS.get(symbol, ATOMS["Pt"]) for symbol in symbols]
-    radii = np.array([radius for _, radius in looks])
-    base = _faded(np.array([to_rgb(colour) for colour, _ in looks]), points[:, 2])
+    seen = _visible(points, symbols)
+    points, radii = points[seen], np.array([radius for _, radius in looks])[seen]
+    if colours is None:
+        base = np.array([to_rgb(looks[i][0]) for i in seen])
+        base = _faded(base, points[:, 2])
+    else:
+        base = np.asarray(colours, dtype=float)
+        shape, values = (len(atoms), 3), (base >= 0) & (base <= 1)
+        if base.shape != shape or not values.all():
+            msg = f"colours must have shape {shape} and values from 0 to 1; got "
+            raise ValueError(msg + f"shape {base.shape}")
+        base = base[seen]
     light = 1 - 0.35 * (1 - base)
     balls = EllipseCollection(
         *[_interleave(2 * radii, 0.9 * radii)] * 2,
@@ -105,17 +119,14 @@ def _rotation(turn: float, lean: float) -> NDArray[np.float64]:
     return np.array(about_x) @ np.array(about_y)
 
 
-def _visible(
-    points: NDArray[np.float64], symbols: NDArray[np.str_]
-) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+def _visible(points: NDArray[np.float64], symbols: list[str]) -> NDArray[np.intp]:
     """Order atoms from far to near, without those exactly behind one of their kind."""
     order = np.argsort(-points[:, 2], kind="stable")
     spots = np.round(points[order, :2], 2)
     kinds = np.unique(symbols, return_inverse=True)[1][order]
     keys = np.column_stack([spots, kinds])
     _, nearest = np.unique(keys, axis=0, return_index=True)
-    kept = order[np.sort(nearest)][::-1]
-    return points[kept], symbols[kept]
+    return order[np.sort(nearest)][::-1]
 
 
 def _faded(

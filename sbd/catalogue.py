@@ -183,7 +183,7 @@ _ROWS = (
              "f54fd48e8a3d9b1000e4663c927bb58c4f3b2d3720924b5cf41e9b9d694e0112",
              "the default network's weights (safetensors)"),
     _bundled("example/simulated", "example_simulated.npz",
-             "7165b3d8974966c294b583bc786a068fa732e5497548830b839a25faa51fa38f",
+             "da0f4e5ebf8fe2710472970ad362f35e0529d0a6daf78e1ac6829a3fd61c6dc8",
              "a simulated image of a structure kept out of training (npz)"),
     _weights("small", "unet-128-small.pt"),
     _weights("big", "unet-128-big.pt"),

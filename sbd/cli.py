@@ -44,9 +44,26 @@ def _parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="simulate the benchmark, or go on")
     simulate.add_argument("folder", type=Path)
-    simulate.add_argument("--workers", type=int, default=2)
-    simulate.add_argument("--grid", type=int, default=512)
+    simulate.add_argument("--workers", type=int, help="processes (2)")
+    simulate.add_argument("--dask", metavar="ADDRESS", help="scheduler of a cluster")
+    simulate.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    simulate.add_argument("--grid", type=int, help="samples of the box (512)")
+    simulate.add_argument("--particles", nargs="+", help="only these, as PtNp2")
+    simulate.add_argument("--defects", nargs="+", help="only these, as D0 D1")
+    simulate.add_argument("--thicknesses", nargs="+", type=float, help="in angstrom")
+    simulate.add_argument(
+        "--structures", nargs="+", type=Path, help="structure files instead"
+    )
+    simulate.add_argument(
+        "--microscope", type=Path, help="JSON file with fields of Microscope"
+    )
     simulate.set_defaults(run=_simulate)
+
+    verify = commands.add_parser(
+        "verify", help="compare a benchmark with its checksums"
+    )
+    verify.add_argument("folder", type=Path)
+    verify.set_defaults(run=_verify)
 
     train = commands.add_parser("train", help="train a network, or go on")
     train.add_argument("benchmark", type=Path, help="folder that simulate wrote")
@@ -80,12 +97,45 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from sbd.dataset import simulate_benchmark
+    from sbd.dataset import default_recipes, read_recipe
+    from sbd.production import simulate_benchmark
 
+    if options.structures:
+        recipes = [read_recipe(path) for path in options.structures]
+    else:
+        recipes = default_recipes(
+            particles=options.particles,
+            defects=options.defects,
+            thicknesses=options.thicknesses,
+        )
+    workers = options.workers or (1 if options.dask else 2)
     benchmark = simulate_benchmark(
-        options.folder, workers=options.workers, grid=options.grid
-    )
+        options.folder, recipes=recipes, workers=workers, dask=options.dask,
+        device=options.device, grid=options.grid,
+        microscope=_microscope(options.microscope),
+    )  # fmt: skip
     sys.stdout.write(f"{len(benchmark)} images in {options.folder}\n")
+
+
+def _microscope(path: Path | None):  # noqa: ANN202
+    """Read optics from a file, or say which of its names are none."""
+    from sbd.microscope import Microscope
+
+    if path is None:
+        return None
+    try:
+        return Microscope(**json.loads(path.read_text()))
+    except (TypeError, json.JSONDecodeError) as error:
+        names = ", ".join(Microscope.__dataclass_fields__)
+        msg = f"microscope must be a JSON object of {names}; got {path} ({error})"
+        raise ValueError(msg) from None
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from sbd.dataset import Benchmark
+
+    count = Benchmark(options.folder).verify()
+    sys.stdout.write(f"{count} structures are whole\n")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -1,19 +1,17 @@
 """The benchmark: simulated images with their labels, in one folder.
 
-A folder holds ``benchmark.json`` (what was asked for) and ``images.zarr``, an array of
-shape (structures, tilts, defoci, 128, 128) with one chunk for each structure. An image
-is stored as 128 x 128 samples of the 50 angstrom box in electrons per pixel, which is
-all there is of it; `Benchmark.image` evaluates it on any finer grid, exactly. Noise is
-never stored: it is drawn when an image is used.
+A folder holds ``benchmark.json`` (what was asked for), ``images.zarr``, an array of
+shape (structures, tilts, defoci, n, n) with one chunk for each structure, a data card,
+and the chunks' checksums. An image is stored as n x n samples of its box in electrons
+per pixel (128 x 128 for the 50 angstrom of the paper), which is all there is of it;
+`Benchmark.image` evaluates it on any finer grid, exactly. Noise is never stored: it is
+drawn when an image is used. `sbd.production` makes such a folder.
 """
 
 import csv
+import hashlib
 import json
-import logging
-import multiprocessing
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -22,25 +20,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import zarr
-from tqdm import tqdm
+from ase import Atoms
 
-from sbd.simulation import IMAGE_SAMPLES, check_grid, exit_wave, form_image, resample
-from sbd.structures import (
-    THICKNESSES,
-    TILTS,
-    Edits,
-    check_tilts,
-    defect_labels,
-    pt_on_ceria,
-)
+from sbd.simulation import resample
+from sbd.specimens import Edits, structure_table
+from sbd.splits import published_split
+from sbd.structures import pt_on_ceria
 from sbd.typing import Image
-
-log = logging.getLogger(__name__)
 
 DEFOCI = tuple(float(d) for d in range(21))
 """Defocus values of the paper's dataset, positive for overfocus [nm]."""
 
-_SPLITS = {"D0": "train", "D1": "train", "D2": "train", "Ds": "train", "Dh": "valid"}
+FORMAT = 2  # of benchmark.json
 
 
 @dataclass(frozen=True)
@@ -50,46 +41,176 @@ class Recipe:
     Parameters
     ----------
     particle : str
-        Shape of the particle, see `pt_on_ceria`.
+        Shape of the particle, see `pt_on_ceria`; any name with `atoms`.
     defect : str or tuple
-        Label, or atoms to take or add by site.
+        Label, or atoms to take or add by site; any word with `atoms`.
     thickness : float
         Support thickness along the beam [angstrom].
+    atoms : ase.Atoms, optional
+        A structure of one's own instead, in a box that is square across the beam (z);
+        see `read_recipe`.
+
+    Examples
+    --------
+    >>> Recipe("PtNp1", "Dhb", 50.0).name
+    'PtNp1-Dhb-50'
     """
 
     particle: str
     defect: str | Edits
     thickness: float
+    atoms: Atoms | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the structure, as in `structure_table`."""
+        return f"{self.particle}-{self._word}-{self.thickness:g}"
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """Label of the evaluation logs and letter of the variant."""
+        known = _labels().get((self.particle, self._word))
+        return known[:2] if known and self.atoms is None else (self._word, "a")
 
     @property
     def split(self) -> str:
         """``"train"``, ``"valid"`` or ``"test"``: no structure is in two of them."""
-        return (
-            _SPLITS.get(self.defect, "test") if isinstance(self.defect, str) else "test"
+        known = _labels().get((self.particle, self._word))
+        return known[2] if known and self.atoms is None else "test"
+
+    @property
+    def _word(self) -> str:
+        return self.defect if isinstance(self.defect, str) else "custom"
+
+    def build(self) -> Atoms:
+        """Build the structure.
+
+        Returns
+        -------
+        ase.Atoms
+            See `pt_on_ceria`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such structure.
+        """
+        if self.atoms is not None:
+            return self.atoms
+        return pt_on_ceria(self.particle, self.defect, thickness=self.thickness)
+
+
+@cache
+def _labels() -> dict[tuple[str, str], tuple[str, str, str]]:
+    return {
+        (row.particle, f"{row.defect}{row.variant.lstrip('a')}"): (
+            row.defect,
+            row.variant,
+            row.split,
         )
+        for row in structure_table().itertuples()
+    }
 
 
-def default_recipes() -> tuple[Recipe, ...]:
-    """List the structures of the default benchmark.
+def default_recipes(
+    *,
+    particles: Sequence[str] | None = None,
+    defects: Sequence[str] | None = None,
+    thicknesses: Sequence[float] | None = None,
+) -> tuple[Recipe, ...]:
+    """List the structures of the paper's benchmark, or some of them.
+
+    Parameters
+    ----------
+    particles, defects : sequence of str, optional
+        Only these labels, such as ``["PtNp2"]`` and ``["D0", "D1"]``; a label stands
+        for its variants too.
+    thicknesses : sequence of float, optional
+        Only these [angstrom].
 
     Returns
     -------
     tuple of Recipe
-        Every particle and defect label of the evaluation logs at the four thicknesses,
-        and the four published PtNp2 structures at 40 angstrom.
+        In the order of `structure_table`: 95 if nothing is left out.
+
+    Raises
+    ------
+    ValueError
+        If a label or a thickness is in no structure, or nothing is left.
 
     Examples
     --------
-    >>> len(default_recipes())
-    60
+    >>> len(default_recipes()), len(default_recipes(particles=["PtNp4"]))
+    (95, 14)
     """
-    recipes = []
-    for thickness in THICKNESSES:
-        for particle in ("PtNp1", "PtNp2", "PtNp3", "PtNp4"):
-            for defect in defect_labels(particle):
-                if not defect.startswith("S") or thickness == 40.0:
-                    recipes.append(Recipe(particle, defect, thickness))
-    return tuple(recipes)
+    table = structure_table()
+    wanted = {"particle": particles, "defect": defects, "thickness": thicknesses}
+    for name, values in wanted.items():
+        if values is None:
+            continue
+        known = list(dict.fromkeys(table[name]))
+        for value in values:
+            if value not in known:
+                plural = {"thickness": "thicknesses"}.get(name, f"{name}s")
+                allowed = ", ".join(str(k) for k in structure_table()[name].unique())
+                msg = f"{plural} must be among {allowed}; got {value!r}"
+                raise ValueError(msg)
+    for name, values in wanted.items():
+        if values is not None:
+            table = table[table[name].isin(list(values))]
+    if table.empty:
+        asked = {name: list(v) for name, v in wanted.items() if v is not None}
+        msg = (
+            f"particles, defects and thicknesses must meet in a structure; got {asked}"
+        )
+        raise ValueError(msg)
+    return tuple(
+        Recipe(r.particle, f"{r.defect}{r.variant.lstrip('a')}", r.thickness)
+        for r in table.itertuples()
+    )
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a structure of one's own from a file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Any format that ASE reads (CIF, XYZ, POSCAR, ...), with a cell that is square
+        across the beam (z); the images will be those of the whole cell, which repeats
+        across.
+
+    Returns
+    -------
+    Recipe
+        Named by the file's stem, in split ``"test"``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If ASE cannot read it.
+
+    Examples
+    --------
+    >>> read_recipe("nowhere.cif")
+    Traceback (most recent call last):
+    FileNotFoundError: path must be a structure file; got nowhere.cif
+    """
+    from ase.io import read
+
+    path = Path(path)
+    if not path.is_file():
+        msg = f"path must be a structure file; got {path}"
+        raise FileNotFoundError(msg)
+    try:
+        atoms = read(path)
+    except Exception as error:  # ASE's readers raise what they like
+        msg = f"path must be a structure file that ASE can read; got {path} ({error})"
+        raise ValueError(msg) from error
+    z = atoms.positions[:, 2]
+    return Recipe(path.stem, "file", round(float(np.ptp(z)), 3), atoms)
 
 
 @cache
@@ -149,6 +270,8 @@ class Benchmark:
     ------
     FileNotFoundError
         If there is no benchmark in `folder`.
+    ValueError
+        If it was made by another version of this library.
 
     Examples
     --------
@@ -164,47 +287,46 @@ class Benchmark:
         except FileNotFoundError:
             msg = f"folder must hold a benchmark (benchmark.json); got {folder}"
             raise FileNotFoundError(msg) from None
-        self._settings = json.loads(text)
-        if not {"recipes", "tilts", "defoci"} <= self._settings.keys():
-            msg = f"folder must hold a benchmark; got no such settings in {folder}"
+        self.settings = json.loads(text)
+        if self.settings.get("format") != FORMAT:
+            msg = (
+                f"folder must hold a benchmark of format {FORMAT}; got {folder} of "
+                f"format {self.settings.get('format')} (simulate it again)"
+            )
             raise ValueError(msg)
         self._images = zarr.open_array(self.folder / "images.zarr", mode="r")
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Labels of the images, one row each, in the order of the images."""
+        """Labels of the images, one row each, in the order of the images.
+
+        ``split`` is the strict one: no structure is in two splits. ``published_split``
+        and ``published_split_white`` are those of the paper, image by image, for all
+        contrasts and for the white images alone, as far as they are known.
+        """
         rows = []
-        for i, (particle, defect, thickness, split) in enumerate(
-            self._settings["recipes"]
-        ):
-            if not _chunk(self.folder, i).exists():
+        settings = self.settings
+        for i, recipe in enumerate(settings["recipes"]):
+            if not chunk_path(self.folder, i).exists():
                 continue
-            name = defect if isinstance(defect, str) else "custom"
-            for t, tilt in enumerate(self._settings["tilts"]):
-                for d, defocus in enumerate(self._settings["defoci"]):
-                    contrast = contrast_label(thickness, tilt, defocus)
+            labels = tuple(recipe[name] for name in _LABELS)
+            for t, tilt in enumerate(settings["tilts"]):
+                for d, defocus in enumerate(settings["defoci"]):
+                    contrast = contrast_label(recipe["thickness"], tilt, defocus)
                     rows.append(
-                        (
-                            particle,
-                            name,
-                            thickness,
-                            *tilt,
-                            defocus,
-                            contrast,
-                            split,
-                            i,
-                            t,
-                            d,
-                        )
+                        (*labels, *tilt, defocus, contrast, recipe["split"], i, t, d)
                     )
-        names = "particle defect thickness tilt_x tilt_y defocus contrast split"
-        return pd.DataFrame(rows, columns=[*names.split(), "_i", "_t", "_d"])
+        names = (*_LABELS, "tilt_x", "tilt_y", "defocus", "contrast", "split")
+        table = pd.DataFrame(rows, columns=[*names, "_i", "_t", "_d"])
+        table["published_split"] = published_split(table)
+        white = published_split(table, contrast="white")
+        return table.assign(published_split_white=white)
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __getitem__(self, index: int) -> Image:
-        """Return image `index` as stored: 128 x 128 samples of the box [e/pixel]."""
+        """Return image `index` as stored: samples of the box [e/pixel]."""
         return self.read([index])[0].astype(np.float32)
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
@@ -217,7 +339,7 @@ class Benchmark:
 
         Returns
         -------
-        ndarray of shape (n, 128, 128)
+        ndarray of shape (count, n, n)
             Samples of the box, as float16 [electrons per pixel].
 
         Raises
@@ -226,19 +348,22 @@ class Benchmark:
             If a chunk is damaged; the message names the file.
         """
         rows = self.table.iloc[list(indices)].reset_index(drop=True)
-        images = np.empty((len(rows), *2 * (IMAGE_SAMPLES,)), np.float16)
+        images = np.empty((len(rows), *self._images.shape[-2:]), np.float16)
         for structure, group in rows.groupby("_i"):
-            try:
-                block = self._images[int(structure)]
-            except (RuntimeError, ValueError) as error:
-                msg = (
-                    "folder must hold whole images; got a damaged "
-                    f"{_chunk(self.folder, structure)} (delete that file and call "
-                    "simulate_benchmark again)"
-                )
-                raise ValueError(msg) from error
+            block = self._block(int(structure))
             images[group.index] = block[group["_t"], group["_d"]]
         return images
+
+    def _block(self, structure: int) -> np.ndarray:
+        try:
+            return self._images[structure]
+        except (RuntimeError, ValueError) as error:
+            msg = (
+                "folder must hold whole images; got a damaged "
+                f"{chunk_path(self.folder, structure)} (delete that file and call "
+                "simulate_benchmark again)"
+            )
+            raise ValueError(msg) from error
 
     def image(self, index: int, *, samples: int | tuple[int, int]) -> Image:
         """Evaluate an image on a finer grid, exactly.
@@ -248,7 +373,8 @@ class Benchmark:
         index : int
             Row of the table.
         samples : int or tuple of int
-            Samples of the box, (height, width); 1024 are the authors'.
+            Samples of the box, (height, width); 1024 are the authors', and
+            ``round(50 / pixel)`` those of a pixel in angstrom.
 
         Returns
         -------
@@ -259,132 +385,90 @@ class Benchmark:
         stored = self[index]
         return resample(np.fft.fft2(stored) / stored.size, shape)
 
+    def verify(self) -> int:
+        """Compare every chunk with its checksum.
 
-def simulate_benchmark(
-    folder: str | Path,
-    *,
-    recipes: Sequence[Recipe] | None = None,
-    tilts: Sequence[tuple[float, float]] = TILTS,
-    defoci: Sequence[float] = DEFOCI,
-    grid: int = 512,
-    workers: int = 1,
-    progress: bool = True,
-) -> Benchmark:
-    """Simulate a benchmark, or what is missing of one that was begun.
+        Returns
+        -------
+        int
+            Chunks compared.
+
+        Raises
+        ------
+        ValueError
+            If chunks are damaged or missing; the message names them all.
+        FileNotFoundError
+            If there are no checksums, because the simulation never finished.
+        """
+        path = self.folder / CHECKSUMS
+        if not path.exists():
+            msg = (
+                f"folder must hold a finished benchmark ({CHECKSUMS}); got "
+                f"{self.folder} (call simulate_benchmark to finish it)"
+            )
+            raise FileNotFoundError(msg)
+        wrong = []
+        lines = path.read_text().splitlines()
+        for line in lines:
+            digest, name = line.split("  ", 1)
+            chunk = self.folder / name
+            if not chunk.exists() or file_digest(chunk) != digest:
+                wrong.append(name)
+        if wrong:
+            msg = (
+                f"folder must hold whole images; got {len(wrong)} damaged or missing "
+                f"in {self.folder}: {', '.join(wrong)} (delete them and call "
+                "simulate_benchmark again)"
+            )
+            raise ValueError(msg)
+        return len(lines)
+
+
+CHECKSUMS = "SHA256SUMS"
+_LABELS = ("structure", "particle", "defect", "variant", "thickness")
+
+
+def chunk_path(folder: Path, i: int) -> Path:
+    """Tell where the images of structure `i` are kept.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
-        Where it goes; made if need be.
-    recipes : sequence of Recipe, optional
-        Structures; `default_recipes` if not given.
-    tilts : sequence of (tilt_x, tilt_y)
-        Crystal tilts [degrees].
-    defoci : sequence of float
-        Positive for overfocus [nm].
-    grid : int, default 512
-        Samples of the box in the multislice calculation.
-    workers : int, default 1
-        Processes.
-    progress : bool, default True
-        Whether to show a bar.
+    folder : pathlib.Path
+        Of the benchmark.
+    i : int
+        Number of the structure.
 
     Returns
     -------
-    Benchmark
-        The finished folder.
+    pathlib.Path
+        The file.
 
-    Raises
-    ------
-    ValueError
-        If `folder` holds a benchmark of other settings, or an argument is impossible.
-
-    Notes
-    -----
-    A structure is one chunk, written to a temporary name and renamed, so a run that was
-    killed goes on where it stopped. The result does not depend on `workers`.
+    Examples
+    --------
+    >>> chunk_path(Path("b"), 3).as_posix()
+    'b/images.zarr/c/3/0/0/0/0'
     """
-    if workers < 1:
-        msg = f"workers must be at least 1; got {workers}"
-        raise ValueError(msg)
-    if not len(defoci) or not np.isfinite(defoci).all():
-        msg = f"defoci must be one or more finite numbers; got {defoci}"
-        raise ValueError(msg)
-    check_grid(grid)
-    tilts = check_tilts(tilts)
-    folder = Path(folder)
-    recipes = default_recipes() if recipes is None else tuple(recipes)
-    for recipe in recipes:  # before anything is written
-        pt_on_ceria(recipe.particle, recipe.defect, thickness=recipe.thickness)
-    settings = {
-        "recipes": [[r.particle, r.defect, r.thickness, r.split] for r in recipes],
-        "tilts": [list(map(float, tilt)) for tilt in tilts],
-        "defoci": [float(d) for d in defoci],
-        "grid": grid,
-    }
-    _prepare(folder, settings)
-    todo = [i for i in range(len(recipes)) if not _chunk(folder, i).exists()]
-    jobs = [(folder, i, recipes[i], tuple(tilts), tuple(defoci), grid) for i in todo]
-    bar = tqdm(total=len(recipes), initial=len(recipes) - len(todo), unit="structure",
-               disable=not progress)  # fmt: skip
-    with bar:
-        if workers == 1:
-            for job in jobs:
-                _simulate_structure(*job)
-                bar.update()
-        else:
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-                for done in as_completed(
-                    pool.submit(_simulate_structure, *j) for j in jobs
-                ):
-                    done.result()
-                    bar.update()
-    return Benchmark(folder)
-
-
-def _prepare(folder: Path, settings: dict) -> None:
-    """Make the folder and its empty array, or check that it is the same benchmark."""
-    path = folder / "benchmark.json"
-    text = json.dumps(settings, indent=1) + "\n"
-    if path.exists():
-        if json.loads(path.read_text()) != json.loads(text):
-            msg = f"folder must be empty or hold the same benchmark; got {folder}"
-            raise ValueError(msg)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    inner = (len(settings["tilts"]), len(settings["defoci"]), *2 * (IMAGE_SAMPLES,))
-    zarr.create_array(
-        folder / "images.zarr",
-        shape=(len(settings["recipes"]), *inner),
-        chunks=(1, *inner),
-        dtype="float16",
-        compressors=[
-            zarr.codecs.BloscCodec(cname="zstd", shuffle="bitshuffle"),
-            zarr.codecs.Crc32cCodec(),  # a damaged chunk is an error, not an image
-        ],
-        overwrite=True,
-    )
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    os.replace(part, path)  # noqa: PTH105
-
-
-def _chunk(folder: Path, i: int) -> Path:
     return folder / "images.zarr" / "c" / f"{i}" / "0" / "0" / "0" / "0"
 
 
-def _simulate_structure(
-    folder: Path,
-    i: int,
-    recipe: Recipe,
-    tilts: tuple[tuple[float, float], ...],
-    defoci: tuple[float, ...],
-    grid: int,
-) -> None:
-    """Simulate one structure at all tilts and defoci and write its chunk."""
-    atoms = pt_on_ceria(recipe.particle, recipe.defect, thickness=recipe.thickness)
-    waves = exit_wave(atoms, grid=grid, tilts=tilts)
-    series = [form_image(wave, defocus=10.0 * np.array(defoci)) for wave in waves]
-    array = zarr.open_array(folder / "images.zarr", mode="r+")
-    array[i] = np.array(series, np.float16)
+def file_digest(path: Path) -> str:
+    """Digest a file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+
+    Examples
+    --------
+    >>> import os
+    >>> file_digest(Path(os.devnull))[:8]
+    'e3b0c442'
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

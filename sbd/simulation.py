@@ -1,9 +1,10 @@
-r"""The microscope: atoms give an exit wave, the exit wave gives images.
+r"""The simulation: atoms give an exit wave, the exit wave gives images.
 
 The multislice calculation is abTEM's. Two things are done here because the images ask
 for them: the layered potential is evaluated exactly in Fourier space (complex, with
 Debye-Waller factor and absorption), and partial temporal coherence is an explicit
 average of coherent images over the focal spread, whose foci a defocus series shares.
+On a graphics processor both steps are those of `sbd.multislice`.
 
 The contrast transfer of the wave is :math:`\exp(-i\chi(k))` with
 
@@ -14,107 +15,26 @@ Lengths in angstrom, angles in mrad, energies in eV.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
-from ase.units import _c, _e, _hplanck, _me
+from scipy import fft
 
+from sbd.microscope import WAVE_LIMIT, Microscope, image_samples
 from sbd.noise import VACUUM
+from sbd.potential import (
+    check_atoms,
+    import_abtem,
+    layered_potential,
+    layers_of,
+    scattering_factors,
+)
 from sbd.structures import check_tilts
 from sbd.typing import Image
 
-_WAVE_LIMIT = 3.2  # no wave component beyond this matters to the image [1/angstrom]
 IMAGE_SAMPLES = 128
 """Samples that hold an image of a 50 angstrom box, to 1.28 per angstrom."""
-
-
-@dataclass(frozen=True)
-class Microscope:
-    """Optics and specimen constants that reproduce the authors' images.
-
-    Parameters
-    ----------
-    energy : float, default 300e3
-        Energy of the electrons [eV].
-    cs : float, default -1.3e5
-        Third-order spherical aberration [angstrom].
-    c5 : float, default 5e7
-        Fifth-order spherical aberration [angstrom].
-    focal_spread : float, default 40.0
-        Half width at 1/e of the distribution of foci [angstrom].
-    focal_step : float, default 10.0
-        Distance between the foci that are averaged [angstrom].
-    convergence : float, default 0.2
-        Half width at 1/e of the illumination's angles [mrad].
-    vibration : float, default 0.5
-        Root mean square of the isotropic image vibration [angstrom].
-    absorption : dict of str to float
-        Imaginary over real part of the potential, by element.
-    thermal : dict of str to float
-        Root mean square thermal displacement along one axis, by element [angstrom].
-
-    Examples
-    --------
-    >>> round(Microscope().wavelength, 5)
-    0.01969
-    """
-
-    energy: float = 300e3
-    cs: float = -1.3e5
-    c5: float = 5e7
-    focal_spread: float = 40.0
-    focal_step: float = 10.0
-    convergence: float = 0.2
-    vibration: float = 0.5
-    absorption: dict[str, float] = field(
-        default_factory=lambda: {"Pt": 0.048, "Ce": 0.023}
-    )
-    thermal: dict[str, float] = field(
-        default_factory=lambda: {"Pt": 0.075, "Ce": 0.065, "O": 0.096}
-    )
-
-    def __post_init__(self) -> None:
-        for name in ("cs", "c5", "focal_spread", "convergence", "vibration"):
-            if not np.isfinite(getattr(self, name)):
-                msg = f"{name} must be finite; got {getattr(self, name)}"
-                raise ValueError(msg)
-        if not 10e3 <= self.energy <= 3e6:
-            msg = f"energy must be 10e3 to 3e6 eV; got {self.energy}"
-            raise ValueError(msg)
-        for name in ("focal_spread", "convergence", "vibration"):
-            if getattr(self, name) < 0:
-                msg = f"{name} must not be negative; got {getattr(self, name)}"
-                raise ValueError(msg)
-        if self.focal_step <= 0:
-            msg = f"focal_step must be positive; got {self.focal_step}"
-            raise ValueError(msg)
-
-    @property
-    def wavelength(self) -> float:
-        """Relativistic wavelength of the electrons [angstrom]."""
-        rest = _me * _c**2 / _e
-        momentum = np.sqrt(self.energy * (self.energy + 2 * rest)) * _e / _c
-        return float(_hplanck / momentum * 1e10)
-
-    def aberration(self, k2: np.ndarray, c1: float) -> np.ndarray:
-        """Phase of the aberrations at squared spatial frequencies [rad].
-
-        Parameters
-        ----------
-        k2 : ndarray
-            Squared spatial frequency [1/angstrom^2].
-        c1 : float
-            Defocus, positive for overfocus [angstrom].
-
-        Returns
-        -------
-        ndarray
-            Phase, of the shape of `k2` [rad].
-        """
-        w = self.wavelength
-        terms = c1 + k2 * w**2 * (self.cs / 2 + k2 * w**2 * self.c5 / 3)
-        return np.pi * w * k2 * terms
 
 
 @dataclass(frozen=True)
@@ -129,7 +49,7 @@ class ExitWave:
     box : float
         Side of the square field [angstrom].
     microscope : Microscope
-        What it was calculated for.
+        What it was calculated for, and how finely.
     """
 
     spectrum: np.ndarray
@@ -141,8 +61,9 @@ def exit_wave(
     atoms: Atoms,
     microscope: Microscope | None = None,
     *,
-    grid: int = 512,
+    grid: int | None = None,
     tilts: Sequence[tuple[float, float]] | None = None,
+    device: str = "cpu",
 ) -> ExitWave | list[ExitWave]:
     """Propagate a plane wave through the atoms by the multislice method.
 
@@ -152,13 +73,17 @@ def exit_wave(
         Specimen in a box that is square across the beam (z); a crystal tilt in degrees
         in ``atoms.info["tilt"]`` goes into the propagator.
     microscope : Microscope, optional
-        Energy, absorption and thermal motion are used here.
-    grid : int, default 512
-        Samples of each side of the box, at least 64; the wave is band-limited at two
-        thirds of what it can hold.
+        Energy, absorption, thermal motion and grid are used here; `REFERENCE` is the
+        default one, calculated more finely.
+    grid : int, optional
+        Samples of each side of the box, at least 64, instead of the microscope's 512;
+        the wave is band-limited at two thirds of what it can hold.
     tilts : sequence of (tilt_x, tilt_y), optional
         Several tilts that share one potential, instead of the one in `atoms`
         [degrees].
+    device : {"cpu", "cuda", "mps"}
+        Where to calculate: on the CPU with abTEM, or on a graphics processor with
+        `sbd.multislice`, which agrees with abTEM to single precision.
 
     Returns
     -------
@@ -167,8 +92,13 @@ def exit_wave(
 
     Raises
     ------
+    TypeError
+        If `atoms` are none.
     ValueError
-        If the box is not square, `grid` is too small, or a tilt is none.
+        If the atoms overlap, lie outside their box, are of an element without
+        scattering factors or have positions that are no numbers; if the box is not
+        square or below 10 angstrom, `grid` is too small, a tilt is none, or `device`
+        is not there.
     ImportError
         If abTEM is not installed.
 
@@ -185,17 +115,17 @@ def exit_wave(
     50.0
     """
     microscope = microscope or Microscope()
-    box = float(atoms.cell.lengths()[0])
-    if box == 0 or not np.allclose(atoms.cell[:2], np.eye(3)[:2] * box, atol=1e-6):
-        msg = f"atoms must be in a box that is square across z; got {atoms.cell[:]}"
-        raise ValueError(msg)
-    check_grid(grid)
+    if grid is not None:
+        microscope = replace(microscope, grid=grid)
+    box = check_atoms(atoms)
     own = atoms.info.get("tilt", (0.0, 0.0))
     wanted = check_tilts([own] if tilts is None else tilts)
-    array, thicknesses = _layered_potential(atoms, microscope, grid)
-    waves = _multislice(array, thicknesses, box, microscope, wanted)
-    keep = min(2 * int(np.ceil(_WAVE_LIMIT * box)), grid)
-    spectra = crop_spectrum(np.fft.fft2(waves), keep) / grid**2
+    if device == "cpu":
+        spectra = _multislice(atoms, microscope, wanted)
+    else:
+        spectra = _multislice_on(atoms, microscope, wanted, device)
+    keep = min(2 * int(np.ceil(WAVE_LIMIT * box)), microscope.grid)
+    spectra = crop_spectrum(spectra, keep)
     result = [ExitWave(spectrum, box, microscope) for spectrum in spectra]
     return result if tilts is not None else result[0]
 
@@ -207,6 +137,7 @@ def form_image(
     samples: int | tuple[int, int] = IMAGE_SAMPLES,
     microscope: Microscope | None = None,
     dose: float = VACUUM,
+    device: str = "cpu",
 ) -> Image:
     """Record what the objective lens makes of an exit wave.
 
@@ -224,6 +155,8 @@ def form_image(
         Optics, if they differ from those the wave came with.
     dose : float, default 0.45
         Mean intensity of the vacuum [electrons per pixel].
+    device : {"cpu", "cuda", "mps"}
+        Where to calculate.
 
     Returns
     -------
@@ -233,7 +166,8 @@ def form_image(
     Raises
     ------
     ValueError
-        If `samples` is below 16 or `defocus` is empty or not finite.
+        If `samples` is below 16, `defocus` is empty or not finite, or `device` is not
+        there.
 
     Notes
     -----
@@ -258,21 +192,19 @@ def form_image(
         msg = f"defocus must be one or more finite numbers; got {defocus}"
         raise ValueError(msg)
     scope = microscope or wave.microscope
-    series = np.atleast_1d(np.asarray(defocus, float))
-    foci, weights = _foci(series, scope)
-    m = wave.spectrum.shape[0]
-    k = np.fft.fftfreq(m, wave.box / m)
-    k2 = k[:, None] ** 2 + k**2
-    small = min(_image_samples(wave.box, scope), m)
-    damping = np.exp(-2 * np.pi**2 * scope.vibration**2 * crop_spectrum(k2, small))
-    spectra = np.zeros((len(series), small, small), np.complex64)
-    fan = _illumination(k2, scope)
-    for focus, weight in zip(foci, weights.T, strict=True):
-        phase = scope.aberration(k2, focus)
-        psi = np.fft.ifft2(wave.spectrum * fan(focus) * np.exp(-1j * phase)) * m**2
-        intensity = crop_spectrum(np.fft.fft2(np.abs(psi) ** 2), small) / m**2
-        spectra += weight[:, None, None] * intensity
-    images = dose * resample(spectra * damping, shape)
+    foci, weights = _foci(np.atleast_1d(np.asarray(defocus, float)), scope)
+    highest = (min(image_samples(wave.box, scope), len(wave.spectrum)) - 1) // 2
+    lens = _lens(wave, scope, foci)
+    if device == "cpu":
+        spectra = _average(*lens, weights, highest)
+    else:
+        from sbd import multislice
+
+        spectra = multislice.average(*lens, weights, highest, device=device)
+    k = np.fft.fftfreq(2 * highest + 1, wave.box / (2 * highest + 1))
+    k2 = k[:, None] ** 2 + k[: highest + 1] ** 2
+    damping = np.exp(-2 * np.pi**2 * scope.vibration**2 * k2).astype(np.float32)
+    images = dose * _evaluate(spectra * damping, shape)
     return images if np.ndim(defocus) else images[0]
 
 
@@ -298,8 +230,8 @@ def resample(spectrum: np.ndarray, shape: tuple[int, int]) -> Image:
     >>> float(resample(flat, (6, 5)).mean())
     2.0
     """
-    full = crop_spectrum(spectrum, shape) * (shape[0] * shape[1])
-    return np.fft.ifft2(full).real.astype(np.float32)
+    positive = (spectrum.shape[-1] - 1) // 2 + 1
+    return _evaluate(spectrum[..., :positive], shape)
 
 
 def crop_spectrum(spectrum: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
@@ -334,34 +266,6 @@ def crop_spectrum(spectrum: np.ndarray, size: int | tuple[int, int]) -> np.ndarr
     return result
 
 
-def _image_samples(box: float, scope: Microscope) -> int:
-    """Count the samples that hold an image: to 1.28 / angstrom, more if sharper."""
-    limit = 1.28 if scope.vibration >= 0.45 else 2 * _WAVE_LIMIT
-    return 2 * int(np.ceil(limit * box))
-
-
-def check_grid(grid: int) -> None:
-    """Refuse a grid that is too coarse for any wave.
-
-    Parameters
-    ----------
-    grid : int
-        Samples of each side of the box.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 64.
-
-    Examples
-    --------
-    >>> check_grid(512)
-    """
-    if grid < 64:
-        msg = f"grid must be at least 64; got {grid}"
-        raise ValueError(msg)
-
-
 def _foci(series: np.ndarray, scope: Microscope) -> tuple[np.ndarray, np.ndarray]:
     """Foci that a series shares, and the weight of each focus in each image."""
     sigma, step = scope.focal_spread / np.sqrt(2), scope.focal_step
@@ -384,63 +288,88 @@ def _foci(series: np.ndarray, scope: Microscope) -> tuple[np.ndarray, np.ndarray
     return foci, weights / weights.sum(axis=1, keepdims=True)
 
 
-def _illumination(k2: np.ndarray, scope: Microscope):  # noqa: ANN202
-    """Envelope of the convergence: exp(-(q0 |grad chi| / 2)^2), a function of focus."""
+def _lens(
+    wave: ExitWave, scope: Microscope, foci: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Prepare what the lens does to a wave, so that each focus is cheap.
+
+    Returned are the wave in focus, the foci, and three arrays: focus enters the phase
+    of the aberrations as the product of a row and a column, both ``ramps[i]``, and the
+    envelope of the convergence, exp(-(q0 |grad chi| / 2)^2), is exp(-(a f + b)^2).
+    """
+    m = len(wave.spectrum)
+    k = np.fft.fftfreq(m, wave.box / m)
+    k2 = k[:, None] ** 2 + k**2
     w = scope.wavelength
-    q0 = scope.convergence * 1e-3 / w
+    in_focus = wave.spectrum * np.exp(-1j * scope.aberration(k2, 0.0))
+    ramps = np.exp(-1j * np.pi * w * np.outer(foci, k**2))
+    a = np.pi * scope.convergence * 1e-3 * np.sqrt(k2)
+    b = a * k2 * w**2 * (scope.cs + k2 * w**2 * scope.c5)
+    real, both = np.float32, np.complex64
+    return (
+        in_focus.astype(both),
+        foci,
+        ramps.astype(both),
+        a.astype(real),
+        b.astype(real),
+    )
 
-    def envelope(focus: float) -> np.ndarray:
-        slope = focus + k2 * w**2 * (scope.cs + k2 * w**2 * scope.c5)
-        return np.exp(-((np.pi * w * q0 * slope) ** 2) * k2)
 
-    return envelope
+def _average(
+    in_focus: np.ndarray,
+    foci: np.ndarray,
+    ramps: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    weights: np.ndarray,
+    highest: int,
+) -> np.ndarray:
+    """Average coherent images: half spectra (images, 2 highest + 1, highest + 1)."""
+    rows = np.r_[0 : highest + 1, -highest:0]
+    spectra = np.zeros((len(weights), len(rows), highest + 1), np.complex64)
+    psi, envelope = np.empty_like(in_focus), np.empty_like(a)  # kept: half the time
+    for focus, ramp, weight in zip(foci, ramps, weights.T, strict=True):
+        np.multiply(a, focus, out=envelope)
+        envelope += b
+        envelope *= envelope
+        np.exp(-envelope, out=envelope)
+        np.multiply(in_focus, ramp, out=psi)
+        psi *= ramp[:, None]
+        psi *= envelope
+        image = fft.ifft2(psi, norm="forward", overwrite_x=True)
+        intensity = image.real**2 + image.imag**2
+        # the image is real and band-limited, so most of its spectrum is not wanted
+        columns = fft.rfft(intensity, axis=1, norm="forward")[:, : highest + 1]
+        wanted = fft.fft(columns, axis=0, norm="forward")[rows]
+        for i in np.flatnonzero(weight):
+            spectra[i] += weight[i].astype(np.float32) * wanted
+    return spectra
 
 
-def _layered_potential(
-    atoms: Atoms, microscope: Microscope, grid: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Projected potential of each atomic layer, band-limited and otherwise exact."""
-    lobato = _import_abtem().parametrizations.LobatoParametrization()
-    box = float(atoms.cell.lengths()[0])
-    heights = atoms.positions[:, 2].round(3)
-    layers = np.unique(heights)
-    k = np.fft.fftfreq(grid, box / grid)
-    k2 = (k[:, None] ** 2 + k**2).astype(np.float32)
-    symbols = np.array(atoms.get_chemical_symbols())
-    factors = {}
-    for symbol in np.unique(symbols):
-        f = lobato.projected_scattering_factor(str(symbol))(k2)
-        rms = microscope.thermal.get(str(symbol), 0.0)
-        complex_part = 1 + 1j * microscope.absorption.get(str(symbol), 0.0)
-        damped = f * np.exp(-2 * np.pi**2 * rms**2 * k2) * (grid / box) ** 2
-        factors[symbol] = (damped * complex_part).astype(np.complex64)
-    array = np.empty((len(layers), grid, grid), np.complex64)
-    for i, height in enumerate(layers):
-        spectrum = np.zeros((grid, grid), np.complex64)
-        for symbol, factor in factors.items():
-            x, y = atoms.positions[(heights == height) & (symbols == symbol), :2].T
-            wave_x = np.exp(-2j * np.pi * np.outer(x, k)).astype(np.complex64)
-            wave_y = np.exp(-2j * np.pi * np.outer(box - y, k)).astype(np.complex64)
-            spectrum += (wave_y.T @ wave_x) * factor
-        array[i] = np.fft.ifft2(spectrum)
-    # the exit plane, from which defocus counts, is the last layer
-    return array, np.append(np.diff(layers), 0.0)
+def _evaluate(spectrum: np.ndarray, shape: tuple[int, int]) -> Image:
+    """Evaluate real images, given their frequencies that are positive along a row."""
+    down = (min(spectrum.shape[-2], shape[0]) - 1) // 2
+    right = (min(2 * spectrum.shape[-1], shape[1]) - 1) // 2
+    rows, columns = np.arange(-down, down + 1), slice(0, right + 1)
+    half = np.zeros((*spectrum.shape[:-2], shape[0], shape[1] // 2 + 1), np.complex64)
+    half[..., rows, columns] = spectrum[..., rows, columns]
+    return fft.irfft2(half, shape, norm="forward")
 
 
 def _multislice(
-    array: np.ndarray,
-    thicknesses: np.ndarray,
-    box: float,
+    atoms: Atoms,
     microscope: Microscope,
     tilts: Sequence[tuple[float, float]],
 ) -> np.ndarray:
-    """Run abTEM through the layers, all tilts at once: waves (tilts, grid, grid)."""
-    abtem = _import_abtem()
+    """Run abTEM through the layers, all tilts at once: spectra (tilts, grid, grid)."""
+    abtem = import_abtem()
     quiet = {
         "fft": "numpy",  # repeatable, and twice as fast as FFTW's estimated plans
         "diagnostics.progress_bar": False,
         "local_diagnostics.progress_bar": False,
     }
+    array, thicknesses = layered_potential(atoms, microscope)
+    box = float(atoms.cell.lengths()[0])
     potential = abtem.PotentialArray(
         array, slice_thickness=tuple(thicknesses), extent=(box, box)
     )
@@ -449,14 +378,27 @@ def _multislice(
     mrad = 1e3 * np.deg2rad([(about_x, about_y) for about_x, about_y in tilts])
     wave = abtem.PlaneWave(energy=microscope.energy, tilt=mrad)
     with abtem.config.set(quiet):
-        return np.asarray(wave.multislice(potential, lazy=False).array)
+        waves = np.asarray(wave.multislice(potential, lazy=False).array)
+    return fft.fft2(waves, norm="forward", overwrite_x=True)
 
 
-def _import_abtem():  # noqa: ANN202
-    """Import abTEM, or say how to get it."""
-    try:
-        import abtem
-    except ImportError as error:
-        msg = "simulation needs abTEM: pip install 'sbd[simulation]'"
-        raise ImportError(msg) from error
-    return abtem
+def _multislice_on(
+    atoms: Atoms,
+    microscope: Microscope,
+    tilts: Sequence[tuple[float, float]],
+    device: str,
+) -> np.ndarray:
+    """Run our own multislice on a device: spectra (tilts, grid, grid)."""
+    from sbd import multislice
+
+    layers, thicknesses = layers_of(atoms)
+    return multislice.propagate(
+        layers,
+        thicknesses,
+        scattering_factors(atoms, microscope),
+        box=float(atoms.cell.lengths()[0]),
+        wavelength=microscope.wavelength,
+        interaction=microscope.interaction,
+        tilts=tilts,
+        device=device,
+    )

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _PARTS = ("model", "average", "optimiser", "schedule")
 _FINE = 256  # samples of the box that the examples are interpolated from
-_SEAM = 2.5  # left and right of the box, where the support does not close [angstrom]
+_SIDES = 1.0, 4.7  # left and right of the box; the seam is at 48 of 50 [angstrom]
 _BOTTOM = 7.0  # below the support [angstrom]
 _TOP = 5.0  # above the particle, where the support's other side shines in [angstrom]
 _SKY = 40.0  # of vacuum put there instead [angstrom]
@@ -147,8 +147,10 @@ def _field(image: Image) -> tuple[Image, float]:
     """Cut off the seams, put vacuum above; also the sampling [angstrom]."""
     fine = resample(np.fft.fft2(image) / image.size, (_FINE, _FINE))
     per = BOX / _FINE
-    side, bottom, top, sky = (round(x / per) for x in (_SEAM, _BOTTOM, _TOP, _SKY))
-    inner = fine[top:-bottom, side:-side]
+    left, right, bottom, top, sky = (
+        round(x / per) for x in (*_SIDES, _BOTTOM, _TOP, _SKY)
+    )
+    inner = fine[top:-bottom, left:-right]
     return np.pad(inner, ((sky, 0), (0, 0)), mode="edge"), per
 
 

@@ -13,26 +13,37 @@ PACKAGE = Path(sbd.__file__).parent
 ROOT = PACKAGE.parent
 ORDER = [  # imports only point left
     *("typing", "validation", "scales", "parameters", "catalogue", "registry"),
-    *("structures", "noise", "simulation", "dataset"),
+    *("specimens", "splits", "structures", "noise"),
+    *("microscope", "potential", "multislice", "simulation"),
+    *("dataset", "production", "exchange", "matching"),
     *("spectra", "models", "training"),
     *("binning", "filters", "windows", "purelet", "anscombe", "denoisers"),
     *("metrics", "comparison", "blobs", "columns", "likelihood", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
-    *("atomic_models", "diagrams", "layouts", "examples"),
+    *("atomic_models", "diagrams", "layouts", "portraits", "atlas", "examples"),
     *("fingerprints", "records", "figure_guard", "cli"),
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 OWNERS = {  # who may import the heavy ones
-    "abtem": {"simulation"},
-    "ase": {"structures", "simulation"},
+    "abtem": {"potential"},
+    "ase": {
+        "structures",
+        "microscope",
+        "potential",
+        "simulation",
+        "dataset",
+        "production",
+    },
+    "distributed": {"production"},
     "jupytext": {"fingerprints", "records", "figure_guard"},
-    "matplotlib": DRAWING | {"atomic_models", "diagrams", "layouts"},
+    "matplotlib": DRAWING
+    | {"atomic_models", "diagrams", "layouts", "portraits", "atlas"},
     "nbclient": {"records"},
     "nbformat": {"fingerprints", "records", "figure_guard"},
     "papermill": {"records"},
     "pooch": {"registry"},
-    "torch": {"dataset", "spectra", "models", "training", "denoisers", "jacobian"},
-    "zarr": {"dataset"},
+    "torch": {"multislice", "spectra", "models", "training", "denoisers", "jacobian"},
+    "zarr": {"dataset", "production"},
 }
 MODULES = ORDER
 

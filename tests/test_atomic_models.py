@@ -64,3 +64,19 @@ def test_the_whole_box_is_in_view():
 def test_no_atoms_are_refused():
     with pytest.raises(ValueError, match="atoms must hold at least one atom"):
         drawn(Atoms(cell=CELL))
+
+
+def test_atoms_take_the_colours_given_and_keep_them_when_sorted():
+    atoms = Atoms("OCePt", [(4, 5, 9), (5, 5, 1), (6, 5, 5)], cell=CELL)
+    paint = [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    _, widths, colours = drawn(atoms, colours=paint)
+    # far first: Ce, Pt, O; colours that are given do not fade
+    assert widths.tolist() == [2 * ATOMS[name][1] for name in ("Ce", "Pt", "O")]
+    np.testing.assert_array_equal(colours[:, :3], [(0, 1, 0), (0, 0, 1), (1, 0, 0)])
+
+
+@pytest.mark.parametrize("paint", [[(1, 0, 0)], [(1, 0, 2)] * 2, [(1, 0)] * 2])
+def test_colours_must_be_one_for_each_atom(paint):
+    atoms = Atoms("Pt2", [(1, 1, 1), (2, 2, 2)], cell=CELL)
+    with pytest.raises(ValueError, match=r"colours must have shape \(2, 3\) and"):
+        drawn(atoms, colours=paint)

@@ -1,4 +1,4 @@
-"""Check the benchmark folder: labels, resuming, and independence of the workers."""
+"""Check the benchmark folder: recipes, labels, images, checksums."""
 
 import json
 
@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 import sbd
-from sbd.dataset import Recipe, contrast_label, default_recipes
+from sbd.dataset import (
+    Recipe,
+    chunk_path,
+    contrast_label,
+    default_recipes,
+    read_recipe,
+)
 
 FEW = {
     "recipes": (Recipe("PtNp4", "D0", 10.0), Recipe("PtNp4", "D1", 10.0)),
@@ -42,41 +48,50 @@ def test_an_image_is_what_the_microscope_makes(benchmark):
     np.testing.assert_allclose(fine[::2, ::2], direct, atol=2e-3)
 
 
-def test_two_workers_and_one_give_the_same_bytes(benchmark, tmp_path):
-    sbd.simulate_benchmark(tmp_path, **FEW, workers=2)
-    chunks = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("c/*/0/0/0/0"))
-    assert len(chunks) == 2
-    for chunk in chunks:
-        assert (tmp_path / chunk).read_bytes() == (
-            benchmark.folder / chunk
-        ).read_bytes()
+def test_the_published_structures_are_for_evaluation_only():
+    for name in ("S3_5", "S5_5", "S3_2-S5_2", "S1-2_2-S3_1"):
+        assert Recipe("PtNp2", name, 40.0).split == "test"
+    assert Recipe("PtNp2", [(0, 0, -1)], 40.0).split == "test"
 
 
-def test_a_broken_run_goes_on_with_what_is_missing(tmp_path):
-    sbd.simulate_benchmark(tmp_path, **FEW)
-    lost = tmp_path / "images.zarr" / "c" / "1" / "0" / "0" / "0" / "0"
-    kept = tmp_path / "images.zarr" / "c" / "0" / "0" / "0" / "0"
-    bytes_before, time_before = lost.read_bytes(), kept.stat().st_mtime_ns
-    lost.unlink()
-    assert len(sbd.Benchmark(tmp_path)) == 4
-    sbd.simulate_benchmark(tmp_path, **FEW)
-    assert lost.read_bytes() == bytes_before
-    assert kept.stat().st_mtime_ns == time_before
+def test_the_default_recipes_are_the_structures_of_the_table():
+    table = sbd.structure_table()
+    recipes = default_recipes()
+    assert [r.name for r in recipes] == table["structure"].tolist()
+    assert [r.split for r in recipes] == table["split"].tolist()
+    labels = [r.label for r in recipes]
+    assert labels == list(zip(table["defect"], table["variant"], strict=True))
 
 
-def test_other_settings_do_not_mix_into_a_folder(benchmark):
-    with pytest.raises(ValueError, match="same benchmark; got"):
-        sbd.simulate_benchmark(benchmark.folder, **{**FEW, "grid": 96})
+def test_some_recipes_can_be_chosen():
+    some = default_recipes(particles=["PtNp3"], defects=["D2"], thicknesses=[50])
+    assert [r.name for r in some] == [f"PtNp3-D2{v}-50" for v in ("", *"bcde")]
 
 
-def test_no_structure_is_in_two_splits():
-    seen = {}
-    for recipe in default_recipes():
-        seen.setdefault((recipe.particle, str(recipe.defect)), set()).add(recipe.split)
-    assert all(len(splits) == 1 for splits in seen.values())
-    assert {s for splits in seen.values() for s in splits} == {"train", "valid", "test"}
-    published = {"S3_5", "S5_5", "S3_2-S5_2", "S1-2_2-S3_1"}
-    assert all(seen["PtNp2", name] == {"test"} for name in published)
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"particles": ["PtNp9"]}, "particles must be among PtNp1, .*; got 'PtNp9'"),
+        ({"defects": ["D1b"]}, "defects must be among D0, .*; got 'D1b'"),
+        ({"thicknesses": [45]}, "thicknesses must be among 30.0, .*; got 45"),
+        ({"particles": ["PtNp4"], "defects": ["Ds"]}, "must meet in a structure; got"),
+    ],
+)
+def test_a_choice_of_nothing_is_refused(choice, message):
+    with pytest.raises(ValueError, match=message):
+        default_recipes(**choice)
+
+
+def test_a_structure_file_becomes_a_recipe(tmp_path):
+    atoms = sbd.pt_on_ceria("PtNp4", thickness=10.0)
+    path = tmp_path / "mine.xyz"
+    atoms.write(path, format="extxyz")
+    recipe = read_recipe(path)
+    assert recipe.name.startswith("mine-file-")
+    np.testing.assert_allclose(recipe.build().positions, atoms.positions, atol=1e-7)
+    path.write_text("no atoms at all")
+    with pytest.raises(ValueError, match="that ASE can read; got"):
+        read_recipe(path)
 
 
 def test_the_contrast_table_covers_the_published_parameters():
@@ -92,49 +107,41 @@ def test_the_contrast_table_covers_the_published_parameters():
 
 def test_settings_are_readable(benchmark):
     settings = json.loads((benchmark.folder / "benchmark.json").read_text())
-    assert settings["recipes"][0] == ["PtNp4", "D0", 10.0, "train"]
+    first = settings["recipes"][0]
+    assert (first["structure"], first["split"]) == ("PtNp4-D0-10", "train")
+    assert settings["microscope"]["energy"] == 300e3
+    assert settings["box"] == 50.0
+
+
+def test_the_card_says_what_is_in_the_folder(benchmark):
+    card = (benchmark.folder / "README.md").read_text()
+    assert "8 noise-free images: 2 atomic structures x 2 crystal tilts" in card
+    assert "CC-BY-4.0" in card
+    assert "{" not in card.replace("{'", "")  # every field was filled in
+
+
+def test_checksums_tell_which_chunk_changed(tmp_path):
+    few = {**FEW, "tilts": ((0.0, 0.0),)}
+    benchmark = sbd.simulate_benchmark(tmp_path, **few)
+    assert benchmark.verify() == 2
+    chunk = chunk_path(tmp_path, 1)
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"got 1 damaged or missing .*c/1/0/0/0/0"):
+        benchmark.verify()
+    (tmp_path / "SHA256SUMS").unlink()
+    with pytest.raises(FileNotFoundError, match="a finished benchmark"):
+        benchmark.verify()
+
+
+def test_a_folder_of_another_version_is_refused(tmp_path):
+    (tmp_path / "benchmark.json").write_text('{"recipes": []}')
+    with pytest.raises(ValueError, match=r"format 2; got .* of format None"):
+        sbd.Benchmark(tmp_path)
 
 
 def test_a_folder_without_a_benchmark_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="must hold a benchmark"):
         sbd.Benchmark(tmp_path)
-    with pytest.raises(ValueError, match="workers must be at least 1; got 0"):
-        sbd.simulate_benchmark(tmp_path, workers=0)
-
-
-@pytest.mark.parametrize("damage", ["half", "flip", "empty"])
-def test_a_damaged_chunk_is_named_and_can_be_made_again(tmp_path, damage):
-    few = {**FEW, "recipes": FEW["recipes"][:1], "tilts": ((0.0, 0.0),)}
-    before = sbd.simulate_benchmark(tmp_path, **few)[0]
-    chunk = tmp_path / "images.zarr" / "c" / "0" / "0" / "0" / "0" / "0"
-    whole = chunk.read_bytes()
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 1
-    chunk.write_bytes(
-        {"half": whole[:99], "flip": bytes(flipped), "empty": b""}[damage]
-    )
-    with pytest.raises(ValueError, match=r"damaged .*/c/0/0/0/0/0 \(delete that file"):
-        sbd.Benchmark(tmp_path)[0]
-    chunk.unlink()
-    np.testing.assert_array_equal(sbd.simulate_benchmark(tmp_path, **few)[0], before)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"recipes": (Recipe("PtNp9", "D0", 10.0),)}, "particle must be one of"),
-        ({"grid": 10}, "grid must be at least 64; got 10"),
-        ({"tilts": ((80.0, 0.0),)}, "at most 10 degrees"),
-        ({"tilts": ((float("nan"), 0.0),)}, "at most 10 degrees"),
-        ({"tilts": ()}, "at least one pair"),
-        ({"defoci": ()}, "defoci must be one or more finite numbers"),
-    ],
-)
-def test_a_wrong_call_leaves_the_folder_usable(tmp_path, changes, message):
-    folder = tmp_path / "new"
-    with pytest.raises(ValueError, match=message):
-        sbd.simulate_benchmark(folder, **{**FEW, **changes})
-    assert not folder.exists()
 
 
 def test_only_the_published_parameters_have_a_contrast():

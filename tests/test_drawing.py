@@ -212,7 +212,7 @@ def test_the_share_of_empty_examples_is_the_one_asked_for(stripes):
 def benchmark(tmp_path_factory):
     return sbd.simulate_benchmark(
         tmp_path_factory.mktemp("benchmark"),
-        recipes=(Recipe("PtNp4", "D0", 10.0), Recipe("PtNp1", "Dh", 10.0),
+        recipes=(Recipe("PtNp4", "D0", 10.0), Recipe("PtNp2", "Ds", 10.0),
                  Recipe("PtNp2", "S3_5", 10.0)),
         tilts=((3.0, 0.0),), defoci=(6.0,), grid=64, progress=False,
     )  # fmt: skip
@@ -305,10 +305,10 @@ def test_the_field_is_the_image_without_its_seams_under_vacuum(benchmark, index)
     field, per = _field(image)
     raw = resample(np.fft.fft2(image) / image.size, (256, 256))
     assert per == 50 / 256
-    # 2.5, 7, 5 and 40 angstrom are 12.8, 35.8, 25.6 and 204.8 samples
-    assert field.shape == (205 + 256 - 26 - 36, 256 - 2 * 13)
-    np.testing.assert_array_equal(field[205:], raw[26:220, 13:243])
-    np.testing.assert_array_equal(field[:205], np.tile(raw[26, 13:243], (205, 1)))
+    # 1, 4.7, 7, 5 and 40 angstrom are 5.1, 24.1, 35.8, 25.6 and 204.8 samples
+    assert field.shape == (205 + 256 - 26 - 36, 256 - 5 - 24)
+    np.testing.assert_array_equal(field[205:], raw[26:220, 5:232])
+    np.testing.assert_array_equal(field[:205], np.tile(raw[26, 5:232], (205, 1)))
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
@@ -321,10 +321,12 @@ def test_nothing_but_vacuum_is_put_above_the_particle(benchmark, index):
 
 def test_light_at_the_seams_stays_out_of_the_field():
     at = np.arange(128) * 50 / 128
-    from_seam = np.minimum(at, 50 - at)
+    from_seam = abs(at - 48)
+    from_seam = np.minimum(from_seam, 50 - from_seam)
     image = VACUUM + 0.2 * np.exp(-((from_seam / 0.6) ** 2) / 2)
-    image = image + 0.2 * np.exp(-(from_seam[:, None] ** 2) / 2)
+    from_end = np.minimum(at, 50 - at)
+    image = image + 0.2 * np.exp(-(from_end[:, None] ** 2) / 2)
     field, _ = _field(image.astype(np.float32))
-    # a Gaussian of 0.6 angstrom, 2.5 away: 0.2 exp(-8.7) = 3.4e-5; its spectrum ends
+    # a Gaussian of 0.6 angstrom, 2.7 away: 0.2 exp(-10) = 9e-6; its spectrum ends
     # at 1.28 / angstrom with exp(-11.7) of its height
     np.testing.assert_allclose(field, VACUUM, atol=1e-4)

@@ -4,15 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 import sbd
-from sbd.simulation import (
-    ExitWave,
-    Microscope,
-    _layered_potential,
-    crop_spectrum,
-    resample,
-)
+from sbd.microscope import REFERENCE, Microscope
+from sbd.potential import check_atoms, layered_potential
+from sbd.simulation import ExitWave, crop_spectrum, resample
 
 SMALL = {"particle": "PtNp4", "thickness": 10.0}
 
@@ -33,9 +30,15 @@ def test_the_wavelength_is_the_textbook_one():
     assert Microscope(energy=200e3).wavelength == pytest.approx(0.025079, abs=2e-6)
 
 
+def test_the_interaction_constant_is_the_textbook_one():
+    # Kirkland, Advanced Computing in Electron Microscopy, to the figures given there
+    assert Microscope().interaction == pytest.approx(0.6526e-3, abs=1e-7)
+    assert Microscope(energy=200e3).interaction == pytest.approx(0.7288e-3, abs=1e-7)
+
+
 def test_abtem_agrees_with_a_plain_multislice_loop(atoms, wave):
     grid, box, scope = 192, 50.0, Microscope()
-    layers, steps = _layered_potential(atoms, scope, grid)
+    layers, steps = layered_potential(atoms, replace(scope, grid=grid))
     k = np.fft.fftfreq(grid, box / grid)
     row, column = np.meshgrid(k, k, indexing="ij")
     k2 = row**2 + column**2
@@ -93,6 +96,30 @@ def test_a_finer_focal_step_changes_nothing(wave):
     assert np.abs(fine - coarse).max() < 1e-4
 
 
+def test_one_average_of_images_is_the_sum_written_out(wave):
+    """Against numpy in double precision, one focus after the other."""
+    scope, m, c1 = wave.microscope, len(wave.spectrum), 60.0
+    k = np.fft.fftfreq(m, wave.box / m)
+    k2 = k[:, None] ** 2 + k**2
+    sigma, w = scope.focal_spread / np.sqrt(2), scope.wavelength
+    offsets = np.arange(-100.0, 101.0, 10.0)
+    intensity = 0.0
+    for offset, weight in zip(
+        offsets, np.exp(-((offsets / sigma) ** 2) / 2), strict=True
+    ):
+        c = c1 + offset
+        slope = c + k2 * w**2 * (scope.cs + k2 * w**2 * scope.c5)
+        fan = np.exp(-((np.pi * scope.convergence * 1e-3 * slope) ** 2) * k2)
+        phase = np.exp(-1j * scope.aberration(k2, c))
+        intensity += weight * np.abs(np.fft.ifft2(wave.spectrum * fan * phase)) ** 2
+    total = np.exp(-((offsets / sigma) ** 2) / 2).sum()
+    spectrum = np.fft.fft2(intensity) * m**2 / total
+    spectrum *= np.exp(-2 * np.pi**2 * scope.vibration**2 * k2)
+    expected = sbd.VACUUM * resample(crop_spectrum(spectrum, 128), (128, 128))
+    # single precision: 2e-7 of a vacuum of 0.45, five standard deviations
+    np.testing.assert_allclose(sbd.form_image(wave, defocus=c1), expected, atol=5e-7)
+
+
 def test_a_weak_phase_grating_has_the_contrast_of_theory():
     """I = 1 + 2 eps sin(chi) cos(k x) for exp(i eps cos(k x)), without damping."""
     eps, index, c1 = 1e-3, 10, 80.0
@@ -132,12 +159,74 @@ def test_removing_a_column_darkens_or_brightens_its_place():
     assert np.hypot(row * 50 / 128 - (50 - y), column * 50 / 128 - x) < 1.4
 
 
+def test_the_reference_is_the_default_calculated_more_finely(atoms):
+    assert replace(REFERENCE, grid=512, focal_step=10.0) == Microscope()
+    coarse = sbd.exit_wave(atoms, replace(REFERENCE, grid=96))
+    assert coarse.microscope.focal_step == 5.0
+    again = sbd.exit_wave(atoms, REFERENCE, grid=96)
+    np.testing.assert_array_equal(coarse.spectrum, again.spectrum)
+    assert again.microscope.grid == 96
+
+
+@pytest.mark.parametrize("particle", ["PtNp1", "PtNp2", "PtNp3", "PtNp4"])
+@pytest.mark.parametrize("thickness", [10.0, 60.0])
+def test_the_particles_of_the_benchmark_are_accepted(particle, thickness):
+    assert check_atoms(sbd.pt_on_ceria(particle, thickness=thickness)) == 50.0
+
+
+def pair(apart=(2.0, 0.0, 0.0), *, first=(25.0, 25.0, 5.0), box=50.0, symbols="PtO"):
+    places = [first, np.add(first, apart)]
+    return Atoms(symbols, places, cell=(box, box, 30.0))
+
+
+def test_atoms_half_an_angstrom_apart_are_accepted_also_through_the_sides():
+    for apart in ((0.51, 0, 0), (0, 49.4, 0), (0, 0, 0.6), (0, 25, 30.0)):
+        assert check_atoms(pair(apart, first=(0.2, 0.0, 0.0))) == 50.0
+
+
+def test_an_atom_just_outside_is_wrapped():
+    inside, outside = (
+        sbd.exit_wave(pair((0, 25, 0), first=(x, 12, 5)), grid=64).spectrum
+        for x in (49.7, -0.3)
+    )
+    # a whole turn of each phase, in double precision
+    np.testing.assert_allclose(inside, outside, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (Atoms(cell=(50, 50, 30)), "must hold at least one atom; got none"),
+        (pair(box=5.0), "must be in a box of at least 10 angstrom; got 5"),
+        (Atoms("O"), "must be in a box that is square across z; got"),
+        (pair((np.nan, 0, 0)), "must have finite positions; got 1 of 2 without"),
+        (pair((30, 0, 0)), "lie inside their box of 50 angstrom .* got 25.0 to 55.0"),
+        (pair((0, -26, 0)), "got -1.0 to 25.0 .the box is too small: enlarge it"),
+        (pair((0.3, 0, 0)), r"apart; got Pt and O \(atoms 0 and 1\) 0.30 angstrom"),
+        (pair((49.8, 0, 0), first=(0, 0, 0)), "0.20 angstrom apart"),
+        (pair((0, 50, 0), first=(0, -1e-17, 0)), "0.00 angstrom apart"),
+        (pair(symbols="PtX"), "of elements with scattering factors; got X"),
+    ],
+)
+def test_atoms_that_can_not_be_simulated_are_refused(atoms, message):
+    with pytest.raises(ValueError, match=message):
+        sbd.exit_wave(atoms, grid=64)
+
+
+def test_what_is_no_atoms_or_no_grid_is_refused():
+    with pytest.raises(TypeError, match=r"atoms must be ase.Atoms; got str"):
+        sbd.exit_wave("PtNp2")
+    with pytest.raises(TypeError, match=r"grid must be a whole number; got 512.0"):
+        Microscope(grid=512.0)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: Microscope(energy=1.0), "energy must be 10e3 to 3e6 eV; got 1.0"),
         (lambda: Microscope(vibration=-1), "vibration must not be negative; got -1"),
         (lambda: Microscope(focal_step=0), "focal_step must be positive; got 0"),
+        (lambda: Microscope(grid=10), "grid must be at least 64; got 10"),
         (lambda: sbd.exit_wave(sbd.pt_on_ceria(), grid=10), "grid must be at least 64"),
     ],
 )

@@ -18,7 +18,7 @@ SMALL = Drawing(crop=32)
 def benchmark(tmp_path_factory):
     return sbd.simulate_benchmark(
         tmp_path_factory.mktemp("benchmark"),
-        recipes=(Recipe("PtNp4", "D0", 10.0), Recipe("PtNp1", "Dh", 10.0)),
+        recipes=(Recipe("PtNp4", "D0", 10.0), Recipe("PtNp2", "Ds", 10.0)),
         tilts=((3.0, 0.0),), defoci=(6.0,), grid=64, progress=False,
     )  # fmt: skip
 
@@ -106,9 +106,10 @@ def test_steps_and_data_are_asked_for(benchmark, tmp_path):
         run(benchmark, tmp_path, steps=0)
     empty = sbd.simulate_benchmark(
         tmp_path / "empty",
-        recipes=(),
+        recipes=(Recipe("PtNp1", "Dh", 10.0),),
         tilts=((0.0, 0.0),),
         defoci=(0.0,),
+        grid=64,
         progress=False,
     )
     with pytest.raises(ValueError, match="must hold images of split 'train'"):

@@ -1,0 +1,78 @@
+"""Match images whose parameters are known, and count how many are found again.
+
+``python .ci/recovery.py --count 20 --seed 0`` draws structures, tilts and defoci of the
+benchmark, and a place and a crop for each, and matches the image without noise and as
+counts at 0.45 electrons per pixel. It writes a line of JSON for each image to
+``--out``, goes on after the last one there, and prints the counts.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+import sbd
+from sbd.dataset import DEFOCI, default_recipes
+from sbd.matching import AUTHORS_PIXEL
+from sbd.specimens import TILTS
+
+NAMES = ("thickness", "tilt_x", "tilt_y", "defocus", "particle", "defect")
+
+
+def draw(rng: np.random.Generator) -> tuple[np.ndarray, dict]:
+    """Draw an image of the benchmark, displaced and cropped; with its parameters."""
+    recipes = default_recipes()
+    recipe = recipes[rng.integers(len(recipes))]
+    tilt = TILTS[rng.integers(len(TILTS))]
+    defocus = DEFOCI[rng.integers(len(DEFOCI))]
+    wave = sbd.exit_wave(recipe.build(), tilts=[tilt])[0]
+    # finer than needed, so that the place in the box is a fraction of a pixel
+    fine = sbd.form_image(wave, defocus=10 * defocus, samples=4096)
+    row, column = 120 + rng.integers(60), rng.integers(60)
+    image = fine[row:, column:][: 4 * 860 : 4, : 4 * 900 : 4]
+    labels = (recipe.thickness, *tilt, defocus, recipe.particle, recipe.defect)
+    origin = [row * AUTHORS_PIXEL / 4, column * AUTHORS_PIXEL / 4]
+    return image, dict(zip(NAMES, labels, strict=True)) | {"origin": origin}
+
+
+def main() -> None:
+    """Match, write, count."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("_build/recovery.jsonl"))
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    for i in range(len(lines), options.count):
+        rng = np.random.default_rng((options.seed, i))
+        image, true = draw(rng)
+        row = {"true": true}
+        noisy = sbd.poisson_noise(image, rng=rng)
+        for kind, seen in (("clean", image), ("noisy", noisy)):
+            found = sbd.match_simulation(seen)
+            off = np.subtract(found.parameters["origin"], true["origin"])
+            row[kind] = {
+                "parameters": {n: found.parameters[n] for n in NAMES},
+                "correlation": found.correlation,
+                "off": np.abs((off + 25) % 50 - 25).max(),
+            }
+        with options.out.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    rows = [json.loads(line) for line in options.out.read_text().splitlines()]
+    for kind in ("clean", "noisy"):
+        right = {
+            n: sum(r[kind]["parameters"][n] == r["true"][n] for r in rows)
+            for n in NAMES
+        }
+        right["all"] = sum(
+            all(r[kind]["parameters"][n] == r["true"][n] for n in NAMES) for r in rows
+        )
+        worst = max(r[kind]["off"] for r in rows)
+        lowest = min(r[kind]["correlation"] for r in rows)
+        print(kind, f"of {len(rows)}:", right, f"{worst:.4f} A off", f"{lowest:.4f}")
+
+
+if __name__ == "__main__":
+    main()

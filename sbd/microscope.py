@@ -1,0 +1,171 @@
+"""The microscope: its optics, how its electrons see atoms, how finely to compute.
+
+The constants are those that reproduce the authors' images. Lengths in angstrom, angles
+in mrad, energies in eV.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from ase.units import _c, _e, _hplanck, _me
+
+WAVE_LIMIT = 3.2
+"""No wave component beyond this matters to the image [1/angstrom]."""
+
+
+def check_grid(grid: int) -> None:
+    """Refuse a grid that is too coarse for any wave.
+
+    Parameters
+    ----------
+    grid : int
+        Samples of each side of the box.
+
+    Raises
+    ------
+    TypeError
+        If it is no whole number.
+    ValueError
+        If there are fewer than 64.
+
+    Examples
+    --------
+    >>> check_grid(512)
+    """
+    if not isinstance(grid, int | np.integer):
+        msg = f"grid must be a whole number; got {grid!r}"
+        raise TypeError(msg)
+    if grid < 64:
+        msg = f"grid must be at least 64; got {grid}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class Microscope:
+    """Optics and specimen constants that reproduce the authors' images.
+
+    Parameters
+    ----------
+    energy : float, default 300e3
+        Energy of the electrons [eV].
+    cs : float, default -1.3e5
+        Third-order spherical aberration [angstrom].
+    c5 : float, default 5e7
+        Fifth-order spherical aberration [angstrom].
+    focal_spread : float, default 40.0
+        Half width at 1/e of the distribution of foci [angstrom].
+    focal_step : float, default 10.0
+        Distance between the foci that are averaged [angstrom].
+    convergence : float, default 0.2
+        Half width at 1/e of the illumination's angles [mrad].
+    vibration : float, default 0.5
+        Root mean square of the isotropic image vibration [angstrom].
+    absorption : dict of str to float
+        Imaginary over real part of the potential, by element.
+    thermal : dict of str to float
+        Root mean square thermal displacement along one axis, by element [angstrom].
+    grid : int, default 512
+        Samples of each side of the box in the multislice calculation, at least 64.
+
+    Notes
+    -----
+    `focal_step` and `grid` are no physics but the accuracy of the calculation; the
+    defaults suit a benchmark, and `REFERENCE` is what they are measured against.
+
+    Examples
+    --------
+    >>> round(Microscope().wavelength, 5)
+    0.01969
+    """
+
+    energy: float = 300e3
+    cs: float = -1.3e5
+    c5: float = 5e7
+    focal_spread: float = 40.0
+    focal_step: float = 10.0
+    convergence: float = 0.2
+    vibration: float = 0.5
+    absorption: dict[str, float] = field(
+        default_factory=lambda: {"Pt": 0.048, "Ce": 0.023}
+    )
+    thermal: dict[str, float] = field(
+        default_factory=lambda: {"Pt": 0.075, "Ce": 0.065, "O": 0.096}
+    )
+    grid: int = 512
+
+    def __post_init__(self) -> None:
+        for name in ("cs", "c5", "focal_spread", "convergence", "vibration"):
+            if not np.isfinite(getattr(self, name)):
+                msg = f"{name} must be finite; got {getattr(self, name)}"
+                raise ValueError(msg)
+        if not 10e3 <= self.energy <= 3e6:
+            msg = f"energy must be 10e3 to 3e6 eV; got {self.energy}"
+            raise ValueError(msg)
+        for name in ("focal_spread", "convergence", "vibration"):
+            if getattr(self, name) < 0:
+                msg = f"{name} must not be negative; got {getattr(self, name)}"
+                raise ValueError(msg)
+        if self.focal_step <= 0:
+            msg = f"focal_step must be positive; got {self.focal_step}"
+            raise ValueError(msg)
+        check_grid(self.grid)
+
+    @property
+    def wavelength(self) -> float:
+        """Relativistic wavelength of the electrons [angstrom]."""
+        rest = _me * _c**2 / _e
+        momentum = np.sqrt(self.energy * (self.energy + 2 * rest)) * _e / _c
+        return float(_hplanck / momentum * 1e10)
+
+    @property
+    def interaction(self) -> float:
+        """Phase for each volt of projected potential [rad / (volt angstrom)]."""
+        mass = _me + self.energy * _e / _c**2
+        return 2e-10 * np.pi * mass * _e * (self.wavelength * 1e-10) / _hplanck**2
+
+    def aberration(self, k2: np.ndarray, c1: float) -> np.ndarray:
+        """Phase of the aberrations at squared spatial frequencies [rad].
+
+        Parameters
+        ----------
+        k2 : ndarray
+            Squared spatial frequency [1/angstrom^2].
+        c1 : float
+            Defocus, positive for overfocus [angstrom].
+
+        Returns
+        -------
+        ndarray
+            Phase, of the shape of `k2` [rad].
+        """
+        w = self.wavelength
+        terms = c1 + k2 * w**2 * (self.cs / 2 + k2 * w**2 * self.c5 / 3)
+        return np.pi * w * k2 * terms
+
+
+REFERENCE = Microscope(grid=768, focal_step=5.0)
+"""The default microscope, calculated more finely, to measure errors against."""
+
+
+def image_samples(box: float, scope: Microscope) -> int:
+    """Count the samples that hold an image: to 1.28 / angstrom, more if sharper.
+
+    Parameters
+    ----------
+    box : float
+        Side of the square field [angstrom].
+    scope : Microscope
+        Its vibration tells how sharp an image can be.
+
+    Returns
+    -------
+    int
+        Samples of each side.
+
+    Examples
+    --------
+    >>> image_samples(50.0, Microscope())
+    128
+    """
+    limit = 1.28 if scope.vibration >= 0.45 else 2 * WAVE_LIMIT
+    return 2 * int(np.ceil(limit * box))
