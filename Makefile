@@ -59,6 +59,23 @@ notebooks: env  ## run every notebook and keep the records: notebooks/ and figur
 smoke: env  ## run every notebook on the smallest scale; minutes
 	@$(STAGE) "smoke" $(BIN)/python -m sbd.records run --scale smoke --to _build/smoke
 
+.PHONY: benchmark
+benchmark: env  ## simulate all 17,955 images into data/benchmark; minutes, resumes
+	$(BIN)/python .ci/benchmark.py data/benchmark book/measured/benchmark.json --workers 2
+
+.PHONY: bench
+bench: env  ## measure the simulation against the naive way; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/bench.py > _build/bench.json
+	mv _build/bench.json book/measured/
+
+.PHONY: budget
+budget: env  ## measure the simulation's errors: sbd/assets/error_budget.csv; minutes
+	$(BIN)/python .ci/budget.py
+
+.PHONY: recovery
+recovery: env  ## match images whose parameters are known; half an hour, resumes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/recovery.py --summary book/measured/recovery.json
+
 .PHONY: weights
 weights: env  ## simulate the benchmark and train the default weights; an hour, resumes
 	$(BIN)/sbd simulate data/benchmark --workers 2

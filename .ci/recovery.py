@@ -3,7 +3,7 @@
 ``python .ci/recovery.py --count 20 --seed 0`` draws structures, tilts and defoci of the
 benchmark, and a place and a crop for each, and matches the image without noise and as
 counts at 0.45 electrons per pixel. It writes a line of JSON for each image to
-``--out``, goes on after the last one there, and prints the counts.
+``--out``, goes on after the last one there, and writes the counts to ``--summary``.
 """
 
 import argparse
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("_build/recovery.jsonl"))
+    parser.add_argument("--summary", type=Path)
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     lines = options.out.read_text().splitlines() if options.out.exists() else []
@@ -61,17 +62,24 @@ def main() -> None:
         with options.out.open("a") as file:
             file.write(json.dumps(row) + "\n")
     rows = [json.loads(line) for line in options.out.read_text().splitlines()]
-    for kind in ("clean", "noisy"):
-        right = {
-            n: sum(r[kind]["parameters"][n] == r["true"][n] for r in rows)
-            for n in NAMES
-        }
-        right["all"] = sum(
-            all(r[kind]["parameters"][n] == r["true"][n] for n in NAMES) for r in rows
-        )
-        worst = max(r[kind]["off"] for r in rows)
-        lowest = min(r[kind]["correlation"] for r in rows)
-        print(kind, f"of {len(rows)}:", right, f"{worst:.4f} A off", f"{lowest:.4f}")
+    summary = {kind: summarise(rows, kind) for kind in ("clean", "noisy")}
+    text = json.dumps({"images": len(rows), "seed": options.seed, **summary}, indent=1)
+    if options.summary:
+        options.summary.write_text(text + "\n")
+    print(text)
+
+
+def summarise(rows: list[dict], kind: str) -> dict:
+    """Count the images whose parameters were found, each and all together."""
+    right = [{n: r[kind]["parameters"][n] == r["true"][n] for n in NAMES} for r in rows]
+    return {
+        **{f"{name} found": sum(r[name] for r in right) for name in NAMES},
+        "all found": sum(all(r.values()) for r in right),
+        "farthest from its place [angstrom]": round(
+            max(r[kind]["off"] for r in rows), 4
+        ),
+        "lowest correlation": round(min(r[kind]["correlation"] for r in rows), 5),
+    }
 
 
 if __name__ == "__main__":

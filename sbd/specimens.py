@@ -6,7 +6,8 @@ known of each. ``assets/structures.csv`` holds the 95 structures: a particle, a 
 the split a structure belongs to. That there are 95, and how many of each label, follows
 from the authors' evaluation logs: 14 at 30, 40 and 60 angstrom, one for each label, and
 53 at 50 angstrom, where the number of logged test images tells 3, 4 or 5 structures a
-label. What distinguished those is not known; the variants b to e are ours.
+label (for PtNp3, D0 and D2 might also have 4 each instead of 3 and 5). What
+distinguished those is not known; the variants b to e are ours.
 
 Beside them stand the four structures of which the authors published images, by their
 file names, at 40 angstrom: they are for evaluation and in no table to train on.

@@ -21,6 +21,8 @@ PROMISED = {
     "02_comparison",
     "03_jacobian",
     "04_likelihood",
+    "05_structures",
+    "06_fidelity",
 }
 
 named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
