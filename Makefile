@@ -65,7 +65,7 @@ benchmark: env  ## simulate all 17,955 images into data/benchmark; minutes, resu
 
 .PHONY: bench
 bench: env  ## measure the simulation against the naive way; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/bench.py > _build/bench.json
+	$(BIN)/python .ci/bench.py > _build/bench.json
 	mv _build/bench.json book/measured/
 
 .PHONY: budget

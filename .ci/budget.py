@@ -3,12 +3,8 @@
 It writes ``sbd/assets/error_budget.csv``, one row for each effect, setting, thickness
 and tilt of PtNp2, and goes on where it stopped: a row that is there is not made again.
 An error is the difference between two series of images at defocus 0, 1, ... 20 nm (128
-x 128 samples of the whole box), the second being the better one:
-
-* ``rms``: root mean square of the difference over all 21 images, relative to vacuum;
-* ``worst``: the largest root mean square of one of the 21 images, relative to vacuum;
-* ``relative``: `rms` over the root mean square contrast of the better series (standard
-  deviation of its pixels, relative to vacuum).
+x 128 samples of the whole box), the second being the better one;
+`sbd.budget.series_error` says what ``rms``, ``worst`` and ``relative`` are.
 
 Effects, and what is compared with what:
 
@@ -38,6 +34,7 @@ from ase import Atoms
 
 import sbd
 from sbd import simulation
+from sbd.budget import series_error
 from sbd.microscope import REFERENCE, WAVE_LIMIT, Microscope
 from sbd.simulation import ExitWave
 from sbd.specimens import THICKNESSES, TILTS
@@ -195,15 +192,6 @@ def single_effects() -> Iterator[tuple[str, str, Callable]]:
     yield "physics", "tilt + 0.1", lambda: (tilted_more(), record(reference_waves()))
 
 
-def measure(changed: np.ndarray, better: np.ndarray) -> dict[str, str]:
-    """Compare two series of images at one tilt."""
-    of_each = np.sqrt(((changed - better) ** 2).mean(axis=(-2, -1)))
-    rms = np.sqrt((of_each**2).mean())
-    contrast = np.sqrt(better.var(axis=(-2, -1)).mean())
-    values = rms, of_each.max(), rms / contrast
-    return {name: f"{x:.2e}" for name, x in zip(NUMBERS, values, strict=True)}
-
-
 def write(rows: list[dict]) -> None:
     """Write the table, or leave the old one."""
     part = FILE.with_suffix(".part")
@@ -220,7 +208,7 @@ def main() -> None:
     jobs = [(*e[:2], 40.0, FEW, e[2]) for e in single_effects()]
     for t in THICKNESSES:
         job = partial(compare_default, t)
-        jobs.append(("default", "512 and 10", t, TILTS, job))
+        jobs.append(("default", "640 and 10", t, TILTS, job))
     for effect, setting, thickness, tilts, compare in jobs:
         keys = [
             dict(zip(KEYS, map(str, (effect, setting, thickness, *tilt)), strict=True))
@@ -231,7 +219,8 @@ def main() -> None:
             continue
         rows = [row for row, key in zip(rows, done, strict=True) if key not in keys]
         for key, changed, better in zip(keys, *compare(), strict=True):
-            rows.append(key | measure(changed, better))
+            errors = series_error(changed, better)
+            rows.append(key | {name: f"{errors[name]:.2e}" for name in NUMBERS})
             print(*rows[-1].values())
         write(rows)
 

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--workers", type=int, help="processes (2)")
     simulate.add_argument("--dask", metavar="ADDRESS", help="scheduler of a cluster")
     simulate.add_argument("--device", default="cpu", help="cpu, cuda or mps")
-    simulate.add_argument("--grid", type=int, help="samples of the box (512)")
+    simulate.add_argument("--grid", type=int, help="samples of the box (640)")
     simulate.add_argument("--particles", nargs="+", help="only these, as PtNp2")
     simulate.add_argument("--defects", nargs="+", help="only these, as D0 D1")
     simulate.add_argument("--thicknesses", nargs="+", type=float, help="in angstrom")

@@ -100,7 +100,7 @@ def match_simulation(
     defoci : sequence of float
         Defoci to try, positive for overfocus [nm].
     grid : int, optional
-        Samples of the box in the multislice calculation; the microscope's 512 if not
+        Samples of the box in the multislice calculation; the microscope's 640 if not
         given.
     progress : bool, default False
         Whether to show bars.

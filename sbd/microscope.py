@@ -64,7 +64,7 @@ class Microscope:
         Imaginary over real part of the potential, by element.
     thermal : dict of str to float
         Root mean square thermal displacement along one axis, by element [angstrom].
-    grid : int, default 512
+    grid : int, default 640
         Samples of each side of the box in the multislice calculation, at least 64.
 
     Notes
@@ -91,7 +91,7 @@ class Microscope:
     thermal: dict[str, float] = field(
         default_factory=lambda: {"Pt": 0.075, "Ce": 0.065, "O": 0.096}
     )
-    grid: int = 512
+    grid: int = 640
 
     def __post_init__(self) -> None:
         for name in ("cs", "c5", "focal_spread", "convergence", "vibration"):

@@ -33,7 +33,7 @@ _SCALES = {
     scale.name: scale
     for scale in (
         Scale("smoke", crop=384, draws=1, grid=256, train_steps=4),
-        Scale("default", crop=None, draws=3, grid=512, train_steps=40),
+        Scale("default", crop=None, draws=3, grid=640, train_steps=40),
         Scale("paper", crop=None, draws=12, grid=768, train_steps=4000),
     )
 }

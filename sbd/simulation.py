@@ -76,7 +76,7 @@ def exit_wave(
         Energy, absorption, thermal motion and grid are used here; `REFERENCE` is the
         default one, calculated more finely.
     grid : int, optional
-        Samples of each side of the box, at least 64, instead of the microscope's 512;
+        Samples of each side of the box, at least 64, instead of the microscope's 640;
         the wave is band-limited at two thirds of what it can hold.
     tilts : sequence of (tilt_x, tilt_y), optional
         Several tilts that share one potential, instead of the one in `atoms`
@@ -362,9 +362,13 @@ def _multislice(
     tilts: Sequence[tuple[float, float]],
 ) -> np.ndarray:
     """Run abTEM through the layers, all tilts at once: spectra (tilts, grid, grid)."""
-    abtem = import_abtem()
+    abtem, grid = import_abtem(), microscope.grid
     quiet = {
-        "fft": "numpy",  # repeatable, and twice as fast as FFTW's estimated plans
+        # Estimated plans are the same every time, which measured ones are not, and on
+        # a grid of 640 as fast; on powers of two they are slower than numpy.
+        "fft": "fftw" if grid & (grid - 1) else "numpy",
+        "fftw.planning_effort": "FFTW_ESTIMATE",
+        "fftw.threads": 1,
         "diagnostics.progress_bar": False,
         "local_diagnostics.progress_bar": False,
     }

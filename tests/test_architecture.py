@@ -21,9 +21,12 @@ ORDER = [  # imports only point left
     *("metrics", "comparison", "blobs", "columns", "likelihood", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "portraits", "atlas", "examples"),
+    *("fidelity", "residuals", "exhibits", "budget"),
     *("fingerprints", "records", "figure_guard", "cli"),
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
+SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
+SHEETS |= {"exhibits", "budget"}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {
@@ -36,8 +39,7 @@ OWNERS = {  # who may import the heavy ones
     },
     "distributed": {"production"},
     "jupytext": {"fingerprints", "records", "figure_guard"},
-    "matplotlib": DRAWING
-    | {"atomic_models", "diagrams", "layouts", "portraits", "atlas"},
+    "matplotlib": DRAWING | SHEETS,
     "nbclient": {"records"},
     "nbformat": {"fingerprints", "records", "figure_guard"},
     "papermill": {"records"},

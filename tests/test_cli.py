@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import sbd
 from sbd.cli import main
 
 
@@ -48,3 +49,29 @@ def test_files_that_are_no_arrays_are_refused(tmp_path, capsys):
     ):
         assert main(["denoise", *arguments]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_a_part_of_the_benchmark_is_simulated_and_verified(tmp_path, capsys):
+    folder = str(tmp_path / "few")
+    few = ["--particles", "PtNp4", "--defects", "D0", "--thicknesses", "30"]
+    assert main(["simulate", folder, *few, "--grid", "64", "--workers", "1"]) == 0
+    assert f"189 images in {folder}" in capsys.readouterr().out
+    assert main(["verify", folder]) == 0
+    assert "1 structures are whole" in capsys.readouterr().out
+
+
+def test_structures_and_optics_come_from_files(tmp_path, capsys):
+    atoms = sbd.pt_on_ceria("PtNp4", thickness=10.0)
+    atoms.write(tmp_path / "mine.xyz", format="extxyz")
+    optics = tmp_path / "optics.json"
+    optics.write_text('{"energy": 200000, "grid": 64}')
+    arguments = ["simulate", str(tmp_path / "own"), "--workers", "1", "--structures",
+                 str(tmp_path / "mine.xyz"), "--microscope", str(optics)]  # fmt: skip
+    assert main(arguments) == 0
+    benchmark = sbd.Benchmark(tmp_path / "own")
+    assert benchmark.settings["microscope"]["energy"] == 200_000
+    assert set(benchmark.table["particle"]) == {"mine"}
+    optics.write_text('{"colour": "red"}')
+    assert main([*arguments[:1], str(tmp_path / "new"), *arguments[2:]]) == 1
+    assert "microscope must be a JSON object of energy, cs" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -160,7 +160,7 @@ def test_removing_a_column_darkens_or_brightens_its_place():
 
 
 def test_the_reference_is_the_default_calculated_more_finely(atoms):
-    assert replace(REFERENCE, grid=512, focal_step=10.0) == Microscope()
+    assert replace(REFERENCE, grid=640, focal_step=10.0) == Microscope()
     coarse = sbd.exit_wave(atoms, replace(REFERENCE, grid=96))
     assert coarse.microscope.focal_step == 5.0
     again = sbd.exit_wave(atoms, REFERENCE, grid=96)
