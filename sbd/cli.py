@@ -42,22 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("name")
     fetch.set_defaults(run=_fetch)
 
-    simulate = commands.add_parser("simulate", help="simulate the benchmark, or go on")
-    simulate.add_argument("folder", type=Path)
-    simulate.add_argument("--workers", type=int, help="processes (2)")
-    simulate.add_argument("--dask", metavar="ADDRESS", help="scheduler of a cluster")
-    simulate.add_argument("--device", default="cpu", help="cpu, cuda or mps")
-    simulate.add_argument("--grid", type=int, help="samples of the box (640)")
-    simulate.add_argument("--particles", nargs="+", help="only these, as PtNp2")
-    simulate.add_argument("--defects", nargs="+", help="only these, as D0 D1")
-    simulate.add_argument("--thicknesses", nargs="+", type=float, help="in angstrom")
-    simulate.add_argument(
-        "--structures", nargs="+", type=Path, help="structure files instead"
-    )
-    simulate.add_argument(
-        "--microscope", type=Path, help="JSON file with fields of Microscope"
-    )
-    simulate.set_defaults(run=_simulate)
+    _add_simulate(commands)
 
     verify = commands.add_parser(
         "verify", help="compare a benchmark with its checksums"
@@ -90,6 +75,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_simulate(commands: argparse._SubParsersAction) -> None:
+    simulate = commands.add_parser("simulate", help="simulate the benchmark, or go on")
+    simulate.add_argument("folder", type=Path)
+    simulate.add_argument("--workers", type=int, help="processes (2)")
+    simulate.add_argument("--dask", metavar="ADDRESS", help="scheduler of a cluster")
+    simulate.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    simulate.add_argument("--grid", type=int, help="samples of the box (640)")
+    simulate.add_argument("--particles", nargs="+", help="only these, as PtNp2")
+    simulate.add_argument("--defects", nargs="+", help="only these, as D0 D1")
+    simulate.add_argument("--thicknesses", nargs="+", type=float, help="in angstrom")
+    simulate.add_argument(
+        "--tilts", nargs="+", type=_pair, metavar="X,Y", help="in degrees, as 3,0"
+    )
+    simulate.add_argument("--defoci", nargs="+", type=float, help="in nm")
+    simulate.add_argument(
+        "--structures", nargs="+", type=Path, help="structure files instead"
+    )
+    simulate.add_argument(
+        "--microscope", type=Path, help="JSON file with fields of Microscope"
+    )
+    simulate.set_defaults(run=_simulate)
+
+
+def _pair(text: str) -> tuple[float, float]:
+    about_x, about_y = text.split(",")
+    return float(about_x), float(about_y)
+
+
 def _fetch(options: argparse.Namespace) -> None:
     from sbd.registry import fetch
 
@@ -101,6 +114,10 @@ def _simulate(options: argparse.Namespace) -> None:
     from sbd.production import simulate_benchmark
 
     if options.structures:
+        chosen = (options.particles, options.defects, options.thicknesses)
+        if any(chosen):
+            msg = "structures must come without particles, defects and thicknesses"
+            raise ValueError(msg)
         recipes = [read_recipe(path) for path in options.structures]
     else:
         recipes = default_recipes(
@@ -108,11 +125,18 @@ def _simulate(options: argparse.Namespace) -> None:
             defects=options.defects,
             thicknesses=options.thicknesses,
         )
-    workers = options.workers or (1 if options.dask else 2)
+    workers = options.workers
+    if workers is None:
+        workers = 1 if options.dask else 2
+    conditions = {
+        name: value
+        for name in ("tilts", "defoci")
+        if (value := getattr(options, name)) is not None
+    }
     benchmark = simulate_benchmark(
         options.folder, recipes=recipes, workers=workers, dask=options.dask,
         device=options.device, grid=options.grid,
-        microscope=_microscope(options.microscope),
+        microscope=_microscope(options.microscope), **conditions,
     )  # fmt: skip
     sys.stdout.write(f"{len(benchmark)} images in {options.folder}\n")
 

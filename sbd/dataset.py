@@ -70,7 +70,9 @@ class Recipe:
     def label(self) -> tuple[str, str]:
         """Label of the evaluation logs and letter of the variant."""
         known = _labels().get((self.particle, self._word))
-        return known[:2] if known and self.atoms is None else (self._word, "a")
+        if known and self.atoms is None:
+            return known[:2]
+        return (self.defect if isinstance(self.defect, str) else "custom"), "a"
 
     @property
     def split(self) -> str:
@@ -80,7 +82,9 @@ class Recipe:
 
     @property
     def _word(self) -> str:
-        return self.defect if isinstance(self.defect, str) else "custom"
+        if isinstance(self.defect, str):
+            return self.defect
+        return "_".join(f"{row}.{column}:{n:+d}" for row, column, n in self.defect)
 
     def build(self) -> Atoms:
         """Build the structure.
@@ -287,14 +291,15 @@ class Benchmark:
         except FileNotFoundError:
             msg = f"folder must hold a benchmark (benchmark.json); got {folder}"
             raise FileNotFoundError(msg) from None
-        self.settings = json.loads(text)
-        if self.settings.get("format") != FORMAT:
+        self.settings = parse_settings(text, self.folder)
+        try:
+            self._images = zarr.open_array(self.folder / "images.zarr", mode="r")
+        except FileNotFoundError:
             msg = (
-                f"folder must hold a benchmark of format {FORMAT}; got {folder} of "
-                f"format {self.settings.get('format')} (simulate it again)"
+                f"folder must hold images.zarr; got none in {folder} (call "
+                "simulate_benchmark again)"
             )
-            raise ValueError(msg)
-        self._images = zarr.open_array(self.folder / "images.zarr", mode="r")
+            raise FileNotFoundError(msg) from None
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -355,15 +360,14 @@ class Benchmark:
         return images
 
     def _block(self, structure: int) -> np.ndarray:
-        try:
-            return self._images[structure]
-        except (RuntimeError, ValueError) as error:
+        path = chunk_path(self.folder, structure)
+        if not path.exists():  # zarr would give zeros
             msg = (
-                "folder must hold whole images; got a damaged "
-                f"{chunk_path(self.folder, structure)} (delete that file and call "
+                f"folder must hold the images of its table; got none at {path} (call "
                 "simulate_benchmark again)"
             )
-            raise ValueError(msg) from error
+            raise ValueError(msg)
+        return read_chunk(self._images, structure, path)
 
     def image(self, index: int, *, samples: int | tuple[int, int]) -> Image:
         """Evaluate an image on a finer grid, exactly.
@@ -407,12 +411,19 @@ class Benchmark:
                 f"{self.folder} (call simulate_benchmark to finish it)"
             )
             raise FileNotFoundError(msg)
+        count = len(self.settings["recipes"])
+        wanted = [chunk_path(self.folder, i) for i in range(count)]
+        wanted.append(self.folder / LABELS)
+        known = {
+            name: digest
+            for digest, _, name in (
+                line.partition("  ") for line in path.read_text().splitlines()
+            )
+        }
         wrong = []
-        lines = path.read_text().splitlines()
-        for line in lines:
-            digest, name = line.split("  ", 1)
-            chunk = self.folder / name
-            if not chunk.exists() or file_digest(chunk) != digest:
+        for file in wanted:
+            name = file.relative_to(self.folder).as_posix()
+            if not file.exists() or file_digest(file) != known.get(name):
                 wrong.append(name)
         if wrong:
             msg = (
@@ -421,11 +432,83 @@ class Benchmark:
                 "simulate_benchmark again)"
             )
             raise ValueError(msg)
-        return len(lines)
+        return count
 
 
-CHECKSUMS = "SHA256SUMS"
+CHECKSUMS, LABELS = "SHA256SUMS", "labels.csv"
 _LABELS = ("structure", "particle", "defect", "variant", "thickness")
+
+
+def parse_settings(text: str, folder: Path) -> dict:
+    """Read what ``benchmark.json`` says.
+
+    Parameters
+    ----------
+    text : str
+        Its content.
+    folder : pathlib.Path
+        Where it lies, for the messages.
+
+    Returns
+    -------
+    dict
+        The settings.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged or of another version.
+
+    Examples
+    --------
+    >>> parse_settings('{"format": 2}', Path("b"))
+    {'format': 2}
+    """
+    try:
+        settings = json.loads(text)
+    except json.JSONDecodeError as error:
+        msg = f"folder must hold a whole benchmark.json; got a damaged one in {folder}"
+        raise ValueError(msg) from error
+    found = settings.get("format") if isinstance(settings, dict) else None
+    if found != FORMAT:
+        msg = (
+            f"folder must hold a benchmark of format {FORMAT}; got {folder} of format "
+            f"{found} (simulate it again, into another folder)"
+        )
+        raise ValueError(msg)
+    return settings
+
+
+def read_chunk(images: zarr.Array, i: int, path: Path) -> np.ndarray:
+    """Read all images of a structure, or say that its chunk is damaged.
+
+    Parameters
+    ----------
+    images : zarr.Array
+        Of the benchmark.
+    i : int
+        Number of the structure.
+    path : pathlib.Path
+        Of its chunk, for the message.
+
+    Returns
+    -------
+    ndarray of shape (tilts, defoci, n, n)
+        As float16 [electrons per pixel].
+
+    Raises
+    ------
+    ValueError
+        If the chunk is damaged; the message names the file.
+    """
+    try:
+        return images[i]
+    except (RuntimeError, ValueError) as error:
+        msg = (
+            f"folder must hold whole images; got a damaged {path} (delete that file "
+            "and call simulate_benchmark again)"
+        )
+        raise ValueError(msg) from error
 
 
 def chunk_path(folder: Path, i: int) -> Path:

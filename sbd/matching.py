@@ -48,7 +48,7 @@ class SimulationMatch:
     Parameters
     ----------
     image : ndarray of shape (height, width)
-        The simulated image, registered to the input, at its shape and dose.
+        The simulated image, registered to the input, at its shape and brightness.
     correlation : float
         Pearson's, between the input and `image` on the support, without the seams.
     frame_correlation : float
@@ -89,7 +89,8 @@ def match_simulation(
         least 25 angstrom high and wide, clean or noisy; a crop of the box or all of it.
     pixel : float or (height, width), optional
         Pixel size [angstrom]. The authors' 50 / 1024 if not given and, where nothing
-        fits at that, the size at which the spots of ceria lie where they should.
+        fits a clean image at that, the size at which the spots of ceria lie where they
+        should, which is a rough estimate: give it where you know it.
     particles : sequence of str
         Particles to try.
     thicknesses : sequence of float
@@ -144,13 +145,19 @@ def match_simulation(
         tuple(particles), tuple(map(float, thicknesses)), tuple(check_tilts(tilts)),
         tuple(map(float, defoci)), grid, not progress,
     )  # fmt: skip
-    best = None
+    best, refused = None, None
     for frame, candidates in _attempts(image, pixel, search):
-        found = candidates.run(frame)
+        try:
+            found = candidates.run(frame)
+        except ValueError as error:
+            refused = refused or error
+            continue
         if best is None or found.correlation > best.correlation:
             best = found
         if best.correlation > 0.99 or _noise_share(image) > _NOISY:
             break
+    if best is None:
+        raise refused
     return best
 
 
@@ -182,28 +189,30 @@ def _attempts(
 ) -> Iterator[tuple[_Frame, "_Search"]]:
     """Yield what to try, the likeliest first."""
     given = pixel if pixel is not None else AUTHORS_PIXEL
-    pair = tuple(float(p) for p in np.broadcast_to(given, 2))
-    for length, p in zip(image.shape, pair, strict=True):
-        if not 0 < p < np.inf or length * p < 25:
-            msg = (
-                f"pixel must make image at least 25 angstrom high and wide; got {pixel}"
-            )
-            raise ValueError(msg)
-    yield _Frame(image, pair), search
-    other = tuple(
-        t for t in ((-x, -y) for x, y in search.tilts) if t not in search.tilts
-    )
-    back = replace(search, tilts=other)
-    if other:
-        yield _Frame(image, pair), back
+    pairs = [tuple(float(p) for p in np.broadcast_to(given, 2))]
     if pixel is None:
-        pair = _lattice_pixel(image)
-        if all(n * p >= 25 for n, p in zip(image.shape, pair, strict=True)):
-            yield _Frame(image, pair), search
-    mirror = _Frame(image[:, ::-1], pair, mirrored=True)
-    yield mirror, search
-    if other:
-        yield mirror, back
+        pairs.append(_lattice_pixel(image))
+    pairs = [
+        pair
+        for pair in pairs
+        if all(25 <= n * p < np.inf for n, p in zip(image.shape, pair, strict=True))
+    ]
+    if not pairs:
+        msg = (
+            "pixel must make image at least 25 angstrom high and wide; got "
+            f"{pixel or AUTHORS_PIXEL} for {image.shape} pixels (give pixel)"
+        )
+        raise ValueError(msg)
+    turned = ((-x, -y) for x, y in search.tilts)
+    other = tuple(tilt for tilt in turned if tilt not in search.tilts)
+    searches = [search, replace(search, tilts=other)] if other else [search]
+    yield _Frame(image, pairs[0]), search
+    for pair in pairs[1:]:
+        yield _Frame(image, pair), search
+    for again in searches[1:]:
+        yield _Frame(image, pairs[0]), again
+    for again in searches:
+        yield _Frame(image[:, ::-1], pairs[0], mirrored=True), again
 
 
 @dataclass(frozen=True)
@@ -291,7 +300,7 @@ class _Search:
         return zip(tilts, spectra, strict=True)
 
 
-@lru_cache(maxsize=20)
+@lru_cache(maxsize=8)  # 24 MB each
 def _spectra(
     particle: str,
     defect: str,
@@ -418,6 +427,13 @@ class _Comparison:
             found.append(float(a.size / 2 * np.log(ratio)))
         return tuple(found)
 
+    def _scale(self, image: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+        """Fit the brightness, and of a clean image an offset; counts have none."""
+        if self.noisy:
+            return float((image @ values) / (values @ values)), 0.0
+        slope, offset = np.polyfit(values, image, 1)
+        return float(slope), float(offset)
+
     def result(
         self, labels: tuple, origin: np.ndarray, spectrum: np.ndarray
     ) -> SimulationMatch:
@@ -433,18 +449,18 @@ class _Comparison:
         values = _evaluate(waves, spectrum)
         support = _inside(rows, columns, support=True) > 0
         frame = _inside(rows, columns) > 0
-        dose = float((image[frame] @ values[frame]) / (values[frame] @ values[frame]))
+        dose, offset = self._scale(image[frame], values[frame])
         turn = np.s_[:, ::-1] if self.frame.mirrored else np.s_[:, :]
         particle, defect, thickness, tilt, defocus = labels
         return SimulationMatch(
-            image=(dose * values).astype(np.float32)[turn],
+            image=(dose * values + offset).astype(np.float32)[turn],
             correlation=_pearson(image[support], values[support]),
             frame_correlation=_pearson(image[frame], values[frame]),
             parameters={
                 "particle": particle, "defect": defect, "thickness": thickness,
                 "tilt_x": tilt[0], "tilt_y": tilt[1], "defocus": defocus,
                 "pixel": pixel, "origin": tuple(float(o) for o in origin % BOX),
-                "dose": dose * VACUUM, "mirrored": self.frame.mirrored,
+                "dose": dose * VACUUM + offset, "mirrored": self.frame.mirrored,
             },
             support=support[turn],
         )  # fmt: skip

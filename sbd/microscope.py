@@ -105,9 +105,23 @@ class Microscope:
             if getattr(self, name) < 0:
                 msg = f"{name} must not be negative; got {getattr(self, name)}"
                 raise ValueError(msg)
-        if self.focal_step <= 0:
-            msg = f"focal_step must be positive; got {self.focal_step}"
+        widest = self.focal_spread or np.inf  # one focus needs no steps
+        if not 0 < self.focal_step <= widest:
+            msg = (
+                "focal_step must be above 0 and at most focal_spread, "
+                f"{self.focal_spread}; got {self.focal_step}"
+            )
             raise ValueError(msg)
+        for name in ("absorption", "thermal"):
+            values = getattr(self, name)
+            if not isinstance(values, dict) or not all(
+                isinstance(v, (int, float)) and 0 <= v < np.inf for v in values.values()
+            ):
+                msg = (
+                    f"{name} must be a dict from elements to finite numbers, none "
+                    f"below 0; got {values}"
+                )
+                raise ValueError(msg)
         check_grid(self.grid)
 
     @property

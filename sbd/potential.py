@@ -15,6 +15,8 @@ from scipy.spatial import cKDTree
 from sbd.microscope import Microscope
 
 _CLOSE = 0.5  # atoms nearer than this are an error, or outside by more [angstrom]
+_DENSE = 3  # layers to the angstrom: no crystal has more, but displaced atoms do
+_SLICE = 0.25  # that displaced atoms are gathered in [angstrom]
 
 
 def check_atoms(atoms: Atoms) -> float:
@@ -69,6 +71,11 @@ def check_atoms(atoms: Atoms) -> float:
             "that is periodic in it)"
         )
         raise ValueError(msg)
+    parameters = import_abtem().parametrizations.LobatoParametrization().parameters
+    for symbol in map(str, np.unique(atoms.get_chemical_symbols())):
+        if symbol not in parameters:
+            msg = f"atoms must be of elements with scattering factors; got {symbol}"
+            raise ValueError(msg)
     _check_distances(atoms, box)
     return box
 
@@ -109,6 +116,11 @@ def layers_of(atoms: Atoms) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
         From each layer to the next [angstrom]; 0 behind the last, which is the exit
         plane that defocus counts from.
 
+    Notes
+    -----
+    Where atoms are displaced at random, so that each would be a layer of its own, they
+    are gathered in slices of 0.25 angstrom.
+
     Examples
     --------
     >>> atoms = Atoms("PtO", [(5, 5, 1), (5, 10, 3)], cell=(20, 20, 5))
@@ -118,9 +130,11 @@ def layers_of(atoms: Atoms) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
     """
     box = float(atoms.cell.lengths()[0])
     x, y, z = atoms.positions.T
+    heights = z.round(3)
+    if len(np.unique(heights)) > _DENSE * (np.ptp(z) + 1):
+        heights = (z / _SLICE).round() * _SLICE
     places = np.stack([box - y, x], axis=1) / box
     symbols = np.array(atoms.get_chemical_symbols())
-    heights = z.round(3)
     levels = np.unique(heights)
     layers = [
         {s: places[(heights == level) & (symbols == s)] for s in np.unique(symbols)}
@@ -155,9 +169,6 @@ def scattering_factors(atoms: Atoms, microscope: Microscope) -> dict[str, np.nda
     k2 = (k[:, None] ** 2 + k**2).astype(np.float32)
     factors = {}
     for symbol in map(str, np.unique(atoms.get_chemical_symbols())):
-        if symbol not in lobato.parameters:
-            msg = f"atoms must be of elements with scattering factors; got {symbol}"
-            raise ValueError(msg)
         f = lobato.projected_scattering_factor(symbol)(k2)
         rms = microscope.thermal.get(symbol, 0.0)
         complex_part = 1 + 1j * microscope.absorption.get(symbol, 0.0)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
@@ -32,15 +32,19 @@ from sbd.dataset import (
     CHECKSUMS,
     DEFOCI,
     FORMAT,
+    LABELS,
     Benchmark,
     Recipe,
     chunk_path,
     default_recipes,
     file_digest,
+    parse_settings,
+    read_chunk,
 )
 from sbd.microscope import Microscope, image_samples
+from sbd.potential import check_atoms
 from sbd.simulation import exit_wave, form_image
-from sbd.specimens import TILTS
+from sbd.specimens import TILTS, structure_table
 from sbd.structures import check_tilts
 
 log = logging.getLogger(__name__)
@@ -54,7 +58,18 @@ WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "2000000000",
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
 }
-_RETRIES = 5  # of a structure whose dask worker died
+_PATIENCE = 60  # for the first worker of a cluster [s]
+
+
+_OF_THE_PAPER = """Structures of the benchmark of Mohan et al., "Deep Denoising for
+Scientific Discovery: A Case Study in Electron Microscopy" (IEEE Trans. Computational
+Imaging 8, 2022, 585-597). These are not the authors' files. They are a recomputation
+from a description of them, under Creative Commons Attribution 4.0 International
+(CC-BY-4.0); please cite the paper and the companion."""
+_OF_ONE_S_OWN = """Some of the structures are not among the library's 95; under which
+licence these images may be used is for those to say who made them."""
+_FITTED = "The constants were fitted to four clean images that the authors published."
+_CHOSEN = "The constants were chosen for this folder."
 
 
 @dataclass(frozen=True)
@@ -157,12 +172,13 @@ def simulate_benchmark(
     folder, microscope = Path(folder), microscope or Microscope()
     if grid is not None:
         microscope = replace(microscope, grid=grid)
-    if device != "cpu":
+    if device != "cpu" and dask is None:
         from sbd.multislice import choose_device
 
         choose_device(device)  # before anything is written
     recipes = default_recipes() if recipes is None else tuple(recipes)
-    settings = _settings(recipes, check_tilts(tilts), defoci, microscope)
+    engine = "abtem" if device == "cpu" else "torch"
+    settings = _settings(recipes, check_tilts(tilts), defoci, microscope, engine)
     _prepare(folder, settings)
     tasks = {
         i: _Task(
@@ -178,20 +194,20 @@ def simulate_benchmark(
     }
     done = len(recipes) - len(tasks)
     array = zarr.open_array(folder / "images.zarr", mode="r+")
+    for i in set(range(len(recipes))) - set(tasks):
+        read_chunk(array, i, chunk_path(folder, i))  # what is damaged is not kept
     if dask is not None:
         blocks = _on_cluster(tasks, dask)
     elif workers > 1 and len(tasks) > 1:
         blocks = _in_processes(tasks, workers)
     else:
         blocks = ((i, task.run()) for i, task in tasks.items())
-    with tqdm(
-        total=len(recipes), initial=done, unit="structure", disable=not progress
-    ) as bar:
+    bar = tqdm(total=len(recipes), initial=done, unit="structure", disable=not progress)
+    with bar, closing(blocks):
         for i, block in blocks:
             _write(array, i, block, folder)
             bar.update()
-    _write_checksums(folder, len(recipes))
-    return Benchmark(folder)
+    return _finish(folder, len(recipes))
 
 
 def _settings(
@@ -199,6 +215,7 @@ def _settings(
     tilts: Sequence[tuple[float, float]],
     defoci: Sequence[float],
     microscope: Microscope,
+    engine: str,
 ) -> dict:
     """Describe a benchmark such that two are the same if their settings are."""
     if not recipes:
@@ -206,7 +223,12 @@ def _settings(
         raise ValueError(msg)
     rows, boxes = [], set()
     for recipe in recipes:
-        atoms = recipe.build()
+        try:
+            atoms = recipe.build()
+            check_atoms(atoms)
+        except ValueError as error:
+            msg = f"recipes must be possible; got {recipe.name}: {error}"
+            raise ValueError(msg) from error
         boxes.add(round(float(atoms.cell.lengths()[0]), 6))
         label, variant = recipe.label
         rows.append(
@@ -223,6 +245,9 @@ def _settings(
     if len(boxes) > 1:
         msg = f"recipes must have boxes of one size; got {sorted(boxes)} angstrom"
         raise ValueError(msg)
+    _check_distinct("recipes", [row["structure"] for row in rows])
+    _check_distinct("tilts", [tuple(tilt) for tilt in tilts])
+    _check_distinct("defoci", [float(d) for d in defoci])
     (box,) = boxes
     return {
         "format": FORMAT,
@@ -232,7 +257,15 @@ def _settings(
         "box": box,
         "samples": image_samples(box, microscope),
         "microscope": asdict(microscope),
+        "engine": engine,
     }
+
+
+def _check_distinct(name: str, values: list) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            msg = f"{name} must differ from each other; got {value} twice"
+            raise ValueError(msg)
 
 
 def _atoms_digest(atoms: Atoms) -> str:
@@ -244,29 +277,36 @@ def _atoms_digest(atoms: Atoms) -> str:
 def _prepare(folder: Path, settings: dict) -> None:
     """Make the folder and its empty array, or check that it is the same benchmark."""
     path = folder / "benchmark.json"
-    text = json.dumps(settings, indent=1) + "\n"
     if path.exists():
-        _check_same(json.loads(path.read_text()), json.loads(text), folder)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    inner = (
-        len(settings["tilts"]),
-        len(settings["defoci"]),
-        *2 * (settings["samples"],),
-    )
-    zarr.create_array(
-        folder / "images.zarr",
-        shape=(len(settings["recipes"]), *inner),
-        chunks=(1, *inner),
-        dtype="float16",
-        compressors=[
-            zarr.codecs.BloscCodec(cname="zstd", shuffle="bitshuffle"),
-            zarr.codecs.Crc32cCodec(),  # a damaged chunk is an error, not an image
-        ],
-        overwrite=True,
-    )
-    _replace(folder / "README.md", _data_card(settings))
-    _replace(path, text)
+        ours = parse_settings(path.read_text(), folder)
+        _check_same(ours, json.loads(json.dumps(settings)), folder)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        foreign = [p.name for p in folder.iterdir() if p.suffix != ".part"]
+        if foreign:
+            msg = (
+                "folder must be empty or hold the same benchmark; got "
+                f"{folder} with {', '.join(sorted(foreign)[:5])}"
+            )
+            raise ValueError(msg)
+        _replace(path, json.dumps(settings, indent=1) + "\n")
+    if not (folder / "images.zarr" / "zarr.json").exists():
+        _replace(folder / "README.md", _data_card(settings))
+        inner = (
+            len(settings["tilts"]),
+            len(settings["defoci"]),
+            *2 * (settings["samples"],),
+        )
+        zarr.create_array(
+            folder / "images.zarr",
+            shape=(len(settings["recipes"]), *inner),
+            chunks=(1, *inner),
+            dtype="float16",
+            compressors=[
+                zarr.codecs.BloscCodec(cname="zstd", shuffle="bitshuffle"),
+                zarr.codecs.Crc32cCodec(),  # a damaged chunk is an error, not an image
+            ],
+        )
 
 
 def _check_same(ours: dict, wanted: dict, folder: Path) -> None:
@@ -281,20 +321,34 @@ def _check_same(ours: dict, wanted: dict, folder: Path) -> None:
 
 def _data_card(settings: dict) -> str:
     """Say in words what is in a folder, how it was made and under which licence."""
-    template = (files("sbd") / "assets" / "datacard.md").read_text()
+    assets = files("sbd") / "assets"
     optics = "\n".join(f"| {k} | {v} |" for k, v in settings["microscope"].items())
     count = len(settings["recipes"])
-    return template.format(
-        structures=count,
-        tilts=len(settings["tilts"]),
-        defoci=len(settings["defoci"]),
-        images=count * len(settings["tilts"]) * len(settings["defoci"]),
-        samples=settings["samples"],
-        box=settings["box"],
-        grid=settings["microscope"]["grid"],
-        optics=optics,
-        sbd=version("sbd"),
-        abtem=version("abtem"),
+    known = set(structure_table()["structure"])
+    ours = all(row["structure"] in known for row in settings["recipes"])
+    fitted = settings["microscope"] == asdict(Microscope())
+    engines = {
+        "abtem": f"abTEM {version('abtem')}",
+        "torch": "sbd's own code in PyTorch",
+    }
+    return (
+        (assets / "datacard.md")
+        .read_text()
+        .format(
+            structures=count,
+            tilts=len(settings["tilts"]),
+            defoci=len(settings["defoci"]),
+            images=count * len(settings["tilts"]) * len(settings["defoci"]),
+            samples=settings["samples"],
+            box=settings["box"],
+            grid=settings["microscope"]["grid"],
+            optics=optics,
+            sbd=version("sbd"),
+            engine=engines[settings["engine"]],
+            origin=_OF_THE_PAPER if ours else _OF_ONE_S_OWN,
+            constants=_FITTED if fitted else _CHOSEN,
+            differences=(assets / "differences.md").read_text() if ours else "",
+        )
     )
 
 
@@ -326,12 +380,17 @@ def _sweep(chunk: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _write_checksums(folder: Path, count: int) -> None:
+def _finish(folder: Path, count: int) -> Benchmark:
+    """Write the table of labels and the checksums."""
+    benchmark = Benchmark(folder)
+    table = benchmark.table
+    public = [name for name in table.columns if not name.startswith("_")]
+    _replace(folder / LABELS, table.to_csv(index=False, columns=public))
     lines = []
-    for i in range(count):
-        chunk = chunk_path(folder, i)
-        lines.append(f"{file_digest(chunk)}  {chunk.relative_to(folder).as_posix()}\n")
+    for file in (folder / LABELS, *(chunk_path(folder, i) for i in range(count))):
+        lines.append(f"{file_digest(file)}  {file.relative_to(folder).as_posix()}\n")
     _replace(folder / CHECKSUMS, "".join(lines))
+    return benchmark
 
 
 def _in_processes(
@@ -350,9 +409,9 @@ def _in_processes(
                 del future  # or every block would stay in memory
         except BrokenProcessPool as error:
             msg = (
-                "a worker died, which happens for want of memory; what was done is "
-                "kept: call simulate_benchmark again, with fewer workers than "
-                f"{workers}"
+                "a worker died; what was done is kept. In a script, call "
+                "simulate_benchmark below `if __name__ == '__main__':`, as processes "
+                f"need; if memory ran out, ask for fewer workers than {workers}"
             )
             raise RuntimeError(msg) from error
         except BaseException:
@@ -382,9 +441,13 @@ def _on_cluster(
         msg = f"dask must be the address of a running scheduler; got {address!r}"
         raise ValueError(msg) from error
     with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            msg = f"dask must have a worker; got none at {address!r} in {_PATIENCE} s"
+            raise RuntimeError(msg) from error
         futures = {
-            client.submit(_Task.run, task, pure=False, retries=_RETRIES): i
-            for i, task in tasks.items()
+            client.submit(_Task.run, task, pure=False): i for i, task in tasks.items()
         }
         for future in distributed.as_completed(futures):
             try:

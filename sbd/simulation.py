@@ -14,7 +14,9 @@ The contrast transfer of the wave is :math:`\exp(-i\chi(k))` with
 Lengths in angstrom, angles in mrad, energies in eV.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +35,7 @@ from sbd.potential import (
 from sbd.structures import check_tilts
 from sbd.typing import Image
 
+_ONE_AT_A_TIME = threading.Lock()  # abTEM's settings are those of the whole process
 IMAGE_SAMPLES = 128
 """Samples that hold an image of a 50 angstrom box, to 1.28 per angstrom."""
 
@@ -381,9 +384,23 @@ def _multislice(
     # shears the layers along y, a tilt about y along x.
     mrad = 1e3 * np.deg2rad([(about_x, about_y) for about_x, about_y in tilts])
     wave = abtem.PlaneWave(energy=microscope.energy, tilt=mrad)
-    with abtem.config.set(quiet):
+    with _ONE_AT_A_TIME, abtem.config.set(quiet), _fresh_plans():
         waves = np.asarray(wave.multislice(potential, lazy=False).array)
     return fft.fft2(waves, norm="forward", overwrite_x=True)
+
+
+@contextmanager
+def _fresh_plans() -> Iterator[None]:
+    """Forget FFTW's plans for a while: with others the last digits would differ."""
+    import pyfftw
+
+    wisdom = pyfftw.export_wisdom()
+    pyfftw.forget_wisdom()
+    try:
+        yield
+    finally:
+        pyfftw.forget_wisdom()
+        pyfftw.import_wisdom(wisdom)
 
 
 def _multislice_on(

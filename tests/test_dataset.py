@@ -116,7 +116,7 @@ def test_settings_are_readable(benchmark):
 def test_the_card_says_what_is_in_the_folder(benchmark):
     card = (benchmark.folder / "README.md").read_text()
     assert "8 noise-free images: 2 atomic structures x 2 crystal tilts" in card
-    assert "CC-BY-4.0" in card
+    assert "not among the library's 95" in card  # 10 angstrom is not of the paper
     assert "{" not in card.replace("{'", "")  # every field was filled in
 
 
@@ -128,9 +128,20 @@ def test_checksums_tell_which_chunk_changed(tmp_path):
     chunk.write_bytes(chunk.read_bytes()[:-1])
     with pytest.raises(ValueError, match=r"got 1 damaged or missing .*c/1/0/0/0/0"):
         benchmark.verify()
+    (tmp_path / "SHA256SUMS").write_text("nonsense\n")
+    with pytest.raises(ValueError, match="got 3 damaged or missing"):
+        benchmark.verify()
     (tmp_path / "SHA256SUMS").unlink()
     with pytest.raises(FileNotFoundError, match="a finished benchmark"):
         benchmark.verify()
+
+
+def test_a_chunk_that_vanished_is_no_black_image(tmp_path):
+    benchmark = sbd.simulate_benchmark(tmp_path, **{**FEW, "tilts": ((0.0, 0.0),)})
+    assert len(benchmark) == 4
+    chunk_path(tmp_path, 0).unlink()
+    with pytest.raises(ValueError, match="the images of its table; got none at"):
+        benchmark[0]
 
 
 def test_a_folder_of_another_version_is_refused(tmp_path):

@@ -70,6 +70,18 @@ def test_scale_does_not_matter(image, found):
     assert bright.correlation == pytest.approx(found.correlation, abs=1e-5)
 
 
+def test_an_offset_is_found(image):
+    found = sbd.match_simulation(image + 5, **FEW)
+    assert found.parameters["dose"] == pytest.approx(5.45, rel=1e-4)
+    assert np.abs(found.image - image - 5).max() < 1e-3
+
+
+def test_the_pixel_of_a_whole_box_need_not_be_given():
+    found = sbd.match_simulation(simulate(400), **FEW)
+    np.testing.assert_allclose(found.parameters["pixel"], 50 / 400, rtol=0.01)
+    assert found.correlation > 0.9
+
+
 def test_counts_at_the_paper_s_dose_are_enough_here(image):
     noisy = sbd.poisson_noise(image, rng=np.random.default_rng(0))
     found = sbd.match_simulation(noisy, **FEW)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import sbd
@@ -57,7 +58,7 @@ for _ in range(10):
     if child == 0:
         simulate_benchmark({folder!r}, **EIGHT)
         os._exit(0)
-    time.sleep(chance.uniform(0.02, 0.5))
+    time.sleep(chance.uniform(0.02, 0.3))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     print(len(glob.glob({folder!r} + "/images.zarr/c/*/0/0/0/0")))
@@ -74,7 +75,7 @@ def test_ten_kills_at_random_moments_change_no_byte(eight, tmp_path):
                          check=True, capture_output=True, text=True)  # fmt: skip
     after = [int(line) for line in run.stdout.split()]
     assert len(after) == 10
-    assert after[0] < 8  # it was killed before it was done
+    assert sum(count < 8 for count in after) >= 5  # killed before it was done
     assert chunks(folder) == eight
     assert sbd.Benchmark(folder).verify() == 8
 
@@ -121,7 +122,7 @@ def test_a_dask_cluster_gives_the_same_bytes_though_a_worker_is_killed(eight, tm
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+            n_workers=2, threads_per_worker=2, dashboard_address=None, processes=True
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -237,6 +238,89 @@ def test_boxes_of_different_size_are_refused(tmp_path):
     mixed = (FEW["recipes"][0], Recipe("wide", "file", 10.0, small))
     with pytest.raises(ValueError, match=r"boxes of one size; got \[50.0, 60.0\]"):
         sbd.simulate_benchmark(tmp_path, **{**FEW, "recipes": mixed})
+
+
+def test_a_damaged_chunk_is_never_signed_off(tmp_path):
+    sbd.simulate_benchmark(tmp_path, **FEW)
+    chunk = chunk_path(tmp_path, 1)
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:-9] + b"x" + whole[-8:])
+    sums = (tmp_path / "SHA256SUMS").read_text()
+    with pytest.raises(ValueError, match=r"got a damaged .*c/1/0/0/0/0 \(delete"):
+        sbd.simulate_benchmark(tmp_path, **FEW)
+    assert (tmp_path / "SHA256SUMS").read_text() == sums
+    chunk.unlink()
+    assert sbd.simulate_benchmark(tmp_path, **FEW).verify() == 2
+    assert chunk.read_bytes() == whole
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path):
+    mine = tmp_path / "README.md"
+    mine.write_text("mine")
+    with pytest.raises(ValueError, match=r"must be empty .* with README.md"):
+        sbd.simulate_benchmark(tmp_path, **FEW)
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+    assert mine.read_text() == "mine"
+
+
+def test_a_run_killed_before_its_first_chunk_goes_on(tmp_path):
+    sbd.simulate_benchmark(tmp_path, **FEW)
+    for path in sorted(tmp_path.rglob("*"), reverse=True):
+        if path.name != "benchmark.json":
+            path.rmdir() if path.is_dir() else path.unlink()
+    assert sbd.simulate_benchmark(tmp_path, **FEW).verify() == 2
+
+
+def test_a_truncated_description_is_named(tmp_path):
+    sbd.simulate_benchmark(tmp_path, **FEW)
+    (tmp_path / "benchmark.json").write_text('{"format":')
+    with pytest.raises(ValueError, match=r"whole benchmark.json; got a damaged one"):
+        sbd.simulate_benchmark(tmp_path, **FEW)
+
+
+def test_an_impossible_structure_is_refused_before_anything_is_written(tmp_path):
+    from ase import Atoms
+
+    close = Atoms("Au2", [(5, 5, 1), (5, 5, 1.2)], cell=(20, 20, 5))
+    folder = tmp_path / "new"
+    with pytest.raises(ValueError, match=r"got gold-file-0.2: atoms must be at least"):
+        sbd.simulate_benchmark(folder, recipes=[Recipe("gold", "file", 0.2, close)])
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"recipes": 2 * FEW["recipes"][:1]},
+        {"tilts": ((0.0, 0.0), (0, 0))},
+        {"defoci": (1.0, 1.0)},
+    ],
+)
+def test_nothing_is_simulated_twice(tmp_path, twice):
+    with pytest.raises(ValueError, match=r"must differ from each other; got .* twice"):
+        sbd.simulate_benchmark(tmp_path / "new", **{**FEW, **twice})
+
+
+def test_the_store_describes_itself(tmp_path):
+    benchmark = sbd.simulate_benchmark(tmp_path, **FEW)
+    labels = pd.read_csv(tmp_path / "labels.csv", keep_default_na=False)
+    assert len(labels) == len(benchmark)
+    assert labels["structure"].tolist() == benchmark.table["structure"].tolist()
+    assert {"contrast", "split", "published_split"} <= set(labels.columns)
+
+
+def test_the_card_of_other_structures_claims_nothing_of_the_paper(tmp_path):
+    from ase.build import bulk
+
+    gold = bulk("Au", "fcc", a=4.08, cubic=True).repeat((4, 4, 2))
+    gold.positions += 0.5
+    sbd.simulate_benchmark(
+        tmp_path, recipes=[Recipe("gold", "file", 8.16, gold)], tilts=[(0, 0)],
+        defoci=[5.0], microscope=sbd.Microscope(cs=1e4, grid=64), progress=False,
+    )  # fmt: skip
+    card = (tmp_path / "README.md").read_text()
+    assert "not among the library's 95" in card
+    assert not any(word in card for word in ("PtNp2", "fitted", "CC-BY"))
 
 
 def test_two_ways_of_sharing_the_work_exclude_each_other(tmp_path):

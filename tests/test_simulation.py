@@ -8,7 +8,7 @@ from ase import Atoms
 
 import sbd
 from sbd.microscope import REFERENCE, Microscope
-from sbd.potential import check_atoms, layered_potential
+from sbd.potential import check_atoms, layered_potential, layers_of
 from sbd.simulation import ExitWave, crop_spectrum, resample
 
 SMALL = {"particle": "PtNp4", "thickness": 10.0}
@@ -225,7 +225,11 @@ def test_what_is_no_atoms_or_no_grid_is_refused():
     [
         (lambda: Microscope(energy=1.0), "energy must be 10e3 to 3e6 eV; got 1.0"),
         (lambda: Microscope(vibration=-1), "vibration must not be negative; got -1"),
-        (lambda: Microscope(focal_step=0), "focal_step must be positive; got 0"),
+        (lambda: Microscope(focal_step=0), "focal_step must be above 0 .*; got 0"),
+        (lambda: Microscope(focal_step=float("nan")), "focal_step must be above 0"),
+        (lambda: Microscope(focal_step=90), "at most focal_spread, 40.0; got 90"),
+        (lambda: Microscope(absorption={"Pt": float("nan")}), "absorption must be a"),
+        (lambda: Microscope(thermal=0.1), "thermal must be a dict .*; got 0.1"),
         (lambda: Microscope(grid=10), "grid must be at least 64; got 10"),
         (lambda: sbd.exit_wave(sbd.pt_on_ceria(), grid=10), "grid must be at least 64"),
     ],
@@ -238,3 +242,32 @@ def test_impossible_optics_are_refused(call, message):
 def test_too_few_samples_are_refused(wave):
     with pytest.raises(ValueError, match="samples must be at least 16; got 8"):
         sbd.form_image(wave, defocus=0.0, samples=8)
+
+
+def test_plans_of_another_calculation_change_no_digit(atoms):
+    import abtem
+    import pyfftw
+
+    before = sbd.exit_wave(atoms, grid=96).spectrum
+    field = np.ones((96, 96), np.complex64)
+    pyfftw.FFTW(field, field.copy(), axes=(0, 1), flags=("FFTW_PATIENT",))
+    wisdom = pyfftw.export_wisdom()
+    effort = abtem.config.get("fftw.planning_effort")
+    after = sbd.exit_wave(atoms, grid=96).spectrum
+    np.testing.assert_array_equal(after, before)
+    # and what others planned and set is there again
+    assert pyfftw.export_wisdom() == wisdom
+    assert abtem.config.get("fftw.planning_effort") == effort
+
+
+def test_displaced_atoms_do_not_make_a_layer_each():
+    atoms = sbd.pt_on_ceria(**SMALL)
+    still, _ = layers_of(atoms)
+    atoms.rattle(0.05, seed=0)
+    layers, thicknesses = layers_of(atoms)
+    depth = np.ptp(atoms.positions[:, 2])
+    assert len(still) < 3 * depth
+    assert len(layers) <= depth / 0.25 + 2
+    assert sum(len(p) for layer in layers for p in layer.values()) == len(atoms)
+    # slices are as far apart as they are, the last is the exit plane
+    np.testing.assert_allclose(thicknesses.sum(), depth, atol=0.25)
