@@ -74,7 +74,7 @@ budget: env  ## measure the simulation's errors: sbd/assets/error_budget.csv; mi
 
 .PHONY: recovery
 recovery: env  ## match images whose parameters are known; half an hour, resumes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/recovery.py --summary book/measured/recovery.json
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/recovery.py --count 12 --summary book/measured/recovery.json
 
 .PHONY: weights
 weights: env  ## simulate the benchmark and train the default weights; an hour, resumes

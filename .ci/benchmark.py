@@ -16,29 +16,23 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 import sbd
 
 
 def resident() -> int:
-    """Add up the memory of this process and its children, shared parts as a share."""
-    me = os.getpid()
-    pids = [me]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == me:
-                pids.append(int(entry.name))
+    """Add up the memory of this process and its children, in bytes."""
+    me = psutil.Process()
     total = 0
-    for pid in pids:
+    for process in (me, *me.children(recursive=True)):
         try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
+            memory = process.memory_full_info()
+        except psutil.Error:  # it has ended
             continue
-        total += int(text.split("Pss:")[1].split()[0])
-    return 1024 * total
+        # shared parts as a share, where the system tells
+        total += getattr(memory, "pss", 0) or memory.rss
+    return total
 
 
 def main() -> None:

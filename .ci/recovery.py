@@ -8,6 +8,7 @@ counts at 0.45 electrons per pixel. It writes a line of JSON for each image to
 
 import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,23 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, dict]:
     return image, dict(zip(NAMES, labels, strict=True)) | {"origin": origin}
 
 
+def match_one(seed: int, number: int) -> dict:
+    """Match one image, clean and noisy."""
+    rng = np.random.default_rng((seed, number))
+    image, true = draw(rng)
+    row = {"number": number, "true": true}
+    noisy = sbd.poisson_noise(image, rng=rng)
+    for kind, seen in (("clean", image), ("noisy", noisy)):
+        found = sbd.match_simulation(seen)
+        off = np.subtract(found.parameters["origin"], true["origin"])
+        row[kind] = {
+            "parameters": {n: found.parameters[n] for n in NAMES},
+            "correlation": found.correlation,
+            "off": np.abs((off + 25) % 50 - 25).max(),
+        }
+    return row
+
+
 def main() -> None:
     """Match, write, count."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -43,24 +61,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("_build/recovery.jsonl"))
     parser.add_argument("--summary", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     lines = options.out.read_text().splitlines() if options.out.exists() else []
-    for i in range(len(lines), options.count):
-        rng = np.random.default_rng((options.seed, i))
-        image, true = draw(rng)
-        row = {"true": true}
-        noisy = sbd.poisson_noise(image, rng=rng)
-        for kind, seen in (("clean", image), ("noisy", noisy)):
-            found = sbd.match_simulation(seen)
-            off = np.subtract(found.parameters["origin"], true["origin"])
-            row[kind] = {
-                "parameters": {n: found.parameters[n] for n in NAMES},
-                "correlation": found.correlation,
-                "off": np.abs((off + 25) % 50 - 25).max(),
-            }
-        with options.out.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+    done = {json.loads(line)["number"] for line in lines}
+    numbers = [i for i in range(options.count) if i not in done]
+    with ProcessPoolExecutor(options.workers) as pool:
+        futures = [pool.submit(match_one, options.seed, i) for i in numbers]
+        for future in as_completed(futures):
+            with options.out.open("a") as file:
+                file.write(json.dumps(future.result()) + "\n")
     rows = [json.loads(line) for line in options.out.read_text().splitlines()]
     summary = {kind: summarise(rows, kind) for kind in ("clean", "noisy")}
     text = json.dumps({"images": len(rows), "seed": options.seed, **summary}, indent=1)

@@ -245,21 +245,12 @@ class _Search:
         self, fine: "_Comparison", coarse: "_Comparison", particle: str, *, part: int
     ) -> tuple[str, tuple]:
         """Find thickness and tilt by the support (part 0) or the frame (part 1)."""
-        found = []
+        best = (-np.inf, None)
         for thickness in tqdm(self.thicknesses, disable=self.quiet, unit="thickness"):
             for tilt, series in self._series(particle, "D0", thickness, self.tilts):
-                for spectrum in series:
-                    origin, score = coarse.locate(spectrum)
-                    if part == 0:
-                        score = coarse.evidence(spectrum, origin)[0]
-                    found.append((score, origin, (thickness, tilt), spectrum))
-        found.sort(key=lambda entry: -entry[0])
-        best = (-np.inf, None)
-        for _, origin, conditions, spectrum in found[:60]:
-            place = fine.refine(spectrum, origin, support=part == 0)
-            evidence = fine.evidence(spectrum, place)[part]
-            if evidence > best[0]:
-                best = (evidence, conditions)
+                evidence, _, _ = _focus(fine, coarse, series, part)
+                if evidence > best[0]:
+                    best = (evidence, (thickness, tilt))
         if best[1] is None:
             msg = "image must show the support, free of the box's seams; got none of it"
             raise ValueError(msg)
@@ -276,13 +267,10 @@ class _Search:
         best = (-np.inf,)
         for specimen in tqdm(specimens, disable=self.quiet, unit="specimen"):
             ((_, series),) = self._series(*specimen[:3], (specimen[3],))
-            rough = [coarse.locate(spectrum) for spectrum in series]
-            for i in np.argsort([-score for _, score in rough])[:5]:
-                origin = fine.refine(series[i], rough[i][0])
-                evidence = fine.evidence(series[i], origin)[1]
-                if evidence > best[0]:
-                    labels = (*specimen, self.defoci[i])
-                    best = (evidence, (labels, origin, series[i]))
+            evidence, i, origin = _focus(fine, coarse, series, 1)
+            if evidence > best[0]:
+                labels = (*specimen, self.defoci[i])
+                best = (evidence, (labels, origin, series[i]))
         labels = best[1][0]
         return labels[0], labels[2:4], best[1]
 
@@ -298,6 +286,26 @@ class _Search:
         make = _spectra if len(tilts) > 1 else _spectra.__wrapped__
         spectra = make(particle, defect, thickness, tilts, self.defoci, self.grid)
         return zip(tilts, spectra, strict=True)
+
+
+def _focus(
+    fine: "_Comparison", coarse: "_Comparison", series: np.ndarray, part: int
+) -> tuple[float, int, np.ndarray]:
+    """Find the image of a focal series that explains most: (evidence, i, origin).
+
+    Binned pixels tell the place, but are too coarse to tell one focus from another.
+    """
+    rough = [coarse.locate(spectrum) for spectrum in series]
+    places = []
+    for i in np.argsort([-score for _, score in rough])[:3]:
+        place = fine.refine(series[i], rough[i][0], support=part == 0)
+        places.append((fine.evidence(series[i], place)[part], i, place))
+    origin = max(places, key=lambda entry: entry[0])[2]
+    evidence = [fine.evidence(spectrum, origin)[part] for spectrum in series]
+    for i in np.argsort(evidence)[::-1][:3]:
+        place = fine.refine(series[i], origin, support=part == 0)
+        places.append((fine.evidence(series[i], place)[part], i, place))
+    return max(places, key=lambda entry: entry[0])
 
 
 @lru_cache(maxsize=8)  # 24 MB each
