@@ -7,6 +7,7 @@ and takes images of any size: it pads by mirroring and crops back.
 import argparse
 import json
 import logging
+import math
 import pickle
 import warnings
 from collections import OrderedDict
@@ -25,7 +26,7 @@ from sbd.spectra import mirror, upsample, windowed_fourier
 
 log = logging.getLogger(__name__)
 
-_WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0)))
+_WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0, math.inf)))
 
 
 class _ScaleNorm(nn.BatchNorm2d):
@@ -201,7 +202,7 @@ class LatticeUNet(nn.Module):
             "binning": binning,
         }
         self.binning = binning
-        views = sum(len(thresholds) for _, _, thresholds in _WINDOWS)
+        views = sum(len(thresholds) for _, _, thresholds in _WINDOWS) - 1
         self.unet = UNet(
             scales=scales,
             channels=channels,
@@ -234,7 +235,6 @@ class LatticeUNet(nn.Module):
         Tensor of shape (batch, 1, height, width)
             Expected intensity at the centres of the bins [electrons per pixel].
         """
-        level = binned.mean((-1, -2), keepdim=True).clamp_min(1e-6)
         views = []
         for window, hop, thresholds in _WINDOWS:
             views += windowed_fourier(
@@ -244,9 +244,11 @@ class LatticeUNet(nn.Module):
                 thresholds=thresholds,
                 counts=self.binning**2,
             )
+        *views, level = views  # the local mean keeps no coefficient at all
+        level = level.clamp_min(1e-6)
         base = views[-2]  # the widest window with its loose threshold
         relative = [10 * (view / level - 1) for view in views]
-        noise = -0.5 * torch.log10(self.binning**2 * level).expand_as(binned)
+        noise = -0.5 * torch.log10(self.binning**2 * level)
         seen = torch.cat([2 * (binned / level - 1), *relative, noise], dim=1)
         return base + 0.1 * level * self.unet(seen)
 
