@@ -23,10 +23,14 @@ from torch import nn
 
 from sbd.registry import ITEMS, fetch
 from sbd.spectra import mirror, upsample, windowed_fourier
+from sbd.translations import average_translations, find_translations
 
 log = logging.getLogger(__name__)
 
 _WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0, math.inf)))
+
+_TOLERANCES = (0.012, 0.025)  # of the first average over translations
+_STRICTER = (0.003, 0.006, 0.012)  # of the second, whose guide has less noise
 
 
 class _ScaleNorm(nn.BatchNorm2d):
@@ -216,11 +220,7 @@ class LatticeUNet(nn.Module):
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
         """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
-        height, width = noisy.shape[-2:]
-        b = self.binning
-        whole = mirror(noisy, (0, -height % b), (0, -width % b))
-        binned = self.denoise_binned(F.avg_pool2d(whole, b))
-        return upsample(binned, whole.shape[-2:])[..., :height, :width]
+        return _denoise_by_bins(self, noisy)
 
     def denoise_binned(self, binned: torch.Tensor) -> torch.Tensor:
         """Denoise means of binned counts; training works at this resolution.
@@ -253,7 +253,128 @@ class LatticeUNet(nn.Module):
         return base + 0.1 * level * self.unet(seen)
 
 
-_CLASSES = {"UNet": UNet, "LatticeUNet": LatticeUNet}
+class CrystalUNet(nn.Module):
+    """Two networks, and between them the crystal's own translations.
+
+    A `LatticeUNet` makes a first estimate. It is averaged over the translations under
+    which the crystal looks the same (`sbd.translations`), and once more with weights
+    from the first average; the counts are averaged likewise. A second UNet sees all of
+    it and corrects the second average.
+
+    Parameters
+    ----------
+    scales : {2, 4, 6}, default 4
+        Of both UNets.
+    channels : int, default 32
+        Of both UNets.
+    bias : bool, default True
+        Whether the UNets add constants.
+    binning : int, default 4
+        Pixels along each axis that are added.
+
+    Examples
+    --------
+    >>> model = CrystalUNet(scales=2, channels=4).eval()
+    >>> model(torch.ones(1, 1, 40, 50)).shape
+    torch.Size([1, 1, 40, 50])
+    """
+
+    def __init__(
+        self,
+        *,
+        scales: int = 4,
+        channels: int = 32,
+        bias: bool = True,
+        binning: int = 4,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "scales": scales,
+            "channels": channels,
+            "bias": bias,
+            "binning": binning,
+        }
+        self.binning = binning
+        self.pilot = LatticeUNet(**self.config)
+        self.unet = UNet(
+            scales=scales,
+            channels=channels,
+            bias=bias,
+            inputs=3 + 2 * len(_TOLERANCES) + 3 * len(_STRICTER),
+            align_corners=False,
+        )
+        nn.init.zeros_(self.unet.outc["conv"].weight)
+        if bias:
+            nn.init.zeros_(self.unet.outc["conv"].bias)
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
+        return _denoise_by_bins(self, noisy)
+
+    def denoise_binned(self, binned: torch.Tensor) -> torch.Tensor:
+        """Denoise means of binned counts; see `LatticeUNet.denoise_binned`."""
+        return self.finish(self.prepare(binned))
+
+    def prepare(self, binned: torch.Tensor) -> torch.Tensor:
+        """Compute all that the second network sees; training leaves this part as it is.
+
+        Parameters
+        ----------
+        binned : Tensor of shape (batch, 1, height, width)
+            Mean counts [electrons per pixel].
+
+        Returns
+        -------
+        Tensor of shape (batch, channels, height, width)
+            The last two channels are the second average and the local mean.
+        """
+        pilot = self.pilot.denoise_binned(binned)
+        with torch.autocast(binned.device.type, enabled=False):
+            pilot = pilot.float()
+            (level,) = windowed_fourier(
+                binned, window=96, hop=16, thresholds=(math.inf,), counts=1
+            )
+            level = level.clamp_min(1e-6)
+            variance = level / self.binning**2
+            found = find_translations(pilot)
+            first, times = average_translations(
+                pilot, pilot, found, variance=variance, tolerances=_TOLERANCES
+            )
+            again, more = average_translations(
+                first[:, -1],
+                torch.cat([pilot, binned], 1),
+                found,
+                variance=variance,
+                tolerances=_STRICTER,
+            )
+            estimates = torch.cat([pilot, first[:, :, 0], again.flatten(1, 2)], 1)
+            numbers = torch.cat([times[:, :, 0], more[:, :, 0]], 1)
+            seen = [
+                2 * (binned / level - 1),
+                10 * (estimates / level - 1),
+                torch.log10(numbers),
+                -0.5 * torch.log10(self.binning**2 * level),
+                again[:, 1, :1],
+                level,
+            ]
+            return torch.cat(seen, dim=1)
+
+    def finish(self, prepared: torch.Tensor) -> torch.Tensor:
+        """Correct the second average; what `prepare` returned goes in."""
+        seen, base, level = prepared.tensor_split([-2, -1], 1)
+        return base + 0.1 * level * self.unet(seen)
+
+
+def _denoise_by_bins(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
+    """Bin, denoise, and interpolate to the pixels again."""
+    height, width = noisy.shape[-2:]
+    b = model.binning
+    whole = mirror(noisy, (0, -height % b), (0, -width % b))
+    binned = model.denoise_binned(F.avg_pool2d(whole, b))
+    return upsample(binned, whole.shape[-2:])[..., :height, :width]
+
+
+_CLASSES = {"UNet": UNet, "LatticeUNet": LatticeUNet, "CrystalUNet": CrystalUNet}
 
 
 def create_model(kind: str = "LatticeUNet", *, seed: int, **config: int) -> nn.Module:
@@ -261,7 +382,7 @@ def create_model(kind: str = "LatticeUNet", *, seed: int, **config: int) -> nn.M
 
     Parameters
     ----------
-    kind : {"LatticeUNet", "UNet"}
+    kind : {"LatticeUNet", "CrystalUNet", "UNet"}
         Which network.
     seed : int
         Of the weights.
@@ -341,7 +462,7 @@ def save_model(
 
     Parameters
     ----------
-    model : UNet or LatticeUNet
+    model : UNet, LatticeUNet or CrystalUNet
         The network.
     path : str or pathlib.Path
         A ``.safetensors`` file; written to a temporary name and renamed.

@@ -9,15 +9,16 @@ import hashlib
 import json
 import logging
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from sbd.dataset import Benchmark
@@ -167,14 +168,16 @@ def train(
     device: str = "auto",
     bf16: bool = False,
     save_every: int = 100,
+    workers: int = 0,
     progress: bool = True,
 ) -> nn.Module:
     """Train a network, or go on with a run that was begun.
 
     Parameters
     ----------
-    model : UNet or LatticeUNet
-        Trained in place.
+    model : UNet, LatticeUNet or CrystalUNet
+        Trained in place; of a CrystalUNet the second network only, so its pilot must
+        have been trained before.
     benchmark : Benchmark
         Only rows whose split is ``"train"`` are learnt from; the curve is measured on
         ``"valid"``, whose structures are others (on ``"train"`` where there are none).
@@ -198,6 +201,8 @@ def train(
         has it; weights and averages stay float32.
     save_every : int, default 100
         Steps between checkpoints and points of the curve.
+    workers : int, default 0
+        Processes that draw examples beside this one; the result does not depend on it.
     progress : bool, default True
         Whether to show a bar.
 
@@ -232,9 +237,12 @@ def train(
     images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
     settings["images"] = [len(images), len(valid), _digest(images)]
     binning = getattr(model, "binning", 1)
-    estimate = getattr(model, "denoise_binned", model)
-    probe = _probe(valid if len(valid) else images, drawing, binning, seed)
+    examples = _Examples(images, drawing, binning, batch, seed, model.eval(), bf16=bf16)
+    probe = examples.probe(valid if len(valid) else images)
+    loader = DataLoader(examples, batch_size=None, num_workers=workers)
     model.to(where, memory_format=torch.channels_last).requires_grad_()
+    if (pilot := getattr(model, "pilot", None)) is not None:
+        pilot.requires_grad_(requires_grad=False)
     average = deepcopy(model)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -246,20 +254,20 @@ def train(
     )
     run = _Run(folder, settings, model, average, optimiser, schedule, [])
     first = run.resume(where)
+    examples.steps = range(first, steps)
     losses = []
-    for step in tqdm(
-        range(first, steps),
+    for step, batch_of in tqdm(
+        zip(examples.steps, loader, strict=True),
         initial=first,
         total=steps,
         disable=not progress,
         unit="step",
         mininterval=10,
     ):
-        batch_of = _draw_batch(images, drawing, binning, batch, (seed, step))
-        noisy, clean = (t.to(where) for t in batch_of)
+        prepared, clean = (t.to(where) for t in batch_of)
         model.train()
         with torch.autocast(where.type, torch.bfloat16, enabled=bf16):
-            loss = _weighted_error(estimate(noisy), clean)
+            loss = _weighted_error(_estimator(model)(prepared), clean)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -318,10 +326,50 @@ def _draw_batch(
     return noisy, clean
 
 
-def _probe(images: np.ndarray, drawing: Drawing, binning: int, seed: int):  # noqa: ANN202
-    """Draw the validation examples: the paper's dose and contrast, no empty ones."""
-    fixed = Drawing(crop=drawing.crop, paper_dose=1.0, contrast=(1.0, 1.0), vacuum=0.0)
-    return _draw_batch(images, fixed, binning, 16, (seed, 2**31))
+def _estimator(model: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the part of a network that is trained."""
+    for name in ("finish", "denoise_binned"):
+        if hasattr(model, name):
+            return getattr(model, name)
+    return model
+
+
+@dataclass
+class _Examples(Dataset):
+    """The examples of each step, and what is computed from them once and for all."""
+
+    images: np.ndarray
+    drawing: Drawing
+    binning: int
+    batch: int
+    seed: int
+    model: nn.Module
+    bf16: bool
+    steps: range = range(0)
+
+    def __len__(self) -> int:
+        """Return the number of steps to come."""
+        return len(self.steps)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw the examples of a step."""
+        key = (self.seed, self.steps[index])
+        return self._draw(self.images, self.drawing, self.batch, key)
+
+    def probe(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw the validation examples: the paper's dose and contrast, none empty."""
+        fixed = replace(self.drawing, paper_dose=1.0, contrast=(1.0, 1.0), vacuum=0.0)
+        return self._draw(images, fixed, 16, (self.seed, 2**31))
+
+    @torch.no_grad()
+    def _draw(
+        self, images: np.ndarray, drawing: Drawing, batch: int, key: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        noisy, clean = _draw_batch(images, drawing, self.binning, batch, key)
+        if hasattr(self.model, "prepare"):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+                noisy = self.model.prepare(noisy)
+        return noisy, clean
 
 
 @torch.no_grad()
@@ -330,8 +378,8 @@ def _score(
 ) -> float:
     """PSNR on the fixed validation examples, over all their pixels [dB]."""
     model.eval()
-    noisy, clean = (t.to(where) for t in probe)
-    estimate = getattr(model, "denoise_binned", model)(noisy)
+    prepared, clean = (t.to(where) for t in probe)
+    estimate = _estimator(model)(prepared)
     return float(-10 * torch.log10((estimate - clean).square().mean()))
 
 
