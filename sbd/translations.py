@@ -1,11 +1,11 @@
 r"""A crystal repeats: find its translations, and average over them.
 
 Places a lattice vector apart whose surroundings look alike hold the same expected
-intensity. Averaging them lowers the noise as their number grows; near edges and defects,
-where the surroundings differ, the weights fall instead. This is non-local means [1]_
-with two changes: likeness is judged on a first estimate, not on the counts, and the only
-translations tried are those that the local autocorrelation shows: a hundred instead of
-thousands, each to a quarter of a place.
+intensity. Averaging them lowers the noise as their number grows; near edges and
+defects, where the surroundings differ, the weights fall instead. This is non-local
+means [1]_ with two changes: likeness is judged on a first estimate, not on the counts,
+and the only translations tried are those that the local autocorrelation shows: a
+hundred instead of thousands, each to a quarter of a place.
 
 The image is worked on in tiles that lie on a fixed grid, so what comes out at a place
 depends on its surroundings and not on the image's size.
@@ -216,7 +216,6 @@ def average_translations(
     known = whole[edge][:, None]
     scale = exact.unfold(-2, side, 1).unfold(-2, side, 1)[tile][:, None]
     share = _box(known).clamp_min(1) * scale.clamp_min(1e-12)
-    windows = sources.unfold(-2, side, 1).unfold(-2, side, 1)
     total = [[[0.0] * 4 for _ in range(channels)] for _ in tolerances]
     number = [0.0 for _ in tolerances]
     for first in range(0, tried, _TOGETHER):
@@ -239,7 +238,7 @@ def average_translations(
             y, py = _split(rows + _FRACTION * (parity // 2), top)
             x, px = _split(columns + _FRACTION * (parity % 2), left)
             for channel in range(channels):
-                values = windows[of, channel, py, px, y, x]
+                values = _Cut.apply(sources[:, channel], side, of, py, px, y, x)
                 for i, weight in enumerate(weights):
                     total[i][channel][parity] = total[i][channel][parity] + (
                         weight * values
@@ -257,6 +256,30 @@ def average_translations(
     blended = blended.unflatten(1, (len(tolerances), channels + 1))
     count = blended[:, :, -1:].clamp_min(1e-9)
     return blended[:, :, :-1] / count, count
+
+
+class _Cut(torch.autograd.Function):
+    """Copy squares out of an image at many places; the gradient adds them back."""
+
+    @staticmethod
+    def forward(ctx, source, side, *index):  # noqa: ANN001, ANN002, ANN205
+        """Return squares of shape (*index, side, side)."""
+        ctx.shape, ctx.side = source.shape, side
+        ctx.save_for_backward(*index)
+        return source.unfold(-2, side, 1).unfold(-2, side, 1)[index]
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ANN001, ANN205
+        """Add the squares' gradients where they came from."""
+        width = ctx.shape[-1]
+        first = torch.zeros((), dtype=torch.long)
+        for part, size in zip(ctx.saved_tensors, ctx.shape, strict=True):
+            first = first * size + part
+        line = torch.arange(ctx.side)
+        places = first[..., None, None] + line[:, None] * width + line
+        total = gradient.new_zeros(ctx.shape)
+        total.view(-1).index_add_(0, places.reshape(-1), gradient.reshape(-1))
+        return total, None, *[None] * len(ctx.saved_tensors)
 
 
 def _split(shift: torch.Tensor, start: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -327,5 +350,10 @@ def _blend(tiles: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     flat = weighted.permute(0, 2, 3, 4, 1).reshape(batch, -1, number)
     size = tuple(n * TILE + _RAMP for n in grid)
     whole = F.fold(flat, size, side, stride=TILE)
+    for axis in (-1, -2):  # the outermost ramps have no other half
+        for start in (0, size[axis] - _RAMP):
+            outer = ramp if start == 0 else ramp.flip(0)
+            part = whole.narrow(axis, start, _RAMP)
+            part /= outer if axis == -1 else outer[:, None]
     half = _RAMP // 2
     return whole[..., half:-half, half:-half]
