@@ -53,13 +53,20 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network, or go on")
     train.add_argument("benchmark", type=Path, help="folder that simulate wrote")
     train.add_argument("folder", type=Path, help="gets checkpoint, curve and weights")
-    train.add_argument("--model", default="LatticeUNet", help="LatticeUNet or UNet")
+    train.add_argument(
+        "--model", default="LatticeUNet", help="LatticeUNet, CrystalUNet or UNet"
+    )
     train.add_argument("--start", help="name or file of weights to go on from")
+    train.add_argument(
+        "--pilot", help="file of the LatticeUNet that a CrystalUNet begins with"
+    )
     train.add_argument("--channels", type=int, default=32)
     train.add_argument("--scales", type=int, default=4)
     train.add_argument("--bias-free", action="store_true")
     train.add_argument("--steps", type=int, required=True)
     train.add_argument("--batch", type=int, default=8)
+    train.add_argument("--crop", type=int, default=128, help="bins along a side")
+    train.add_argument("--workers", type=int, default=0, help="that draw examples")
     train.add_argument("--rate", type=float, default=2e-3)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="auto")
@@ -165,10 +172,12 @@ def _verify(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from sbd.dataset import Benchmark
     from sbd.models import create_model, load_model
-    from sbd.training import train
+    from sbd.training import Drawing, train
 
     if options.start:
         model = load_model(options.start)
+    elif options.pilot:
+        model = create_model(options.model, seed=options.seed, pilot=options.pilot)
     else:
         model = create_model(
             options.model,
@@ -180,7 +189,8 @@ def _train(options: argparse.Namespace) -> None:
     train(
         model, Benchmark(options.benchmark), options.folder, steps=options.steps,
         seed=options.seed, batch=options.batch, rate=options.rate,
-        device=options.device, bf16=options.bf16,
+        drawing=Drawing(crop=options.crop), device=options.device, bf16=options.bf16,
+        workers=options.workers,
     )  # fmt: skip
     last = json.loads((options.folder / "curve.json").read_text())["curve"][-1]
     sys.stdout.write(f"{last}\n")

@@ -5,6 +5,7 @@ and takes images of any size: it pads by mirroring and crops back.
 """
 
 import argparse
+import copy
 import json
 import logging
 import math
@@ -377,7 +378,13 @@ def _denoise_by_bins(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
 _CLASSES = {"UNet": UNet, "LatticeUNet": LatticeUNet, "CrystalUNet": CrystalUNet}
 
 
-def create_model(kind: str = "LatticeUNet", *, seed: int, **config: int) -> nn.Module:
+def create_model(
+    kind: str = "LatticeUNet",
+    *,
+    seed: int,
+    pilot: nn.Module | str | Path | None = None,
+    **config: int,
+) -> nn.Module:
     """Make an untrained network whose weights depend on the seed alone.
 
     Parameters
@@ -386,6 +393,9 @@ def create_model(kind: str = "LatticeUNet", *, seed: int, **config: int) -> nn.M
         Which network.
     seed : int
         Of the weights.
+    pilot : LatticeUNet, str or pathlib.Path, optional
+        The trained network, or its file, that a CrystalUNet begins with; the second
+        network is then made like it.
     **config : int or bool
         Its parameters, such as ``channels``.
 
@@ -397,7 +407,7 @@ def create_model(kind: str = "LatticeUNet", *, seed: int, **config: int) -> nn.M
     Raises
     ------
     ValueError
-        If there is no such network.
+        If there is no such network, or it cannot have this pilot.
 
     Examples
     --------
@@ -407,9 +417,21 @@ def create_model(kind: str = "LatticeUNet", *, seed: int, **config: int) -> nn.M
     if kind not in _CLASSES:
         msg = f"kind must be one of {', '.join(_CLASSES)}; got {kind!r}"
         raise ValueError(msg)
+    if pilot is not None:
+        pilot = pilot if isinstance(pilot, nn.Module) else load_model(pilot)
+        if kind != "CrystalUNet" or not isinstance(pilot, LatticeUNet):
+            msg = (
+                "pilot must be a LatticeUNet, and is for a CrystalUNet only; got "
+                f"{type(pilot).__name__} for {kind}"
+            )
+            raise ValueError(msg)
+        config = pilot.config | config
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return _CLASSES[kind](**config)
+        model = _CLASSES[kind](**config)
+    if pilot is not None:
+        model.pilot = copy.deepcopy(pilot)
+    return model
 
 
 def choose_device(device: str = "auto") -> torch.device:

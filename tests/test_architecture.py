@@ -16,7 +16,7 @@ ORDER = [  # imports only point left
     *("specimens", "splits", "structures", "noise"),
     *("microscope", "potential", "multislice", "simulation"),
     *("dataset", "production", "exchange", "matching"),
-    *("spectra", "models", "training"),
+    *("spectra", "translations", "models", "training"),
     *("binning", "filters", "windows", "purelet", "anscombe", "denoisers"),
     *("metrics", "comparison", "blobs", "columns", "likelihood", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
@@ -44,7 +44,15 @@ OWNERS = {  # who may import the heavy ones
     "nbformat": {"fingerprints", "records", "figure_guard"},
     "papermill": {"records"},
     "pooch": {"registry"},
-    "torch": {"multislice", "spectra", "models", "training", "denoisers", "jacobian"},
+    "torch": {
+        "multislice",
+        "spectra",
+        "translations",
+        "models",
+        "training",
+        "denoisers",
+        "jacobian",
+    },
     "zarr": {"dataset", "production"},
 }
 MODULES = ORDER
