@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, required=True)
     train.add_argument("--batch", type=int, default=8)
     train.add_argument("--crop", type=int, default=128, help="bins along a side")
+    train.add_argument(
+        "--upright", type=float, default=0.0, help="share of upright examples"
+    )
     train.add_argument("--workers", type=int, default=0, help="that draw examples")
     train.add_argument("--rate", type=float, default=2e-3)
     train.add_argument("--seed", type=int, default=0)
@@ -186,11 +189,11 @@ def _train(options: argparse.Namespace) -> None:
             channels=options.channels,
             bias=not options.bias_free,
         )
+    drawing = Drawing(crop=options.crop, upright=options.upright)
     train(
         model, Benchmark(options.benchmark), options.folder, steps=options.steps,
-        seed=options.seed, batch=options.batch, rate=options.rate,
-        drawing=Drawing(crop=options.crop), device=options.device, bf16=options.bf16,
-        workers=options.workers,
+        seed=options.seed, batch=options.batch, rate=options.rate, drawing=drawing,
+        device=options.device, bf16=options.bf16, workers=options.workers,
     )  # fmt: skip
     last = json.loads((options.folder / "curve.json").read_text())["curve"][-1]
     sys.stdout.write(f"{last}\n")

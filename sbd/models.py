@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0, math.inf)))
 
 _TOLERANCES = (0.012, 0.025)  # of the first average over translations
-_STRICTER = (0.003, 0.006, 0.012)  # of the second, whose guide has less noise
+_STRICTER = (0.003, 0.006, 0.012, 0.025)  # of the second, whose guide is better
 
 
 class _ScaleNorm(nn.BatchNorm2d):
@@ -343,16 +343,17 @@ class CrystalUNet(nn.Module):
             )
             again, more = average_translations(
                 first[:, -1],
-                torch.cat([pilot, binned], 1),
+                torch.cat([pilot, binned - pilot], 1),
                 found,
                 variance=variance,
                 tolerances=_STRICTER,
             )
-            estimates = torch.cat([pilot, first[:, :, 0], again.flatten(1, 2)], 1)
+            estimates = torch.cat([pilot, first[:, :, 0], again[:, :, 0]], 1)
             numbers = torch.cat([times[:, :, 0], more[:, :, 0]], 1)
             seen = [
                 2 * (binned / level - 1),
                 10 * (estimates / level - 1),
+                10 * again[:, :, 1] / level,
                 torch.log10(numbers),
                 -0.5 * torch.log10(self.binning**2 * level),
                 again[:, 1, :1],

@@ -58,6 +58,10 @@ class Drawing:
         Range of a factor on the contrast of a third of the examples.
     vacuum : float, default 0.08
         Share of the examples that hold nothing but vacuum.
+    upright : float, default 0.0
+        Share of the examples within 10 degrees of a multiple of 90 degrees; the others
+        are turned by any angle, and large crops then reach beyond the simulated field,
+        which is mirrored there.
     """
 
     crop: int = 128
@@ -67,6 +71,7 @@ class Drawing:
     paper_dose: float = 0.6
     contrast: tuple[float, float] = (0.7, 1.2)
     vacuum: float = 0.08
+    upright: float = 0.0
 
     def __post_init__(self) -> None:
         if self.crop < 8:
@@ -77,7 +82,7 @@ class Drawing:
             if not 0 < low <= high < np.inf:
                 msg = f"{name} must be a range above 0; got {(low, high)}"
                 raise ValueError(msg)
-        for name in ("paper_dose", "vacuum"):
+        for name in ("paper_dose", "vacuum", "upright"):
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"{name} must be a share of 0 to 1; got {getattr(self, name)}"
                 raise ValueError(msg)
@@ -117,6 +122,8 @@ def draw_example(
     step = binning * rng.uniform(*drawing.pixel)  # angstrom per bin
     stretch = drawing.aspect ** rng.uniform(-0.5, 0.5)
     angle = rng.uniform(0, 2 * np.pi)
+    if rng.random() < drawing.upright:
+        angle = np.pi / 2 * rng.integers(4) + np.deg2rad(rng.uniform(-10, 10))
     flip = rng.choice([-1.0, 1.0])
     if rng.random() < drawing.vacuum:
         clean = np.full((n, n), VACUUM)
