@@ -184,7 +184,8 @@ def test_impossible_networks_are_refused(options, message):
 
 def test_a_foreign_model_is_not_saved(tmp_path):
     with pytest.raises(
-        TypeError, match="model must be one of UNet, LatticeUNet; got Linear"
+        TypeError,
+        match="model must be one of UNet, LatticeUNet, CrystalUNet; got Linear",
     ):
         sbd.save_model(nn.Linear(1, 1), tmp_path / "x.safetensors")
 
