@@ -54,14 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("benchmark", type=Path, help="folder that simulate wrote")
     train.add_argument("folder", type=Path, help="gets checkpoint, curve and weights")
     train.add_argument(
-        "--model", default="LatticeUNet", help="LatticeUNet, CrystalUNet or UNet"
+        "--model", default="LatticeUNet", help="which network; see sbd.create_model"
     )
     train.add_argument("--start", help="name or file of weights to go on from")
     train.add_argument(
         "--pilot", help="file of the LatticeUNet that a CrystalUNet begins with"
     )
-    train.add_argument("--channels", type=int, default=32)
-    train.add_argument("--scales", type=int, default=4)
+    train.add_argument("--channels", type=int)
+    train.add_argument("--scales", type=int)
     train.add_argument("--bias-free", action="store_true")
     train.add_argument("--steps", type=int, required=True)
     train.add_argument("--batch", type=int, default=8)
@@ -179,15 +179,12 @@ def _train(options: argparse.Namespace) -> None:
 
     if options.start:
         model = load_model(options.start)
-    elif options.pilot:
-        model = create_model(options.model, seed=options.seed, pilot=options.pilot)
     else:
+        config = {"scales": options.scales, "channels": options.channels}
+        config["bias"] = False if options.bias_free else None
+        config = {key: value for key, value in config.items() if value is not None}
         model = create_model(
-            options.model,
-            seed=options.seed,
-            scales=options.scales,
-            channels=options.channels,
-            bias=not options.bias_free,
+            options.model, seed=options.seed, pilot=options.pilot, **config
         )
     drawing = Drawing(crop=options.crop, upright=options.upright)
     train(

@@ -8,21 +8,23 @@ alone, so a run that was killed goes on as if nothing had happened.
 import hashlib
 import json
 import logging
+import os
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from scipy import ndimage
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from sbd.dataset import Benchmark
-from sbd.models import choose_device, save_model
+from sbd.models import choose_device, evaluating, save_model
 from sbd.noise import VACUUM
 from sbd.simulation import resample
 from sbd.structures import BOX
@@ -221,8 +223,14 @@ def train(
     Raises
     ------
     ValueError
-        If a number is below 1, the benchmark has no training images, or `folder` holds
-        a run with other settings or other images.
+        If a number is below 1, the batch cannot be shared evenly, the benchmark has no
+        training images, or `folder` holds a run with other settings or other images.
+
+    Notes
+    -----
+    Started by ``torchrun``, the processes share each batch and average their gradients;
+    only the first one writes. On GPUs each takes its own, on processors they talk
+    through gloo.
     """
     for name, number in (
         ("steps", steps),
@@ -235,7 +243,10 @@ def train(
     drawing = drawing or Drawing()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    where = choose_device(device)
+    team = _Team.gather(device)
+    if batch % team.size:
+        msg = f"batch must be a multiple of {team.size} processes; got {batch}"
+        raise ValueError(msg)
     settings = {
         "class": type(model).__name__, "config": model.config, "steps": steps,
         "seed": seed, "batch": batch, "rate": rate, "bf16": bf16,
@@ -243,14 +254,12 @@ def train(
     }  # fmt: skip
     images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
     settings["images"] = [len(images), len(valid), _digest(images)]
-    binning = getattr(model, "binning", 1)
-    examples = _Examples(images, drawing, binning, batch, seed, model.eval(), bf16=bf16)
-    probe = examples.probe(valid if len(valid) else images)
+    examples = _Examples(images, drawing, batch, seed, model.eval(), team, bf16=bf16)
     loader = DataLoader(examples, batch_size=None, num_workers=workers)
-    model.to(where, memory_format=torch.channels_last).requires_grad_()
+    model.to(team.device, memory_format=torch.channels_last).requires_grad_()
     if (pilot := getattr(model, "pilot", None)) is not None:
         pilot.requires_grad_(requires_grad=False)
-    average = deepcopy(model)
+    team.agree(model.state_dict().values(), mean=False)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
@@ -259,40 +268,28 @@ def train(
         pct_start=min(0.05, 200 / steps) if steps > 20 else 0.3,
         cycle_momentum=False,
     )
-    run = _Run(folder, settings, model, average, optimiser, schedule, [])
-    first = run.resume(where)
+    run = _Run(folder, settings, model, deepcopy(model), optimiser, schedule, [], team)
+    first = run.resume()
     examples.steps = range(first, steps)
+    probe = examples.probe(valid if len(valid) else images)
     losses = []
-    for step, batch_of in tqdm(
+    for step, example in tqdm(
         zip(examples.steps, loader, strict=True),
         initial=first,
         total=steps,
-        disable=not progress,
+        disable=not progress or team.rank > 0,
         unit="step",
         mininterval=10,
     ):
-        prepared, clean = (t.to(where) for t in batch_of)
-        model.train()
-        with torch.autocast(where.type, torch.bfloat16, enabled=bf16):
-            loss = _weighted_error(_estimator(model)(prepared), clean)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        _update_average(average, model, decay=min(0.998, (step + 1) / (step + 10)))
-        losses.append(float(loss.detach()))
+        losses.append(run.learn(*examples.finish(*example), step))
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            psnr = _score(average, probe, where)
-            run.curve.append(
-                {"step": step + 1, "loss": float(np.mean(losses)), "psnr": psnr}
-            )
+            run.save(step + 1, losses, probe)
             losses.clear()
-            run.save(step + 1)
-    save_model(
-        average, folder / "model.safetensors", notes={"training": json.dumps(settings)}
-    )
-    return average.eval()
+    if team.rank == 0:
+        notes = {"training": json.dumps(settings)}
+        save_model(run.average, folder / "model.safetensors", notes=notes)
+    team.wait()
+    return run.average.eval()
 
 
 def _weighted_error(estimate: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
@@ -342,15 +339,52 @@ def _estimator(model: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @dataclass
+class _Team:
+    """The processes that train together, started by torchrun, or this one alone."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @classmethod
+    def gather(cls, device: str) -> "_Team":
+        """Meet the others, and take a device."""
+        where = choose_device(device)
+        if not dist.is_torchelastic_launched():
+            return cls(0, 1, where)
+        if where.type == "cuda":
+            where = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
+        return cls(dist.get_rank(), dist.get_world_size(), where)
+
+    def agree(self, tensors: Iterable[torch.Tensor], *, mean: bool = True) -> None:
+        """Replace tensors by their means over the processes, or by the first one's."""
+        if self.size == 1:
+            return
+        for tensor in tensors:
+            if not mean:
+                dist.broadcast(tensor, 0)
+            elif tensor.dtype.is_floating_point:
+                dist.all_reduce(tensor)
+                tensor /= self.size
+
+    def wait(self) -> None:
+        """Wait until every process has come as far as this one."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@dataclass
 class _Examples(Dataset):
     """The examples of each step, and what is computed from them once and for all."""
 
     images: np.ndarray
     drawing: Drawing
-    binning: int
     batch: int
     seed: int
     model: nn.Module
+    team: _Team
     bf16: bool
     steps: range = range(0)
 
@@ -359,34 +393,51 @@ class _Examples(Dataset):
         return len(self.steps)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw the examples of a step."""
+        """Draw this process's examples of a step; whoever draws them also prepares."""
         key = (self.seed, self.steps[index])
-        return self._draw(self.images, self.drawing, self.batch, key)
+        drawn = self._draw(self.images, self.drawing, self.batch, key)
+        mine = slice(self.team.rank, None, self.team.size)
+        noisy, clean = (part[mine] for part in drawn)
+        on_cpu = self.team.device.type == "cpu"
+        return self._prepare(noisy) if on_cpu else noisy, clean
+
+    def finish(self, noisy: torch.Tensor, clean: torch.Tensor) -> tuple:
+        """Bring drawn examples to where they are learnt from."""
+        noisy, clean = noisy.to(self.team.device), clean.to(self.team.device)
+        if self.team.device.type != "cpu":
+            noisy = self._prepare(noisy)
+        return noisy, clean
 
     def probe(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw the validation examples: the paper's dose and contrast, none empty."""
         fixed = replace(self.drawing, paper_dose=1.0, contrast=(1.0, 1.0), vacuum=0.0)
-        return self._draw(images, fixed, 16, (self.seed, 2**31))
+        noisy, clean = self._draw(images, fixed, 16, (self.seed, 2**31))
+        device = self.team.device
+        return self._prepare(noisy.to(device)), clean.to(device)
 
-    @torch.no_grad()
     def _draw(
         self, images: np.ndarray, drawing: Drawing, batch: int, key: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        noisy, clean = _draw_batch(images, drawing, self.binning, batch, key)
-        if hasattr(self.model, "prepare"):
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-                noisy = self.model.prepare(noisy)
-        return noisy, clean
+        binning = getattr(self.model, "binning", 1)
+        return _draw_batch(images, drawing, binning, batch, key)
+
+    @torch.no_grad()
+    def _prepare(self, noisy: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self.model, "prepare"):
+            return noisy
+        with (
+            evaluating(self.model),
+            torch.autocast(noisy.device.type, torch.bfloat16, enabled=self.bf16),
+        ):
+            return self.model.prepare(noisy)
 
 
 @torch.no_grad()
-def _score(
-    model: nn.Module, probe: Sequence[torch.Tensor], where: torch.device
-) -> float:
+def _score(model: nn.Module, probe: Sequence[torch.Tensor]) -> float:
     """PSNR on the fixed validation examples, over all their pixels [dB]."""
-    model.eval()
-    prepared, clean = (t.to(where) for t in probe)
-    estimate = _estimator(model)(prepared)
+    prepared, clean = probe
+    with evaluating(model):
+        estimate = _estimator(model)(prepared)
     return float(-10 * torch.log10((estimate - clean).square().mean()))
 
 
@@ -410,9 +461,35 @@ class _Run:
     optimiser: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     curve: list[dict]
+    team: _Team
 
-    def save(self, step: int) -> None:
+    def learn(self, noisy: torch.Tensor, clean: torch.Tensor, step: int) -> float:
+        """Take one step; return the loss."""
+        device, bf16 = self.team.device.type, self.settings["bf16"]
+        self.model.train()
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            loss = _weighted_error(_estimator(self.model)(noisy), clean)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        learnt = [p for p in self.model.parameters() if p.grad is not None]
+        self.team.agree(p.grad for p in learnt)
+        nn.utils.clip_grad_norm_(learnt, 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        decay = min(0.998, (step + 1) / (step + 10))
+        _update_average(self.average, self.model, decay=decay)
+        return float(loss.detach())
+
+    def save(
+        self, step: int, losses: Sequence[float], probe: Sequence[torch.Tensor]
+    ) -> None:
         """Write the checkpoint and the curve, each to a temporary name first."""
+        loss = torch.tensor(np.mean(losses), device=self.team.device)
+        self.team.agree([loss, *self.model.buffers(), *self.average.buffers()])
+        psnr = _score(self.average, probe)
+        self.curve.append({"step": step, "loss": float(loss), "psnr": psnr})
+        if self.team.rank > 0:
+            return
         state = {part: getattr(self, part).state_dict() for part in _PARTS}
         state |= {"settings": json.dumps(self.settings), "step": step}
         state["curve"] = json.dumps(self.curve)
@@ -424,13 +501,13 @@ class _Run:
         part.write_text(json.dumps(record, indent=1) + "\n")
         part.replace(self.folder / "curve.json")
 
-    def resume(self, where: torch.device) -> int:
+    def resume(self) -> int:
         """Go back to the checkpoint, if there is one; the number of steps done."""
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return 0
         try:
-            state = torch.load(path, map_location=where, weights_only=True)
+            state = torch.load(path, self.team.device, weights_only=True)
             settings = json.loads(state["settings"])
         except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError,
                 pickle.UnpicklingError) as error:  # fmt: skip

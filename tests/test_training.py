@@ -1,6 +1,9 @@
 """Check the training loop on a benchmark of two tiny simulations."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -190,3 +193,70 @@ def test_a_run_does_not_go_on_with_other_images(benchmark, tmp_path):
 def test_impossible_drawings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Drawing(**options)
+
+
+def test_the_second_network_learns_and_its_pilot_does_not(benchmark, tmp_path):
+    pilot = create_model(seed=0, scales=2, channels=4)
+    runs = []
+    for workers in (0, 2):
+        model = create_model("CrystalUNet", seed=1, pilot=pilot)
+        before = {k: v.clone() for k, v in model.state_dict().items()}
+        trained = sbd.train(
+            model, benchmark, tmp_path / f"{workers}", steps=2, batch=2, drawing=SMALL,
+            save_every=2, workers=workers, device="cpu", progress=False,
+        )  # fmt: skip
+        runs.append(trained)
+        for key, value in trained.state_dict().items():
+            kept = torch.equal(value, before[key])
+            if key.startswith("pilot."):
+                assert kept, key
+            elif key.endswith("0.weight") or "conv.1.weight" in key:
+                assert not kept, key
+    # who draws the examples changes nothing
+    assert same(*runs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("DurrUNet", []), ("LatticeUNet", ["--scales", "2", "--channels", "4"])],
+)
+def test_two_processes_learn_what_one_learns(benchmark, tmp_path, kind, size):
+    curves = []
+    for processes in (1, 2):
+        folder = tmp_path / f"{processes}"
+        launch = [
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+        ]
+        options = ["--model", kind, "--steps", "4", "--batch", "4", "--crop", "32",
+                   "--device", "cpu", *size]  # fmt: skip
+        subprocess.run(
+            [sys.executable, *(launch if processes > 1 else []), "-m", "sbd.cli",
+             "train", benchmark.folder, folder, *options],
+            check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        curves.append(json.loads((folder / "curve.json").read_text())["curve"])
+    alone, together = ([point["loss"] for point in curve] for curve in curves)
+    # gradients are sums in another order; normalisation sees half a batch at a time
+    tolerance = 1e-4 if kind == "DurrUNet" else 0.05
+    assert together == pytest.approx(alone, rel=tolerance)
+
+
+def test_upright_examples_lie_along_the_axes(benchmark):
+    image = benchmark[0].astype(np.float32)
+    steep = []
+    for upright in (0.0, 1.0):
+        drawing = Drawing(crop=64, upright=upright, vacuum=0.0, aspect=1.0)
+        spread = []
+        for seed in range(12):
+            _, clean = draw_example(
+                image, drawing, binning=4, rng=np.random.default_rng(seed)
+            )
+            rows, columns = (np.square(g).mean() for g in np.gradient(clean))
+            spread.append(abs(np.log(rows / columns)))
+        steep.append(np.mean(spread))
+    # the surface is level: turned at will, its gradient has no preferred axis
+    assert steep[1] > steep[0]
