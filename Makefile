@@ -77,14 +77,15 @@ recovery: env  ## match images whose parameters are known; half an hour, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/recovery.py --count 12 --summary book/measured/recovery.json
 
 .PHONY: weights
-weights: env  ## simulate the benchmark and train the default weights; an hour, resumes
+weights: env  ## simulate the benchmark and train the default weights; hours, resumes
 	$(BIN)/sbd simulate data/benchmark --workers 2
-	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/first --steps 2200 \
+	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/pilot --steps 5800 \
 	    --rate 2e-3 --seed 0 --bf16 --device cpu
-	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/second --steps 1900 \
-	    --rate 1e-3 --seed 1 --bf16 --device cpu --start data/first/model.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/crystal --steps 2400 \
+	    --model CrystalUNet --pilot data/pilot/model.safetensors --rate 1.5e-3 --seed 102 \
+	    --crop 160 --upright 0.5 --batch 5 --workers 2 --bf16 --device cpu
 	commit=$$(git rev-parse HEAD); $(BIN)/python .ci/weights.py data/benchmark \
-	    data/first $$commit data/second $$commit
+	    data/pilot $$commit data/crystal $$commit
 
 .PHONY: assets
 assets: env  ## simulate the bundled micrograph again and print its digest

@@ -4,7 +4,8 @@
 
 copies the weights of the last run, writes their card (data, settings, seed and commit
 of each run, curve, metrics) and enters their digest in the catalogue. A run after the
-first went on from the weights of the one before. What the environment variable REMARK
+first went on from the weights of the one before, or has them as its pilot. The first
+folder may be a card: then its runs came before. What the environment variable REMARK
 holds is put on the card.
 """
 
@@ -51,7 +52,12 @@ def score() -> dict[str, float]:
 def read_runs(pairs: list[tuple[Path, str]]) -> tuple[dict, list[dict]]:
     """Read the settings of each run, and the curve through all of them."""
     runs, curve = {}, []
-    for number, (folder, commit) in enumerate(pairs, start=1):
+    if pairs[0][0].suffix == ".json":
+        (card, _), *pairs = pairs
+        earlier = json.loads(card.read_text())
+        runs = {key: run for key, run in earlier.items() if key.startswith("run ")}
+        curve = earlier["curve"]
+    for number, (folder, commit) in enumerate(pairs, start=len(runs) + 1):
         record = json.loads((folder / "curve.json").read_text())
         runs[f"run {number}"] = {"commit": commit, **record["settings"]}
         done = curve[-1]["step"] if curve else 0
