@@ -12,7 +12,7 @@
 # %% [markdown]
 # # What the network looks at
 #
-# A denoised pixel is a weighted sum of the recorded ones, with weights that depend on the image, plus a constant: $f_i(y) = \langle \nabla f_i(y), y \rangle + b_i$. The row of weights shows where the network looks; the net bias $b_i$ says how much of the value it does not explain. In the default network the set of Fourier coefficients that stand clear of the noise is held fixed in the derivative.
+# A denoised pixel is a weighted sum of the recorded ones, with weights that depend on the image, plus a constant: $f_i(y) = \langle \nabla f_i(y), y \rangle + b_i$. The row of weights shows where the network looks; the net bias $b_i$ says how much of the value it does not explain. In the default network, which Fourier coefficients stand clear of the noise and which places are averaged is held fixed in the derivative.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -94,4 +94,6 @@ numbers
 # %% [markdown]
 # `denoised` is the sum of `explained`, the part that the gradient accounts for, and `net_bias`.
 # The paper calls its network bias-free; the checkpoint behind its own figure has biases, and
-# its notebook prints 0.525 = 0.067 + 0.458.
+# its notebook prints 0.525 = 0.067 + 0.458. Our default network works on brightness relative
+# to the local mean, and that mean is part of the gradient: whatever constants its layers hold,
+# the gradient accounts for the whole value.

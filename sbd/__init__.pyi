@@ -4,7 +4,10 @@ __all__ = [
     "AuthorsDataset",
     "Benchmark",
     "Columns",
+    "CrystalUNet",
     "DataUnavailableError",
+    "DnCNN",
+    "DurrUNet",
     "ExitWave",
     "LatticeUNet",
     "Microscope",
@@ -22,6 +25,7 @@ __all__ = [
     "classical_denoisers",
     "column_significance",
     "compare_denoisers",
+    "create_model",
     "default_recipes",
     "denoise",
     "denoise_absf",
@@ -95,6 +99,7 @@ from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
 from .jacobian import jacobian_row
+from .lattice_networks import CrystalUNet, LatticeUNet
 from .likelihood import (
     column_significance,
     likelihood_map,
@@ -104,7 +109,8 @@ from .likelihood import (
 from .matching import SimulationMatch, match_simulation
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .microscope import REFERENCE, Microscope
-from .models import LatticeUNet, UNet, field_of_view, load_model, save_model
+from .models import create_model, field_of_view, load_model, save_model
+from .networks import DnCNN, DurrUNet, UNet
 from .noise import VACUUM, poisson_noise
 from .parameters import check_parameters
 from .plotting import (

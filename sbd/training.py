@@ -184,9 +184,9 @@ def train(
 
     Parameters
     ----------
-    model : UNet, LatticeUNet or CrystalUNet
-        Trained in place; of a CrystalUNet the second network only, so its pilot must
-        have been trained before.
+    model : torch.nn.Module
+        A network of this library, trained in place; of a CrystalUNet the second network
+        only, so its pilot must have been trained before.
     benchmark : Benchmark
         Only rows whose split is ``"train"`` are learnt from; the curve is measured on
         ``"valid"``, whose structures are others (on ``"train"`` where there are none).

@@ -18,6 +18,7 @@ References
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -39,6 +40,8 @@ _TAPS = 8
 _PATCH = 2  # likeness is judged over 2 * 2 * _PATCH + 1 places
 _AT_ONCE = 32  # windows that are correlated at a time, for the memory's sake
 _TOGETHER = 8  # translations computed at a time
+_SIDE = (TILE + _RAMP) // 2  # of a tile with its ramps [pairs of places]
+_BORDER = _REACH // 2 + _SIDE + _PATCH  # around an image [pairs of places]
 
 
 def find_translations(
@@ -179,88 +182,124 @@ def average_translations(
     >>> same.shape, round(float(number.max()), 3)
     (torch.Size([1, 1, 1, 70, 70]), 1.0)
     """
-    batch, channels, height, width = images.shape
-    if batch > 1:  # one by one, the tiles of an image stay in the processor's cache
-        parts = [
-            average_translations(
-                guide[i : i + 1],
-                images[i : i + 1],
-                tuple(part[i : i + 1] for part in translations),
-                variance=variance[i : i + 1],
-                tolerances=tolerances,
-            )
-            for i in range(batch)
+    sums = torch.stack(
+        # one by one, so that the tiles of an image stay in the processor's cache
+        [
+            _sum(guide[i], images[i], (shifts, likeness), variance[i], tolerances)
+            for i, (shifts, likeness) in enumerate(zip(*translations, strict=True))
         ]
-        averages, number = (torch.cat(part) for part in zip(*parts, strict=True))
-        return averages, number
-    shifts, likeness = (part.flatten(0, 1) for part in translations)
-    across, down = -(-width // TILE), -(-height // TILE)
-    side, margin = (TILE + _RAMP) // 2, _PATCH
-    with torch.no_grad():
-        tried = int((likeness > 0).sum(1).max())
-        quarter = torch.round(shifts[:, :tried] * _FRACTION).long()
-        live = (likeness[:, :tried] > 0).to(images)
-        border = (_REACH + TILE + _RAMP) // 2 + margin
-        judged = _polyphase(guide.detach(), border)[:, 0]
-        shape = (batch, 1, height, width)
-        inside = _polyphase(torch.ones(shape).to(images), border, outside=0)[:, 0, 0, 0]
-        exact = _polyphase(variance.detach(), border)[:, 0, 0, 0]
-    sources = _polyphase(images, border, outside=0)
-    image = torch.arange(batch).repeat_interleave(down * across)
-    corner = border - _RAMP // 4
-    step = TILE // 2
-    top = (torch.arange(down) * step + corner).repeat_interleave(across).repeat(batch)
-    left = (torch.arange(across) * step + corner).repeat(down * batch)
-    patch = side + 2 * margin
-    judged = judged.unfold(-2, patch, 1).unfold(-2, patch, 1)
-    whole = inside.unfold(-2, patch, 1).unfold(-2, patch, 1)
-    there = inside.unfold(-2, side, 1).unfold(-2, side, 1)
-    tile = (image, top, left)
-    edge = (image, top - margin, left - margin)
-    here = judged[image, 0, 0, top - margin, left - margin][:, None]
-    known = whole[edge][:, None]
-    scale = exact.unfold(-2, side, 1).unfold(-2, side, 1)[tile][:, None]
-    share = _box(known).clamp_min(1) * scale.clamp_min(1e-12)
-    total = [[[0.0] * 4 for _ in range(channels)] for _ in tolerances]
+    )
+    number = sums[:, :, -1:].clamp_min(1e-9)
+    return sums[:, :, :-1] / number, number
+
+
+def _sum(
+    guide: torch.Tensor,
+    images: torch.Tensor,
+    translations: tuple[torch.Tensor, torch.Tensor],
+    variance: torch.Tensor,
+    tolerances: Sequence[float],
+) -> torch.Tensor:
+    """Sum the weighted values of one image's places, and as last channel the weights.
+
+    Returns shape (tolerances, channels + 1, height, width).
+    """
+    shifts, likeness = translations
+    channels, height, width = images.shape
+    tiles = _Tiles.of(height, width, images.device)
+    tried = int((likeness > 0).sum(1).max())
+    quarters = torch.round(shifts[:, :tried] * _FRACTION).long()
+    live = (likeness[:, :tried] > 0).to(images)
+    judge = _Judge(guide.detach(), variance.detach(), tiles)
+    sources = _polyphase(images, outside=0)
     number = [0.0 for _ in tolerances]
+    sums = [0.0 for _ in range(4 * channels * len(tolerances))]
     for first in range(0, tried, _TOGETHER):
         part = slice(first, first + _TOGETHER)
-        rows, columns = quarter[:, part].unbind(-1)
-        of = image[:, None].expand_as(rows)
-        with torch.no_grad():
-            y, py = _split(rows, top)
-            x, px = _split(columns, left)
-            unlike = judged[of, py, px, y - margin, x - margin] - here
-            unlike = _box(unlike.square_().mul_(known)).div_(share)
-            last, _ = _split(rows + _FRACTION, top)
-            right, _ = _split(columns + _FRACTION, left)
-            usable = there[of, y, x] * there[of, last, right]
-            usable *= live[:, part, None, None]
-            weights = [torch.exp(unlike / -t).mul_(usable) for t in tolerances]
-        for i, weight in enumerate(weights):
-            number[i] = number[i] + weight.sum(1)
+        rows, columns = quarters[:, part].unbind(-1)
+        weights = judge.weigh(rows, columns, live[:, part], tolerances)
+        number = [n + weight.sum(1) for n, weight in zip(number, weights, strict=True)]
+        added = []
         for parity in range(4):
-            y, py = _split(rows + _FRACTION * (parity // 2), top)
-            x, px = _split(columns + _FRACTION * (parity % 2), left)
-            for channel in range(channels):
-                values = _Cut.apply(sources[:, channel], side, of, py, px, y, x)
-                for i, weight in enumerate(weights):
-                    total[i][channel][parity] = total[i][channel][parity] + (
-                        weight * values
-                    ).sum(1)
+            odd = (rows + _FRACTION * (parity // 2), columns + _FRACTION * (parity % 2))
+            index = tiles.index(*odd)
+            for source in sources:
+                values = _Cut.apply(source, _SIDE, *index)
+                added += [(weight * values).sum(1) for weight in weights]
+        sums = [a + b for a, b in zip(sums, added, strict=True)]
+    # (row parity, column parity, channels, tolerances, tiles, side, side)
+    whole = torch.stack(sums).unflatten(0, (2, 2, channels, -1))
+    whole = whole.permute(4, 3, 2, 5, 0, 6, 1)
     count = torch.stack(number, 1)[:, :, None, :, None, :, None]
-    count = count.expand(-1, -1, -1, -1, 2, -1, 2)
-    sums = torch.stack(
-        [torch.stack([torch.stack(c, -1) for c in t], 1) for t in total], 1
-    )
-    sums = sums.unflatten(-1, (2, 2)).permute(0, 1, 2, 3, 5, 4, 6)
-    joined = torch.cat([sums, count], 2).reshape(
-        batch, down * across, -1, TILE + _RAMP, TILE + _RAMP
-    )
-    blended = _blend(joined, (down, across))[..., :height, :width]
-    blended = blended.unflatten(1, (len(tolerances), channels + 1))
-    count = blended[:, :, -1:].clamp_min(1e-9)
-    return blended[:, :, :-1] / count, count
+    whole = torch.cat([whole, count.expand(-1, -1, -1, -1, 2, -1, 2)], 2)
+    blended = _blend(whole.reshape(len(whole), -1, 2 * _SIDE, 2 * _SIDE), tiles.grid)
+    return blended[:, :height, :width].unflatten(0, (len(tolerances), -1))
+
+
+@dataclass
+class _Tiles:
+    """Where the tiles of an image begin, in pairs of places of `_polyphase`."""
+
+    grid: tuple[int, int]
+    top: torch.Tensor
+    left: torch.Tensor
+
+    @classmethod
+    def of(cls, height: int, width: int, device: torch.device) -> "_Tiles":
+        """Lay tiles over an image."""
+        grid = -(-height // TILE), -(-width // TILE)
+        first = _BORDER - _RAMP // 4
+        top, left = (torch.arange(n, device=device) * (TILE // 2) + first for n in grid)
+        return cls(grid, top.repeat_interleave(grid[1]), left.repeat(grid[0]))
+
+    def index(
+        self, rows: torch.Tensor, columns: torch.Tensor, margin: int = 0
+    ) -> tuple[torch.Tensor, ...]:
+        """Phases and corners of the tiles, shifted by so many quarters of a place."""
+        phase = rows % (2 * _FRACTION), columns % (2 * _FRACTION)
+        top = self.top[:, None] + (rows - phase[0]) // (2 * _FRACTION)
+        left = self.left[:, None] + (columns - phase[1]) // (2 * _FRACTION)
+        return *phase, top - margin, left - margin
+
+
+class _Judge:
+    """Says how much a place and a shifted one look alike."""
+
+    def __init__(
+        self, guide: torch.Tensor, variance: torch.Tensor, tiles: _Tiles
+    ) -> None:
+        self.tiles = tiles
+        patch = _SIDE + 2 * _PATCH
+        none = torch.zeros(len(tiles.top), 1, dtype=torch.long, device=guide.device)
+        still, wider = tiles.index(none, none), tiles.index(none, none, _PATCH)
+        self.guide = _squares(_polyphase(guide)[0], patch)
+        self.here = self.guide[wider]
+        inside = _polyphase(torch.ones_like(guide), outside=0)[0, 0, 0]
+        self.inside = _squares(inside, _SIDE)
+        self.known = _squares(inside, patch)[wider[2:]]
+        scale = _squares(_polyphase(variance)[0], _SIDE)[still]
+        self.share = _box(self.known).clamp_min(1) * scale.clamp_min(1e-12)
+
+    @torch.no_grad()
+    def weigh(
+        self,
+        rows: torch.Tensor,
+        columns: torch.Tensor,
+        live: torch.Tensor,
+        tolerances: Sequence[float],
+    ) -> list[torch.Tensor]:
+        """Weights of shifted tiles, at every other place, for each tolerance."""
+        unlike = self.guide[self.tiles.index(rows, columns, _PATCH)] - self.here
+        unlike = _box(unlike.square_().mul_(self.known)).div_(self.share)
+        last = self.tiles.index(rows + _FRACTION, columns + _FRACTION)[2:]
+        usable = self.inside[self.tiles.index(rows, columns)[2:]] * self.inside[last]
+        usable *= live[:, :, None, None]
+        return [torch.exp(unlike / -t).mul_(usable) for t in tolerances]
+
+
+def _squares(image: torch.Tensor, side: int) -> torch.Tensor:
+    """View every square of an image, by its corner."""
+    return image.unfold(-2, side, 1).unfold(-2, side, 1)
 
 
 class _Cut(torch.autograd.Function):
@@ -271,26 +310,20 @@ class _Cut(torch.autograd.Function):
         """Return squares of shape (*index, side, side)."""
         ctx.shape, ctx.side = source.shape, side
         ctx.save_for_backward(*index)
-        return source.unfold(-2, side, 1).unfold(-2, side, 1)[index]
+        return _squares(source, side)[index]
 
     @staticmethod
     def backward(ctx, gradient):  # noqa: ANN001, ANN205
         """Add the squares' gradients where they came from."""
         width = ctx.shape[-1]
-        first = torch.zeros((), dtype=torch.long)
+        first = 0
         for part, size in zip(ctx.saved_tensors, ctx.shape, strict=True):
             first = first * size + part
-        line = torch.arange(ctx.side)
+        line = torch.arange(ctx.side, device=gradient.device)
         places = first[..., None, None] + line[:, None] * width + line
         total = gradient.new_zeros(ctx.shape)
         total.view(-1).index_add_(0, places.reshape(-1), gradient.reshape(-1))
         return total, None, *[None] * len(ctx.saved_tensors)
-
-
-def _split(shift: torch.Tensor, start: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Whole pairs of places and the phase that is left, of shifts in quarters."""
-    phase = shift % (2 * _FRACTION)
-    return start[:, None] + (shift - phase) // (2 * _FRACTION), phase
 
 
 def _box(image: torch.Tensor) -> torch.Tensor:
@@ -304,32 +337,28 @@ def _box(image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _polyphase(
-    image: torch.Tensor, border: int, *, outside: float | None = None
-) -> torch.Tensor:
+def _polyphase(image: torch.Tensor, *, outside: float | None = None) -> torch.Tensor:
     """Interpolate to quarters of a place, sorted by the eight phases of each axis.
 
-    Returns shape (batch, channels, 8, 8, height, width) with pairs of places.
+    From (channels, height, width) to (channels, 8, 8, height, width), in pairs of
+    places, with a border of `_BORDER` pairs; mirrored near the edge, or `outside`.
     """
-    batch, channels, height, width = image.shape
+    height, width = image.shape[-2:]
     kernel = _interpolator().to(image)
     extra = (height % 2, width % 2)
     beyond = _TAPS + 2 * _PATCH
-    padded = mirror(image, (beyond, beyond + extra[0]), (beyond, beyond + extra[1]))
-    x = padded.reshape(batch * channels, 1, *padded.shape[-2:])
-    x = F.conv2d(x, kernel[:, None, :, None])
+    x = mirror(image, (beyond, beyond + extra[0]), (beyond, beyond + extra[1]))
+    x = F.conv2d(x[:, None], kernel[:, None, :, None])
     x = F.conv2d(x.flatten(0, 1)[:, None], kernel[:, None, None, :])
     if outside is not None:
-        low = 2 * _PATCH
         known = torch.zeros(x.shape[-2:]).to(image)
+        low = 2 * _PATCH
         known[low : low + height + extra[0], low : low + width + extra[1]] = 1
         x = x * known
-    x = x.reshape(batch, channels, _FRACTION, _FRACTION, *x.shape[-2:])
-    # split even and odd places: phase 0..3 of the even ones, then of the odd ones
-    x = x.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
-    x = x.permute(0, 1, 5, 2, 7, 3, 4, 6)
-    x = x.reshape(batch, channels, 8, 8, *x.shape[-2:])
-    rest = border - _PATCH
+    # even and odd places apart: phases 0..3 are of the even ones, 4..7 of the odd ones
+    x = x.unflatten(0, (-1, _FRACTION)).unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
+    x = x.permute(0, 4, 1, 6, 2, 3, 5).flatten(1, 2).flatten(2, 3)
+    rest = _BORDER - _PATCH
     more = [-n % TILE // 2 for n in (height, width)]
     return F.pad(x, (rest, rest + more[1], rest, rest + more[0]))
 
@@ -346,18 +375,15 @@ def _interpolator() -> torch.Tensor:
 
 
 def _blend(tiles: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """Lay tiles over one another with ramps; (batch, tiles, channels, side, side)."""
+    """Lay tiles over one another with ramps; from (tiles, channels, side, side)."""
     side = tiles.shape[-1]
-    ramp = (torch.arange(_RAMP) + 0.5) / _RAMP
-    line = torch.cat([ramp, torch.ones(side - 2 * _RAMP), ramp.flip(0)]).to(tiles)
-    weighted = tiles * (line[:, None] * line)
-    batch, number = tiles.shape[:2]
-    flat = weighted.permute(0, 2, 3, 4, 1).reshape(batch, -1, number)
+    ramp = ((torch.arange(_RAMP) + 0.5) / _RAMP).to(tiles)
+    line = torch.cat([ramp, torch.ones(side - 2 * _RAMP).to(tiles), ramp.flip(0)])
+    flat = (tiles * (line[:, None] * line)).flatten(1).T
     size = tuple(n * TILE + _RAMP for n in grid)
     whole = F.fold(flat, size, side, stride=TILE)
     for axis in (-1, -2):  # the outermost ramps have no other half
-        for start in (0, size[axis] - _RAMP):
-            outer = ramp if start == 0 else ramp.flip(0)
+        for start, outer in ((0, ramp), (size[axis] - _RAMP, ramp.flip(0))):
             part = whole.narrow(axis, start, _RAMP)
             part /= outer if axis == -1 else outer[:, None]
     half = _RAMP // 2

@@ -28,7 +28,10 @@ def test_a_file_of_counts_is_denoised(tmp_path):
 def test_a_wrong_model_kind_is_refused(tmp_path, capsys):
     folder = str(tmp_path)
     assert main(["train", folder, folder, "--steps", "1", "--model", "X"]) == 1
-    assert "kind must be one of UNet, LatticeUNet; got 'X'" in capsys.readouterr().err
+    assert (
+        "kind must be one of UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet; got 'X'"
+        in capsys.readouterr().err
+    )
 
 
 def test_help_names_the_commands(capsys):
