@@ -87,6 +87,10 @@ weights: env  ## simulate the benchmark and train the default weights; hours, re
 	commit=$$(git rev-parse HEAD); $(BIN)/python .ci/weights.py data/benchmark \
 	    data/pilot $$commit data/crystal $$commit
 
+.PHONY: score
+score: env  ## score the default weights on images they never learnt from; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/score.py data/benchmark --to book/measured/score.json
+
 .PHONY: assets
 assets: env  ## simulate the bundled micrograph again and print its digest
 	$(BIN)/python .ci/assets.py

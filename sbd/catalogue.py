@@ -180,7 +180,7 @@ _ROWS = (
     _log("defect-5", "defect_white/test_evaluation_5", 17_371,
          "cdffa81276867ca40331e88dd286d03bd48ae19999823f9ddf05ab18a4563109"),
     _bundled("weights/default", "weights/default.safetensors",
-             "f54fd48e8a3d9b1000e4663c927bb58c4f3b2d3720924b5cf41e9b9d694e0112",
+             "87c602a5632f8839fa8f55060653ba4938fef915680efa459c02908c77c57673",
              "the default network's weights (safetensors)"),
     _bundled("example/simulated", "example_simulated.npz",
              "da0f4e5ebf8fe2710472970ad362f35e0529d0a6daf78e1ac6829a3fd61c6dc8",

@@ -50,7 +50,7 @@ def test_the_network_beats_the_best_filter_on_an_image_it_never_saw(model):
             sbd.denoise_windowed_fourier,
         )
     )
-    assert ours > filtered + 1
+    assert ours > filtered + 4
 
 
 def test_vacuum_stays_flat(model):
@@ -63,7 +63,7 @@ def test_vacuum_stays_flat(model):
 
 
 @pytest.mark.network
-def test_the_authors_image_reaches_36_decibels(model):
+def test_the_authors_image_reaches_what_the_paper_reaches_on_its_own(model):
     try:
         clean = sbd.fetch_clean("clean/PtNp2-S3_5")
     except DataUnavailableError as error:
@@ -71,4 +71,15 @@ def test_the_authors_image_reaches_36_decibels(model):
     clean = sbd.authors_resize(clean).clip(min=0)
     noisy = sbd.poisson_noise(clean, rng=np.random.default_rng(0))
     denoised = sbd.denoise(noisy, model, device="cpu")
-    assert sbd.authors_psnr(clean, denoised) >= 36
+    # the paper's best figure, on its own test set
+    assert sbd.authors_psnr(clean, denoised) >= 38.6
+
+
+def test_the_gradient_accounts_for_the_whole_value(model):
+    micrograph = sbd.example_micrograph(
+        "simulated", rng=np.random.default_rng(3), crop=256
+    )
+    counts = micrograph.noisy.astype(np.float32)
+    row, bias = sbd.jacobian_row(model, counts, (100, 120))
+    # float32, sixty thousand terms
+    assert abs(bias) < 1e-4 * abs(float(np.vdot(row, counts)))
