@@ -23,6 +23,7 @@ __all__ = [
     "box_around",
     "check_parameters",
     "classical_denoisers",
+    "column_audit",
     "column_significance",
     "compare_denoisers",
     "create_model",
@@ -38,6 +39,7 @@ __all__ = [
     "denoise_vst",
     "denoise_wiener",
     "denoise_windowed_fourier",
+    "dose_curve",
     "example_micrograph",
     "example_truth",
     "exit_wave",
@@ -73,9 +75,11 @@ __all__ = [
     "surface_columns",
     "train",
     "unsupported_columns",
+    "vacuum_response",
     "write_authors_layout",
 ]
 
+from .audit import column_audit, dose_curve, vacuum_response
 from .charts import show_scores
 from .columns import (
     Columns,

@@ -17,16 +17,18 @@ ORDER = [  # imports only point left
     *("microscope", "potential", "multislice", "simulation"),
     *("dataset", "production", "exchange", "matching"),
     *("spectra", "translations", "networks", "lattice_networks", "models", "training"),
+    *("convolutions", "inference"),
     *("binning", "filters", "windows", "purelet", "anscombe", "denoisers"),
-    *("metrics", "comparison", "blobs", "columns", "likelihood", "jacobian"),
+    *("metrics", "comparison", "blobs", "columns", "inspection", "audit"),
+    *("likelihood", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "portraits", "atlas", "examples"),
-    *("fidelity", "residuals", "exhibits", "budget"),
+    *("fidelity", "residuals", "exhibits", "budget", "robustness"),
     *("fingerprints", "records", "figure_guard", "cli"),
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
-SHEETS |= {"exhibits", "budget"}
+SHEETS |= {"exhibits", "budget", "robustness"}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {
@@ -36,6 +38,7 @@ OWNERS = {  # who may import the heavy ones
         "simulation",
         "dataset",
         "production",
+        "inspection",
     },
     "distributed": {"production"},
     "jupytext": {"fingerprints", "records", "figure_guard"},
@@ -52,6 +55,8 @@ OWNERS = {  # who may import the heavy ones
         "lattice_networks",
         "models",
         "training",
+        "convolutions",
+        "inference",
         "denoisers",
         "jacobian",
     },

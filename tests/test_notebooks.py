@@ -23,6 +23,7 @@ PROMISED = {
     "04_likelihood",
     "05_structures",
     "06_fidelity",
+    "07_networks",
 }
 
 named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
