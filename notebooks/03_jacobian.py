@@ -82,7 +82,7 @@ numbers = {
     "pixel": list(pixel),
     "denoised": round(float(denoised[pixel]), 3),
     "explained": round(explained, 3),
-    "net_bias": round(bias, 3),
+    "net_bias": round(bias, 3) + 0.0,
     "largest_weight": round(float(np.abs(row).max()), 6),
     "weight_in_box": round(float(np.abs(row[inside]).sum() / np.abs(row).sum()), 2),
 }

@@ -16,7 +16,7 @@
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
-seed = 1  # a draw at which the network invents an atom
+seed = 12  # a draw at which the network invents an atom
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
 figures = "figures"

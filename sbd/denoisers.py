@@ -15,6 +15,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 from sbd.anscombe import stabilise, unstabilise
 from sbd.binning import bin_counts, check_binning, unbin
+from sbd.inference import average_symmetries, denoise_in_tiles, fold
 from sbd.models import choose_device, evaluating, load_model
 from sbd.typing import Denoiser, Image
 from sbd.validation import check_image
@@ -27,6 +28,8 @@ def denoise(
     model: torch.nn.Module | str | Path | None = None,
     *,
     device: str = "auto",
+    ensemble: bool = False,
+    tile: int | None = None,
 ) -> Image:
     """Denoise a micrograph with the network that comes with this library.
 
@@ -44,6 +47,12 @@ def denoise(
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute. A GPU that is asked for and missing is replaced by the CPU,
         with a warning.
+    ensemble : bool, default False
+        Whether to average over the eight turns and mirrors of the image, at eight times
+        the cost.
+    tile : int, optional
+        Side of the pieces in which an image too large for the memory is denoised; None
+        takes it whole. See `sbd.inference.denoise_in_tiles` [pixels].
 
     Returns
     -------
@@ -56,7 +65,8 @@ def denoise(
         If `noisy` does not hold real numbers, or `model` is none of these.
     ValueError
         If `noisy` is too small, not two-dimensional, not finite or has a negative
-        count, or if there is no such device or the file is no checkpoint.
+        count; if there is no such device or the file is no checkpoint; or if `tile` is
+        below 1 or the network cannot be used in tiles.
     FileNotFoundError
         If `model` is neither a known name nor a file.
 
@@ -78,7 +88,7 @@ def denoise(
     """
     if model is None:
         _warn_of_dose(check_image(noisy, "noisy", counts=True))
-    return denoise_network(noisy, model, device=device)
+    return denoise_network(noisy, model, device=device, ensemble=ensemble, tile=tile)
 
 
 def _warn_of_dose(noisy: Image) -> None:
@@ -98,6 +108,8 @@ def denoise_network(
     model: torch.nn.Module | str | Path | None = None,
     *,
     device: str = "auto",
+    ensemble: bool = False,
+    tile: int | None = None,
 ) -> Image:
     """Denoise with a network that was trained on simulated images.
 
@@ -112,6 +124,12 @@ def denoise_network(
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute. A GPU that is asked for and missing is replaced by the CPU,
         with a warning.
+    ensemble : bool, default False
+        Whether to average over the eight turns and mirrors of the image, at eight times
+        the cost.
+    tile : int, optional
+        Side of the pieces in which an image too large for the memory is denoised; None
+        takes it whole. See `sbd.inference.denoise_in_tiles` [pixels].
 
     Returns
     -------
@@ -124,7 +142,8 @@ def denoise_network(
         If `noisy` does not hold real numbers, or `model` is none of these.
     ValueError
         If `noisy` is too small, not two-dimensional, not finite or has a negative
-        count, or if there is no such device or the file is no checkpoint.
+        count; if there is no such device or the file is no checkpoint; or if `tile` is
+        below 1 or the network cannot be used in tiles.
     FileNotFoundError
         If `model` is neither a known name nor a file.
 
@@ -145,23 +164,34 @@ def denoise_network(
     if min(noisy.shape) < _SMALLEST:
         msg = f"noisy must be at least 16 x 16 pixels; got shape {noisy.shape}"
         raise ValueError(msg)
+    if tile is not None and tile < 1:
+        msg = f"tile must be at least 1, or None for the whole image; got {tile}"
+        raise ValueError(msg)
     place = choose_device(device)
-    if isinstance(model, torch.nn.Module):
-        if any(parameter.device.type != place.type for parameter in model.parameters()):
-            model = copy.deepcopy(model)  # the caller's stays where it is
-    elif model is None or isinstance(model, str | Path):
+    if model is None or isinstance(model, str | Path):
         model = load_model(model)
-    else:
+    elif not isinstance(model, torch.nn.Module):
         msg = f"model must be a network, a name or a path; got {model!r}"
         raise TypeError(msg)
-    counts = torch.as_tensor(noisy.astype(np.float32), device=place)[None, None]
+    network = fold(model)
+    if any(t.device.type != place.type for t in network.state_dict().values()):
+        network = copy.deepcopy(network).to(place)  # the caller's stays where it is
+
+    def estimate(image: Image) -> Image:
+        counts = torch.as_tensor(image, device=place)[None, None]
+        if tile is None:
+            denoised = network(counts)
+        else:
+            denoised = denoise_in_tiles(network, counts, tile=tile)
+        if denoised.shape != counts.shape:
+            msg = f"model must return shape {counts.shape}; got {denoised.shape}"
+            raise ValueError(msg)
+        return denoised[0, 0].float().cpu().numpy()
+
+    counts = noisy.astype(np.float32)
     # not inference_mode: tables that a model caches must serve gradients later
-    with evaluating(model), torch.no_grad():
-        estimate = model.to(place)(counts)
-    if estimate.shape != counts.shape:
-        msg = f"model must return shape {counts.shape}; got {estimate.shape}"
-        raise ValueError(msg)
-    return estimate[0, 0].float().cpu().numpy()
+    with evaluating(network), torch.no_grad():
+        return average_symmetries(estimate, counts) if ensemble else estimate(counts)
 
 
 def denoise_constant(noisy: Image) -> Image:
