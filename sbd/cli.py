@@ -81,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     denoise.add_argument("denoised", type=Path, help="the .npy file to write")
     denoise.add_argument("--model", help="name or file of the weights")
     denoise.add_argument("--device", default="auto")
+    denoise.add_argument("--tile", type=int, help="side of the pieces, for the memory")
+    denoise.add_argument(
+        "--ensemble", action="store_true", help="average over turns and mirrors"
+    )
     denoise.set_defaults(run=_denoise)
     return parser
 
@@ -217,7 +221,13 @@ def _denoise(options: argparse.Namespace) -> None:
         )
         raise ValueError(msg) from None
     model = load_model(options.model) if options.model else None
-    denoised = denoise(noisy, model, device=options.device)
+    denoised = denoise(
+        noisy,
+        model,
+        device=options.device,
+        ensemble=options.ensemble,
+        tile=options.tile,
+    )
     part = options.denoised.with_name(options.denoised.name + ".part")
     with part.open("wb") as file:
         np.save(file, denoised)

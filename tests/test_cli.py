@@ -22,7 +22,12 @@ def test_a_file_of_counts_is_denoised(tmp_path):
         str(tmp_path / name) for name in ("noisy.npy", "clean.npy", "w.safetensors")
     ]
     assert main(["denoise", *names[:2], "--model", names[2], "--device", "cpu"]) == 0
-    assert np.load(tmp_path / "clean.npy").shape == (64, 70)
+    whole = np.load(tmp_path / "clean.npy")
+    assert whole.shape == (64, 70)
+    # pieces of which each sees all of this small image
+    options = ["--model", names[2], "--device", "cpu", "--tile", "64"]
+    assert main(["denoise", *names[:2], *options]) == 0
+    np.testing.assert_allclose(np.load(tmp_path / "clean.npy"), whole, rtol=1e-5)
 
 
 def test_a_wrong_model_kind_is_refused(tmp_path, capsys):
