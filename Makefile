@@ -68,6 +68,10 @@ bench: env  ## measure the simulation against the naive way; minutes
 	$(BIN)/python .ci/bench.py > _build/bench.json
 	mv _build/bench.json book/measured/
 
+.PHONY: speed
+speed: env  ## time the networks against the published definition; minutes
+	$(BIN)/python .ci/speed.py book/measured/speed.json
+
 .PHONY: budget
 budget: env  ## measure the simulation's errors: sbd/assets/error_budget.csv; minutes
 	$(BIN)/python .ci/budget.py

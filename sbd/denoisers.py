@@ -120,7 +120,8 @@ def denoise_network(
     model : torch.nn.Module, str or pathlib.Path, optional
         A network that maps (1, 1, height, width) to the same shape, used in evaluation
         mode and left as it came; or what `load_model` takes. None takes the default
-        weights. In a loop, load the model once and hand it over.
+        weights. In a loop, load the model once, `sbd.inference.fold` it, and hand it
+        over.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute. A GPU that is asked for and missing is replaced by the CPU,
         with a warning.

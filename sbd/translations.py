@@ -45,7 +45,7 @@ _BORDER = _REACH // 2 + _SIDE + _PATCH  # around an image [pairs of places]
 
 
 def find_translations(
-    image: torch.Tensor, *, number: int = 128
+    image: torch.Tensor, *, number: int = 129
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Find the translations under which each tile's surroundings look the same.
 
@@ -53,8 +53,9 @@ def find_translations(
     ----------
     image : Tensor of shape (batch, 1, height, width)
         A first estimate, with little noise.
-    number : int, default 128
-        Translations kept for each tile, the likest first.
+    number : int, default 129
+        Translations kept for each tile, the likest first; odd, so that none is kept
+        without its opposite, which is as like.
 
     Returns
     -------

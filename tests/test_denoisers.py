@@ -18,7 +18,8 @@ from sbd.denoisers import (
     denoise_network,
     denoise_vst,
 )
-from sbd.models import LatticeUNet
+from sbd.lattice_networks import LatticeUNet
+from sbd.models import create_model
 from sbd.noise import VACUUM
 
 CLASSICAL = (
@@ -96,6 +97,46 @@ def test_gradients_still_flow_through_a_network_that_has_denoised():
     y = torch.as_tensor(counts)[None, None].requires_grad_()
     model.eval()(y)[0, 0, 3, 4].backward()
     assert torch.isfinite(y.grad).all()
+
+
+def test_a_network_is_folded_for_use_and_stays_as_it_was():
+    model = create_model("UNet", seed=0, scales=2, channels=4)
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in model.state_dict().items():
+        if "running_var" in name:
+            tensor.uniform_(0.5, 2.0, generator=generator)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    counts = vacuum((40, 50))
+    estimate = denoise(counts, model, device="cpu")
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    assert model.training
+    with torch.no_grad():
+        expected = model.eval()(torch.from_numpy(counts)[None, None])[0, 0].numpy()
+    # rounding of float32 through ten layers
+    np.testing.assert_allclose(estimate, expected, atol=1e-5 * abs(expected).max())
+
+
+def test_an_image_is_denoised_in_tiles_and_over_its_symmetries():
+    model = create_model("UNet", seed=0, scales=2, channels=4, align_corners=False)
+    counts = vacuum((61, 130))
+    whole, tiled, mean = (
+        denoise(counts, model, device="cpu", **options)
+        for options in ({}, {"tile": 20}, {"ensemble": True})
+    )
+    largest = abs(whole).max()  # rounding of float32 through ten layers
+    np.testing.assert_allclose(tiled, whole, atol=1e-5 * largest)
+    turned = denoise(np.rot90(counts), model, device="cpu", ensemble=True, tile=20)
+    np.testing.assert_allclose(np.rot90(turned, -1), mean, atol=1e-5 * largest)
+    assert abs(mean - whole).max() > 1e-3 * largest
+
+
+def test_what_cannot_be_tiled_is_refused():
+    counts = vacuum((40, 40))
+    published = create_model("UNet", seed=0, scales=2, channels=4)
+    with pytest.raises(ValueError, match=r"tile must be at least 1, or None .* got 0"):
+        denoise(counts, published, device="cpu", tile=0)
+    with pytest.raises(ValueError, match="tile must be None for this network"):
+        denoise(counts, published, device="cpu", tile=16)
 
 
 def test_a_name_is_loaded_and_none_is_the_default(monkeypatch):

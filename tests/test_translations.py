@@ -22,7 +22,7 @@ def crystal(height, width, *, offset=(0.0, 0.0), missing=None):
     return torch.from_numpy(image.astype(np.float32))[None, None]
 
 
-def average(guide, images, *, tolerance, number=128):
+def average(guide, images, *, tolerance, number=129):
     found = find_translations(guide, number=number)
     variance = torch.full_like(guide, 0.45 / 16)
     averages, count = average_translations(
@@ -180,3 +180,27 @@ def test_images_of_any_shape_and_number_keep_their_shape(shape):
     assert float(number.min()) > 0.99
     alone, _ = average(images[1:], images[1:], tolerance=0.5)
     torch.testing.assert_close(both[1:, 2:], alone, rtol=0, atol=1e-6)
+
+
+def test_translations_are_kept_in_opposite_pairs():
+    clean = crystal(192, 192)
+    shifts, likeness = find_translations(clean, number=31)
+    for tile, count in zip(shifts[0], (likeness[0] > 0).sum(-1), strict=True):
+        found = {tuple(pair) for pair in torch.round(4 * tile[:count]).int().tolist()}
+        # their likeness is equal but for rounding, and must not decide which is kept
+        assert {(-row, -column) for row, column in found} == found
+
+
+def test_threads_change_rounding_only():
+    noisy = crystal(150, 170) + 0.02 * torch.randn(
+        1, 1, 150, 170, generator=torch.Generator().manual_seed(6)
+    )
+    threads = torch.get_num_threads()
+    results = []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            results.append(average(noisy, noisy, tolerance=0.05)[0])
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(*results, rtol=0, atol=1e-5)
