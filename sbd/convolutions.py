@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 _SMALL = 32 * 32  # pixels below which the plain way is faster
-_STRIP = 2**16  # pixels at a time; what is between needs four times their memory
+_STRIP = 2**17  # pixels at a time; what is between needs four times their memory
 _FROM_WEIGHTS = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
