@@ -62,12 +62,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--channels", type=int)
     train.add_argument("--scales", type=int)
+    train.add_argument("--binning", type=int)
     train.add_argument("--bias-free", action="store_true")
     train.add_argument("--steps", type=int, required=True)
     train.add_argument("--batch", type=int, default=8)
     train.add_argument("--crop", type=int, default=128, help="bins along a side")
     train.add_argument(
         "--upright", type=float, default=0.0, help="share of upright examples"
+    )
+    train.add_argument(
+        "--dose", type=float, nargs=2, default=(0.1, 10.0), metavar=("LOW", "HIGH"),
+        help="range of the other doses [electrons/pixel]",
+    )  # fmt: skip
+    train.add_argument(
+        "--paper-dose", type=float, default=0.6, help="share of examples at 0.45"
+    )
+    train.add_argument(
+        "--only", action="append", default=[], metavar="LABEL=VALUE[,VALUE]",
+        help="learn from images with this label only, such as contrast=white",
+    )  # fmt: skip
+    train.add_argument(
+        "--split", default="split", help="column of the table that says what is learnt"
     )
     train.add_argument("--workers", type=int, default=0, help="that draw examples")
     train.add_argument("--rate", type=float, default=2e-3)
@@ -80,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     denoise.add_argument("noisy", type=Path)
     denoise.add_argument("denoised", type=Path, help="the .npy file to write")
     denoise.add_argument("--model", help="name or file of the weights")
+    denoise.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
     denoise.add_argument("--device", default="auto")
     denoise.add_argument("--tile", type=int, help="side of the pieces, for the memory")
     denoise.add_argument(
@@ -184,20 +200,43 @@ def _train(options: argparse.Namespace) -> None:
     if options.start:
         model = load_model(options.start)
     else:
-        config = {"scales": options.scales, "channels": options.channels}
+        names = "scales", "channels", "binning"
+        config = {name: getattr(options, name) for name in names}
         config["bias"] = False if options.bias_free else None
         config = {key: value for key, value in config.items() if value is not None}
         model = create_model(
             options.model, seed=options.seed, pilot=options.pilot, **config
         )
-    drawing = Drawing(crop=options.crop, upright=options.upright)
+    drawing = Drawing(
+        crop=options.crop, upright=options.upright, dose=tuple(options.dose),
+        paper_dose=options.paper_dose,
+    )  # fmt: skip
+    benchmark = Benchmark(options.benchmark).select(
+        split=options.split, **dict(_read_label(text) for text in options.only)
+    )
     train(
-        model, Benchmark(options.benchmark), options.folder, steps=options.steps,
+        model, benchmark, options.folder, steps=options.steps,
         seed=options.seed, batch=options.batch, rate=options.rate, drawing=drawing,
         device=options.device, bf16=options.bf16, workers=options.workers,
     )  # fmt: skip
     last = json.loads((options.folder / "curve.json").read_text())["curve"][-1]
     sys.stdout.write(f"{last}\n")
+
+
+def _read_label(text: str) -> tuple[str, list[str | float]]:
+    """Read ``name=value,value``; a value that looks like a number is one."""
+    name, equals, values = text.partition("=")
+    if not equals:
+        msg = f"only must be LABEL=VALUE[,VALUE]; got {text!r}"
+        raise ValueError(msg)
+    return name, [_read_number(value) for value in values.split(",")]
+
+
+def _read_number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _denoise(options: argparse.Namespace) -> None:
@@ -224,6 +263,7 @@ def _denoise(options: argparse.Namespace) -> None:
     denoised = denoise(
         noisy,
         model,
+        pixel=options.pixel,
         device=options.device,
         ensemble=options.ensemble,
         tile=options.tile,

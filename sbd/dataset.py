@@ -12,6 +12,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -31,6 +32,7 @@ from sbd.typing import Image
 DEFOCI = tuple(float(d) for d in range(21))
 """Defocus values of the paper's dataset, positive for overfocus [nm]."""
 
+_SPLITS = "split", "published_split", "published_split_white"
 FORMAT = 2  # of benchmark.json
 
 
@@ -358,6 +360,44 @@ class Benchmark:
             block = self._block(int(structure))
             images[group.index] = block[group["_t"], group["_d"]]
         return images
+
+    def select(self, *, split: str = "split", **labels: object) -> "Benchmark":
+        """Take only the images with certain labels, as a benchmark of its own.
+
+        Parameters
+        ----------
+        split : {"split", "published_split", "published_split_white"}, default "split"
+            Which column of the table is ``split`` in the selection.
+        **labels : object or sequence of objects
+            Column of the table and the value, or values, to take.
+
+        Returns
+        -------
+        Benchmark
+            The same folder; its rows are counted anew from 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column or split, or no image with these labels.
+        """
+        table = self.table
+        columns = [name for name in table if not name.startswith("_")]
+        if split not in _SPLITS:
+            msg = f"split must be one of {', '.join(_SPLITS)}; got {split!r}"
+            raise ValueError(msg)
+        for name in labels.keys() - set(columns):
+            msg = f"labels must be among {', '.join(columns)}; got {name!r}"
+            raise ValueError(msg)
+        for name, values in labels.items():
+            kept = [values] if np.ndim(values) == 0 else list(values)
+            table = table[table[name].isin(kept)]
+        if table.empty:
+            msg = f"labels must be those of some images; got {labels} of none"
+            raise ValueError(msg)
+        chosen = copy(self)
+        chosen.table = table.assign(split=table[split]).reset_index(drop=True)
+        return chosen
 
     def _block(self, structure: int) -> np.ndarray:
         path = chunk_path(self.folder, structure)

@@ -27,6 +27,7 @@ def denoise(
     noisy: Image,
     model: torch.nn.Module | str | Path | None = None,
     *,
+    pixel: float | None = None,
     device: str = "auto",
     ensemble: bool = False,
     tile: int | None = None,
@@ -35,8 +36,9 @@ def denoise(
 
     The one call a newcomer needs; `denoise_network` with a look at the input first. The
     default weights were trained at 0.055 to 0.08 angstrom per pixel and 0.1 to 10
-    electrons per pixel in vacuum. On coarser pixels they blur the lattice away; there,
-    use `denoise_windowed_fourier` with a smaller binning.
+    electrons per pixel in vacuum. Say what your pixels measure: on coarser ones the
+    network would blur the lattice away, so they are refused; there, use
+    `denoise_windowed_fourier` with a smaller binning.
 
     Parameters
     ----------
@@ -44,6 +46,10 @@ def denoise(
         Recorded counts, in electrons per pixel; at least 16 x 16 pixels.
     model : torch.nn.Module, str or pathlib.Path, optional
         A network, or what `load_model` takes. None takes the default weights.
+    pixel : float, optional
+        Size of a pixel, if it is known. Where it is too small for the weights, counts
+        are added first and the result is interpolated; None takes the image as it is
+        [angstrom].
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute. A GPU that is asked for and missing is replaced by the CPU,
         with a warning.
@@ -65,8 +71,9 @@ def denoise(
         If `noisy` does not hold real numbers, or `model` is none of these.
     ValueError
         If `noisy` is too small, not two-dimensional, not finite or has a negative
-        count; if there is no such device or the file is no checkpoint; or if `tile` is
-        below 1 or the network cannot be used in tiles.
+        count; if `pixel` is one that the weights cannot be used with; if there is no
+        such device or the file is no checkpoint; or if `tile` is below 1 or the network
+        cannot be used in tiles.
     FileNotFoundError
         If `model` is neither a known name nor a file.
 
@@ -88,7 +95,9 @@ def denoise(
     """
     if model is None:
         _warn_of_dose(check_image(noisy, "noisy", counts=True))
-    return denoise_network(noisy, model, device=device, ensemble=ensemble, tile=tile)
+    return denoise_network(
+        noisy, model, pixel=pixel, device=device, ensemble=ensemble, tile=tile
+    )
 
 
 def _warn_of_dose(noisy: Image) -> None:
@@ -107,6 +116,7 @@ def denoise_network(
     noisy: Image,
     model: torch.nn.Module | str | Path | None = None,
     *,
+    pixel: float | None = None,
     device: str = "auto",
     ensemble: bool = False,
     tile: int | None = None,
@@ -122,6 +132,10 @@ def denoise_network(
         mode and left as it came; or what `load_model` takes. None takes the default
         weights. In a loop, load the model once, `sbd.inference.fold` it, and hand it
         over.
+    pixel : float, optional
+        Size of a pixel, if it is known. Where it is too small for the weights, counts
+        are added first and the result is interpolated; None takes the image as it is
+        [angstrom].
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute. A GPU that is asked for and missing is replaced by the CPU,
         with a warning.
@@ -143,8 +157,9 @@ def denoise_network(
         If `noisy` does not hold real numbers, or `model` is none of these.
     ValueError
         If `noisy` is too small, not two-dimensional, not finite or has a negative
-        count; if there is no such device or the file is no checkpoint; or if `tile` is
-        below 1 or the network cannot be used in tiles.
+        count; if `pixel` is one that the weights cannot be used with; if there is no
+        such device or the file is no checkpoint; or if `tile` is below 1 or the network
+        cannot be used in tiles.
     FileNotFoundError
         If `model` is neither a known name nor a file.
 
@@ -174,6 +189,17 @@ def denoise_network(
     elif not isinstance(model, torch.nn.Module):
         msg = f"model must be a network, a name or a path; got {model!r}"
         raise TypeError(msg)
+    width = _width_of_bins(pixel, getattr(model, "trained_pixel", None))
+    if width > 1:
+        binned = bin_counts(noisy, width)
+        coarse = denoise_network(
+            binned,
+            model,
+            device=device,
+            ensemble=ensemble,
+            tile=tile and -(-tile // width),
+        )
+        return unbin(coarse, width, noisy.shape).astype(np.float32)
     network = fold(model)
     if any(t.device.type != place.type for t in network.state_dict().values()):
         network = copy.deepcopy(network).to(place)  # the caller's stays where it is
@@ -193,6 +219,27 @@ def denoise_network(
     # not inference_mode: tables that a model caches must serve gradients later
     with evaluating(network), torch.no_grad():
         return average_symmetries(estimate, counts) if ensemble else estimate(counts)
+
+
+def _width_of_bins(pixel: float | None, trained: tuple[float, float] | None) -> int:
+    """Tell how many pixels make one of a size that the weights were trained with."""
+    if pixel is None:
+        return 1
+    if not 0 < pixel < np.inf:
+        msg = f"pixel must be a size above 0 [angstrom]; got {pixel}"
+        raise ValueError(msg)
+    if trained is None:  # nobody knows
+        return 1
+    low, high = trained
+    width = max(1, round((low + high) / 2 / pixel))
+    if low * (1 - 1e-9) <= width * pixel <= high * (1 + 1e-9):
+        return width
+    msg = (
+        f"pixel must be {low:g} to {high:g} angstrom for these weights, or such a size "
+        f"over a whole number; got {pixel:g} (use denoise_windowed_fourier, which "
+        "needs no pixel size)"
+    )
+    raise ValueError(msg)
 
 
 def denoise_constant(noisy: Image) -> Image:

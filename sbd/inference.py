@@ -173,7 +173,8 @@ def _tiling(model: nn.Module) -> tuple[int, int]:
     if isinstance(model, DurrUNet):
         return 2, 24
     if isinstance(model, UNet) and not model.align_corners:
-        return 2**model.scales, 8 * 2**model.scales  # seen: 8 * 2**scales - 6
+        grid = model.binning * 2**model.scales
+        return grid, 8 * grid  # seen: 6 bins less
     if isinstance(model, LatticeUNet | CrystalUNet):
         grid, halo = _tiling(model.unet)
         if isinstance(model, LatticeUNet):

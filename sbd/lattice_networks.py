@@ -7,11 +7,10 @@ electrons per pixel, of any size.
 import math
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from sbd.networks import UNet
-from sbd.spectra import mirror, upsample, windowed_fourier
+from sbd.networks import UNet, denoise_by_bins
+from sbd.spectra import windowed_fourier
 from sbd.translations import average_translations, find_translations
 
 _WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0, math.inf)))
@@ -67,7 +66,7 @@ class LatticeUNet(nn.Module):
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
         """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
-        return _denoise_by_bins(self, noisy)
+        return denoise_by_bins(self, noisy)
 
     def denoise_binned(self, binned: torch.Tensor) -> torch.Tensor:
         """Denoise means of binned counts; training works at this resolution.
@@ -148,7 +147,7 @@ class CrystalUNet(nn.Module):
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
         """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
-        return _denoise_by_bins(self, noisy)
+        return denoise_by_bins(self, noisy)
 
     def denoise_binned(self, binned: torch.Tensor) -> torch.Tensor:
         """Denoise means of binned counts; see `LatticeUNet.denoise_binned`."""
@@ -213,12 +212,3 @@ def _correction(inputs: int, scales: int, channels: int, *, bias: bool) -> UNet:
     for parameter in unet.outc.parameters():
         nn.init.zeros_(parameter)
     return unet
-
-
-def _denoise_by_bins(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
-    """Bin, denoise, and interpolate to the pixels again."""
-    height, width = noisy.shape[-2:]
-    b = model.binning
-    whole = mirror(noisy, (0, -height % b), (0, -width % b))
-    binned = model.denoise_binned(F.avg_pool2d(whole, b))
-    return upsample(binned, whole.shape[-2:])[..., :height, :width]

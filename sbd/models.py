@@ -194,7 +194,8 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-        In evaluation mode, on the CPU.
+        In evaluation mode, on the CPU. One that was trained here has ``trained_pixel``,
+        the range of pixel sizes it learnt from [angstrom].
 
     Raises
     ------
@@ -221,6 +222,9 @@ def _load_ours(path: Path) -> nn.Module:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         model = _CLASSES[header["class"]](**json.loads(header["config"]))
         model.load_state_dict(state)
+        settings = json.loads(header.get("training", "{}"))
+        if "drawing" in settings:
+            model.trained_pixel = tuple(settings["drawing"]["pixel"])
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         msg = (
             "name_or_path must be a checkpoint of sbd or of the authors; got "

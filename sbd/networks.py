@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from sbd.spectra import mirror
+from sbd.spectra import mirror, upsample
 
 
 class _ScaleNorm(nn.BatchNorm2d):
@@ -60,11 +60,14 @@ class UNet(nn.Module):
         independent of the image's size.
     residual : bool, default False
         Whether the convolutions estimate what to take off the input.
+    binning : int, default 1
+        Pixels along each axis that are added first; the published networks work on
+        every pixel.
 
     Raises
     ------
     ValueError
-        If `scales` or `channels` is impossible.
+        If `scales`, `channels` or `binning` is impossible.
 
     Notes
     -----
@@ -88,6 +91,7 @@ class UNet(nn.Module):
         outputs: int = 1,
         align_corners: bool = True,
         residual: bool = False,
+        binning: int = 1,
     ) -> None:
         super().__init__()
         if scales not in (2, 4, 6):
@@ -95,6 +99,9 @@ class UNet(nn.Module):
             raise ValueError(msg)
         if channels < 2 or channels % 2:
             msg = f"channels must be an even number of at least 2; got {channels}"
+            raise ValueError(msg)
+        if binning < 1 or (binning > 1 and (inputs, outputs) != (1, 1)):
+            msg = f"binning must be 1, or more with one channel; got {binning}"
             raise ValueError(msg)
         self.config = {
             "scales": scales,
@@ -104,8 +111,10 @@ class UNet(nn.Module):
             "outputs": outputs,
             "align_corners": align_corners,
         }
-        if residual:  # files written before this option lack the entry
-            self.config["residual"] = True
+        # files written before these options lack the entries
+        self.config |= {"residual": True} if residual else {}
+        self.config |= {"binning": binning} if binning > 1 else {}
+        self.binning = binning
         self.scales = scales
         c = channels
         widths = {2: [c, c, c], 4: [c, c, c, 2 * c, 2 * c]}.get(
@@ -133,6 +142,10 @@ class UNet(nn.Module):
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
         """Denoise a batch of shape (batch, inputs, height, width)."""
+        return denoise_by_bins(self, noisy)
+
+    def denoise_binned(self, noisy: torch.Tensor) -> torch.Tensor:
+        """Denoise means of binned counts, or the counts themselves without binning."""
         height, width = noisy.shape[-2:]
         step = 2**self.scales
         x = mirror(noisy, (0, -height % step), (0, -width % step))
@@ -150,6 +163,30 @@ class UNet(nn.Module):
             x = up(torch.cat([skips[level], x], dim=1))
         estimate = self.outc["conv"](x)[..., :height, :width]
         return noisy - estimate if self.residual else estimate
+
+
+def denoise_by_bins(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
+    """Bin, denoise, and interpolate to the pixels again.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        With ``binning``, and ``denoise_binned`` for what is binned.
+    noisy : Tensor of shape (batch, channels, height, width)
+        Recorded counts [electrons per pixel].
+
+    Returns
+    -------
+    Tensor of shape (batch, channels, height, width)
+        The estimate [electrons per pixel].
+    """
+    if model.binning == 1:
+        return model.denoise_binned(noisy)
+    height, width = noisy.shape[-2:]
+    b = model.binning
+    whole = mirror(noisy, (0, -height % b), (0, -width % b))
+    binned = model.denoise_binned(F.avg_pool2d(whole, b))
+    return upsample(binned, whole.shape[-2:])[..., :height, :width]
 
 
 class DnCNN(nn.Module):

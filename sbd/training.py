@@ -10,9 +10,10 @@ import json
 import logging
 import os
 import pickle
+import time
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -191,8 +192,8 @@ def train(
         Only rows whose split is ``"train"`` are learnt from; the curve is measured on
         ``"valid"``, whose structures are others (on ``"train"`` where there are none).
     folder : str or pathlib.Path
-        Gets ``checkpoint.pt``, ``curve.json`` and, at the end,
-        ``model.safetensors``.
+        Gets ``checkpoint.pt``, ``curve.json``, ``cost.json`` (processor time of this
+        process so far, without the workers') and, at the end, ``model.safetensors``.
     steps : int
         Optimiser steps in all.
     seed : int, default 0
@@ -462,6 +463,8 @@ class _Run:
     schedule: torch.optim.lr_scheduler.LRScheduler
     curve: list[dict]
     team: _Team
+    earlier: float = 0.0  # processor time of the processes before this one [s]
+    began: float = field(default_factory=time.process_time)
 
     def learn(self, noisy: torch.Tensor, clean: torch.Tensor, step: int) -> float:
         """Take one step; return the loss."""
@@ -491,15 +494,20 @@ class _Run:
         if self.team.rank > 0:
             return
         state = {part: getattr(self, part).state_dict() for part in _PARTS}
+        spent = self.earlier + time.process_time() - self.began
         state |= {"settings": json.dumps(self.settings), "step": step}
+        state["spent"] = spent
         state["curve"] = json.dumps(self.curve)
         part = self.folder / "checkpoint.part"
         torch.save(state, part)
         part.replace(self.folder / "checkpoint.pt")
-        record = {"settings": self.settings, "curve": self.curve}
-        part = self.folder / "curve.part"
+        self._write("curve", {"settings": self.settings, "curve": self.curve})
+        self._write("cost", {"steps": step, "processor seconds": round(spent, 1)})
+
+    def _write(self, name: str, record: dict) -> None:
+        part = self.folder / f"{name}.part"
         part.write_text(json.dumps(record, indent=1) + "\n")
-        part.replace(self.folder / "curve.json")
+        part.replace(self.folder / f"{name}.json")
 
     def resume(self) -> int:
         """Go back to the checkpoint, if there is one; the number of steps done."""
@@ -525,5 +533,6 @@ class _Run:
         for part in _PARTS:
             getattr(self, part).load_state_dict(state[part])
         self.curve[:] = json.loads(state["curve"])
+        self.earlier = state.get("spent", 0.0)
         log.info("going on from step %d of %s", state["step"], self.folder)
         return state["step"]

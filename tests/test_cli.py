@@ -1,5 +1,7 @@
 """Check the command line."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,23 @@ def test_a_wrong_model_kind_is_refused(tmp_path, capsys):
         "kind must be one of UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet; got 'X'"
         in capsys.readouterr().err
     )
+
+
+def test_a_network_learns_from_the_images_with_a_label(tmp_path, capsys):
+    folder = str(tmp_path / "images")
+    few = ["--particles", "PtNp4", "--thicknesses", "30", "--grid", "64"]
+    assert main(["simulate", folder, *few, "--defoci", "1", "--workers", "1"]) == 0
+    run = ["train", folder, str(tmp_path / "run"), "--steps", "1", "--scales", "2"]
+    run += ["--channels", "2", "--batch", "1", "--device", "cpu", "--crop", "32"]
+    assert main([*run, "--only", "defect=D7"]) == 1
+    assert "labels must be those of some images" in capsys.readouterr().err
+    assert main([*run, "--only", "defect"]) == 1
+    assert "only must be LABEL=VALUE[,VALUE]; got 'defect'" in capsys.readouterr().err
+    one = ["--only", "defect=D0,D1", "--only", "tilt_x=0", "--paper-dose", "1"]
+    assert main([*run, *one, "--model", "UNet", "--binning", "4"]) == 0
+    settings = json.loads((tmp_path / "run" / "curve.json").read_text())["settings"]
+    assert settings["config"]["binning"] == 4
+    assert settings["drawing"]["paper_dose"] == 1
 
 
 def test_help_names_the_commands(capsys):

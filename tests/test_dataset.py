@@ -159,3 +159,31 @@ def test_only_the_published_parameters_have_a_contrast():
     assert contrast_label(30, (0, 0), 2) == "intermediate"
     assert contrast_label(30.9, (0.9, 0), 2.9) is None
     assert contrast_label(30, (-0.5, -0.5), 2) is None
+
+
+def test_a_selection_has_the_images_of_its_labels(benchmark):
+    chosen = benchmark.select(defect="D1", defocus=[6.0])
+    assert len(chosen) == 2
+    assert set(chosen.table["defect"]) == {"D1"}
+    rows = benchmark.table.query("defect == 'D1' and defocus == 6").index
+    np.testing.assert_array_equal(chosen.read(range(2)), benchmark.read(rows))
+    assert len(benchmark) == 8  # as it was
+
+
+def test_a_selection_can_be_split_as_published(benchmark):
+    chosen = benchmark.select(split="published_split")
+    assert (chosen.table["split"] == benchmark.table["published_split"]).all()
+    assert len(chosen) == len(benchmark)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"colour": "white"}, "labels must be among structure, .* got 'colour'"),
+        ({"split": "thickness"}, "split must be one of split, .* got 'thickness'"),
+        ({"defect": "D7"}, "labels must be those of some images; got"),
+    ],
+)
+def test_a_selection_of_nothing_is_refused(benchmark, labels, message):
+    with pytest.raises(ValueError, match=message):
+        benchmark.select(**labels)

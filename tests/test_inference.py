@@ -30,6 +30,7 @@ NETWORKS = {
 TILED = {
     "UNet": lambda: UNet(scales=2, channels=4, align_corners=False),
     "deep UNet": lambda: UNet(scales=4, channels=4, align_corners=False),
+    "binned UNet": lambda: UNet(scales=2, channels=4, align_corners=False, binning=4),
     "DnCNN": lambda: DnCNN(depth=5, channels=4),
     "DurrUNet": DurrUNet,
     "LatticeUNet": NETWORKS["LatticeUNet"],

@@ -192,6 +192,17 @@ def test_images_of_any_shape_keep_their_shape(kind, shape):
         assert small(kind)(noise(*shape)).shape == (1, 1, *shape)
 
 
+def test_a_binned_network_sees_the_means_of_its_bins():
+    model = random_model(sbd.UNet, binning=4)
+    y = noise(64, 80)
+    with torch.no_grad():
+        means = model.denoise_binned(torch.nn.functional.avg_pool2d(y, 4))
+        whole = model(y)
+    # the interpolation keeps the mean, and rounding is 1e-7 of values about one
+    torch.testing.assert_close(whole.mean(), means.mean(), rtol=1e-5, atol=1e-6)
+    assert whole.shape == y.shape
+
+
 @pytest.mark.parametrize("shape", [(33, 48), (32, 47), (33, 47)])
 def test_odd_sides_are_filled_with_zeros_as_published(shape):
     model = random_model(sbd.DurrUNet)
@@ -228,6 +239,8 @@ def test_the_field_of_view_is_that_of_the_layers(model, side):
     [
         (sbd.UNet, {"scales": 3}, "scales must be 2, 4 or 6; got 3"),
         (sbd.UNet, {"channels": 5}, "channels must be an even .* at least 2; got 5"),
+        (sbd.UNet, {"binning": 0}, "binning must be 1, or more .*; got 0"),
+        (sbd.UNet, {"binning": 2, "inputs": 3}, "one channel; got 2"),
         (sbd.DnCNN, {"depth": 1}, "depth must be at least 2; got 1"),
         (sbd.DnCNN, {"channels": 0}, "channels must be at least 1; got 0"),
         (sbd.DnCNN, {"inputs": 0}, "inputs must be at least 1; got 0"),

@@ -91,6 +91,29 @@ def test_a_killed_run_ends_like_one_that_was_not(benchmark, tmp_path, monkeypatc
     assert same(whole, resumed)
     curves = [(tmp_path / n / "curve.json").read_text() for n in ("whole", "broken")]
     assert curves[0] == curves[1]
+    cost = json.loads((tmp_path / "broken" / "cost.json").read_text())
+    assert cost["steps"] == 6
+
+
+def test_the_cost_of_a_run_goes_on_where_it_stopped(benchmark, tmp_path, monkeypatch):
+    real = sbd.training._Run.save
+
+    def dies(run, step, *arguments):
+        real(run, step, *arguments)
+        if step == 4:
+            raise Killed
+
+    monkeypatch.setattr(sbd.training._Run, "save", dies)
+    with pytest.raises(Killed):
+        run(benchmark, tmp_path)
+    monkeypatch.undo()
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert 0 <= state["spent"] < 100
+    torch.save(state | {"spent": 1000.0}, tmp_path / "checkpoint.pt")
+    run(benchmark, tmp_path)
+    cost = json.loads((tmp_path / "cost.json").read_text())
+    assert cost["steps"] == 6
+    assert 1000 < cost["processor seconds"] < 1100
 
 
 def test_the_result_is_a_file_that_loads(benchmark, tmp_path):

@@ -1,0 +1,128 @@
+"""Train the small networks of the studies: ``python .ci/studies.py BENCHMARK FOLDER``.
+
+    python .ci/studies.py data/benchmark data/studies [NAME ...]
+
+Each network gets a folder of its own, and goes on where it was stopped. The networks of
+a study differ in one thing only, and are trained for about the same processor time:
+
+* ``contrast-*``, ``structure-*``, ``defect-*``: in what they learn from, the subsets of
+  the paper's studies of generalisation, in the paper's split of single images. Those of
+  structures and defects learn from white images, as in the paper.
+* ``view-*``: in how far they see.
+* ``dose-*``: the second network of the default weights, taught one dose more.
+* ``paper``: the paper's network with a quarter of its channels.
+"""
+
+import argparse
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+import sbd
+from sbd.training import Drawing
+
+WHITE = {"contrast": "white"}
+SUBSETS = {
+    **{
+        f"contrast-{name}": {"contrast": name}
+        for name in ("black", "intermediate", "white")
+    },
+    **{
+        f"structure-{name}": {"particle": name, "defect": ["D0", "D1"], **WHITE}
+        for name in ("PtNp1", "PtNp2", "PtNp3", "PtNp4")
+    },
+    **{
+        f"defect-{name}": {"particle": "PtNp1", "defect": name, **WHITE}
+        for name in ("D0", "D1", "D2", "Dh", "Ds")
+    },
+}
+PAPER = Drawing(crop=128, paper_dose=1.0)
+PIXELS = Drawing(crop=256, paper_dose=1.0)  # a crop is counted in what a network sees
+
+
+@dataclass(frozen=True)
+class Study:
+    """One network and what it learns from."""
+
+    kind: str
+    config: dict
+    steps: int
+    labels: dict = field(default_factory=dict)
+    split: str = "split"
+    drawing: Drawing = PAPER
+    batch: int = 8
+    rate: float = 2e-3
+    start: str | None = None
+    seed: int = 0
+
+
+def view(
+    steps: int, *, batch: int = 8, drawing: Drawing = PAPER, **config: int
+) -> Study:
+    """Make a network of the study of the field of view."""
+    config |= {"align_corners": False}
+    return Study("UNet", config, steps, drawing=drawing, batch=batch)
+
+
+STUDIES = {
+    name: Study("LatticeUNet", {"channels": 16}, 240, labels, "published_split")
+    for name, labels in SUBSETS.items()
+}
+STUDIES |= {
+    "view-pixels-2": view(230, scales=2, channels=32, batch=4, drawing=PIXELS),
+    "view-pixels-4": view(250, scales=4, channels=32, batch=4, drawing=PIXELS),
+    "view-bins-2": view(800, scales=2, channels=32, binning=4),
+    "view-bins-4": view(720, scales=4, channels=32, binning=4),
+    "view-bins-6": view(1600, scales=6, channels=16, binning=4),
+    "view-lattice": Study("LatticeUNet", {"channels": 32}, 360),
+}
+for dose in (0.1, 2.0, 10.0):
+    one = Drawing(dose=(dose, dose), paper_dose=0.0, contrast=(1.0, 1.0), upright=0.5)
+    STUDIES[f"dose-{dose:g}"] = Study(
+        "CrystalUNet", {}, 200, batch=4, rate=5e-4, start="weights/default", seed=1,
+        drawing=one,
+    )  # fmt: skip
+STUDIES["paper"] = Study(
+    "UNet", {"scales": 4, "channels": 32, "bias": False}, 3600, batch=4, rate=1e-3,
+    drawing=PIXELS,
+)  # fmt: skip
+
+
+def train(name: str, benchmark: sbd.Benchmark, folder: Path, workers: int) -> None:
+    """Train one network, or go on."""
+    study = STUDIES[name]
+    if study.start:
+        model = sbd.load_model(study.start)
+    else:
+        model = sbd.create_model(study.kind, seed=study.seed, **study.config)
+    images = benchmark.select(split=study.split, **study.labels)
+    sbd.train(
+        model, images, folder / name, steps=study.steps, seed=study.seed,
+        batch=study.batch, rate=study.rate, drawing=study.drawing, bf16=True,
+        device="cpu", workers=workers,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Train all that are asked for, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("benchmark", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="all, if none is given"
+    )
+    parser.add_argument("--workers", type=int, default=0)
+    given = parser.parse_args()
+    for name in given.names:
+        if name not in STUDIES:
+            parser.error(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}")
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    benchmark = sbd.Benchmark(given.benchmark)
+    for name in given.names or STUDIES:
+        train(name, benchmark, given.folder, given.workers)
+
+
+if __name__ == "__main__":
+    main()
