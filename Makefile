@@ -6,7 +6,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := simulation,book,test
+EXTRAS := simulation,book,onnx,test
 RECORDS := _build/executed
 PIP := $(BIN)/python -m pip
 STAGE := .ci/stage
@@ -90,6 +90,22 @@ weights: env  ## simulate the benchmark and train the default weights; hours, re
 	    --crop 160 --upright 0.5 --batch 5 --workers 2 --bf16 --device cpu
 	commit=$$(git rev-parse HEAD); $(BIN)/python .ci/weights.py data/benchmark \
 	    data/pilot $$commit data/crystal $$commit
+
+.PHONY: studies
+studies: env  ## train the small networks of the studies and pack them; hours, resumes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/studies.py data/benchmark data/studies
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/studies.py data/benchmark data/studies \
+	    --pack $$(git rev-parse HEAD)
+
+.PHONY: doses
+doses: env  ## compare the default weights with weights taught one dose; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/doses.py data/benchmark data/studies \
+	    book/measured/doses.json
+
+.PHONY: throughput
+throughput: env  ## measure what each trick of training is worth; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/throughput.py data/benchmark \
+	    book/measured/throughput.json
 
 .PHONY: score
 score: env  ## score the default weights on images they never learnt from; minutes

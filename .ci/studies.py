@@ -1,20 +1,32 @@
 """Train the small networks of the studies: ``python .ci/studies.py BENCHMARK FOLDER``.
 
     python .ci/studies.py data/benchmark data/studies [NAME ...]
+    python .ci/studies.py data/benchmark data/studies --pack COMMIT [NAME ...]
 
-Each network gets a folder of its own, and goes on where it was stopped. The networks of
-a study differ in one thing only, and are trained for about the same processor time:
+The first trains: each network gets a folder of its own, and goes on where it was
+stopped. The second copies what is trained into the package, with a card each (data,
+settings, seed, the commit that trained it, cost, curve, and a score that
+`sbd.dose_curve` gives again), and enters the digests in the catalogue.
+
+The networks of a study differ in one thing only, and are trained for about the same
+processor time:
 
 * ``contrast-*``, ``structure-*``, ``defect-*``: in what they learn from, the subsets of
   the paper's studies of generalisation, in the paper's split of single images. Those of
   structures and defects learn from white images, as in the paper.
 * ``view-*``: in how far they see.
-* ``dose-*``: the second network of the default weights, taught one dose more.
+* ``dose-*``: the second network of the default weights, taught one dose more; not
+  packed, only compared with them (``.ci/doses.py``).
 * ``paper``: the paper's network with a quarter of its channels.
 """
 
 import argparse
+import hashlib
+import json
 import os
+import re
+import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +35,8 @@ import torch
 import sbd
 from sbd.training import Drawing
 
+WEIGHTS = Path(sbd.__file__).parent / "assets" / "weights"
+DRAWS = 4
 WHITE = {"contrast": "white"}
 SUBSETS = {
     **{
@@ -105,6 +119,63 @@ def train(name: str, benchmark: sbd.Benchmark, folder: Path, workers: int) -> No
     )  # fmt: skip
 
 
+def score(name: str) -> dict[str, float]:
+    """Score packed weights on the bundled image, which no network has seen."""
+    clean, _ = sbd.example_truth("simulated")
+    model = sbd.load_model(WEIGHTS / f"{name}.safetensors")
+    run = {"network": lambda noisy: sbd.denoise(noisy, model, device="cpu")}
+    how = {"doses": [sbd.VACUUM], "draws": DRAWS, "seed": 7}
+    psnr = sbd.dose_curve(run, {"bundled": clean}, **how)["psnr"]
+    return {
+        "psnr_bundled_image": round(float(psnr.mean()), 2),
+        "psnr_standard_error": round(float(psnr.std(ddof=1) / DRAWS**0.5), 2),
+        "draws": DRAWS,
+    }
+
+
+def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> str:
+    """Copy weights into the package, write their card, return their digest."""
+    study, run = STUDIES[name], folder / name
+    target = WEIGHTS / f"{name}.safetensors"
+    part = target.with_suffix(".part")
+    shutil.copyfile(run / "model.safetensors", part)
+    part.chmod(0o644)
+    part.replace(target)
+    record = json.loads((run / "curve.json").read_text())
+    images = benchmark.select(split=study.split, **study.labels).table["split"]
+    card = {
+        "name": f"weights/{name}",
+        "data": {
+            "made by": "sbd simulate (default_recipes)",
+            "labels": study.labels or "all",
+            "split": study.split,
+            "images": {k: int(n) for k, n in images.value_counts().items()},
+            "never used": "any image of the authors; the bundled example",
+        },
+        "run 1": {"commit": commit, **record["settings"]},
+        "cost": json.loads((run / "cost.json").read_text()),
+        "metrics": score(name),
+        "curve": record["curve"],
+    }
+    part = WEIGHTS / f"{name}.json.part"
+    part.write_text(json.dumps(card, indent=1) + "\n")
+    part.replace(WEIGHTS / f"{name}.json")
+    return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def enter(digests: dict[str, str]) -> None:
+    """Write the digests of packed weights into the catalogue."""
+    catalogue = WEIGHTS.parents[1] / "catalogue.py"
+    text = catalogue.read_text()
+    for name, digest in digests.items():
+        text, found = re.subn(rf'("{name}": )"\w*"', rf'\1"{digest}"', text)
+        if found != 1:
+            sys.exit(f"catalogue.py: no row for {name}")
+    part = catalogue.with_suffix(".part")
+    part.write_text(text)
+    part.replace(catalogue)
+
+
 def main() -> None:
     """Train all that are asked for, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -114,12 +185,17 @@ def main() -> None:
         "names", nargs="*", metavar="NAME", help="all, if none is given"
     )
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--pack", metavar="COMMIT", help="that trained them")
     given = parser.parse_args()
     for name in given.names:
         if name not in STUDIES:
             parser.error(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     benchmark = sbd.Benchmark(given.benchmark)
+    if given.pack:
+        names = given.names or [name for name in STUDIES if not name.startswith("dose")]
+        enter({n: pack(n, benchmark, given.folder, given.pack) for n in names})
+        return
     for name in given.names or STUDIES:
         train(name, benchmark, given.folder, given.workers)
 

@@ -118,3 +118,5 @@ numbers
 # denoised image was made from the same counts that it is judged by. The figure is one draw,
 # chosen because the network invents an atom there; with another seed it may invent none, and
 # the arrow then points at a true column, or an invented one may have better support than that.
+# [The page on significance](11_significance.ipynb) splits the counts and gives each column a
+# probability.

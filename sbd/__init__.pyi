@@ -24,9 +24,11 @@ __all__ = [
     "check_parameters",
     "classical_denoisers",
     "column_audit",
+    "column_p_values",
     "column_significance",
     "compare_denoisers",
     "create_model",
+    "decidable_dose",
     "default_recipes",
     "denoise",
     "denoise_absf",
@@ -39,16 +41,20 @@ __all__ = [
     "denoise_vst",
     "denoise_wiener",
     "denoise_windowed_fourier",
+    "detection_power",
     "dose_curve",
     "example_micrograph",
     "example_truth",
     "exit_wave",
+    "export_onnx",
     "fetch",
     "fetch_clean",
     "field_of_view",
     "find_columns",
     "form_image",
     "jacobian_row",
+    "jacobian_rows",
+    "judge_columns",
     "likelihood_map",
     "load_model",
     "log_likelihood_ratio",
@@ -72,7 +78,9 @@ __all__ = [
     "simulate_benchmark",
     "ssim",
     "structure_table",
+    "supported_columns",
     "surface_columns",
+    "thin_counts",
     "train",
     "unsupported_columns",
     "vacuum_response",
@@ -102,7 +110,7 @@ from .denoisers import (
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
-from .jacobian import jacobian_row
+from .jacobian import jacobian_row, jacobian_rows
 from .lattice_networks import CrystalUNet, LatticeUNet
 from .likelihood import (
     column_significance,
@@ -116,6 +124,7 @@ from .microscope import REFERENCE, Microscope
 from .models import create_model, field_of_view, load_model, save_model
 from .networks import DnCNN, DurrUNet, UNet
 from .noise import VACUUM, poisson_noise
+from .onnx_files import export_onnx
 from .parameters import check_parameters
 from .plotting import (
     mark_box,
@@ -129,6 +138,14 @@ from .production import simulate_benchmark
 from .purelet import denoise_purelet
 from .registry import DataUnavailableError, fetch
 from .scales import Scale, at_scale
+from .significance import (
+    column_p_values,
+    decidable_dose,
+    detection_power,
+    judge_columns,
+    supported_columns,
+    thin_counts,
+)
 from .simulation import ExitWave, exit_wave, form_image
 from .specimens import structure_table
 from .splits import published_split

@@ -50,6 +50,41 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("folder", type=Path)
     verify.set_defaults(run=_verify)
 
+    _add_train(commands)
+
+    denoise = commands.add_parser("denoise", help="denoise counts in a .npy file")
+    denoise.add_argument("noisy", type=Path)
+    denoise.add_argument("denoised", type=Path, help="the .npy file to write")
+    denoise.add_argument("--model", help="name or file of the weights")
+    denoise.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
+    denoise.add_argument("--device", default="auto")
+    denoise.add_argument("--tile", type=int, help="side of the pieces, for the memory")
+    denoise.add_argument(
+        "--ensemble", action="store_true", help="average over turns and mirrors"
+    )
+    denoise.set_defaults(run=_denoise)
+
+    export = commands.add_parser("export", help="write a network as an ONNX file")
+    export.add_argument("file", type=Path, help="the .onnx file to write")
+    export.add_argument("--model", help="name or file of the weights")
+    export.add_argument(
+        "--shape", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
+        help="of the images it will take; any, for networks that do not bin counts",
+    )  # fmt: skip
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _export(options: argparse.Namespace) -> None:
+    from sbd.models import load_model
+    from sbd.onnx_files import export_onnx
+
+    shape = tuple(options.shape) if options.shape else None
+    export_onnx(load_model(options.model), options.file, shape=shape)
+    sys.stdout.write(f"{options.file}\n")
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
     train = commands.add_parser("train", help="train a network, or go on")
     train.add_argument("benchmark", type=Path, help="folder that simulate wrote")
     train.add_argument("folder", type=Path, help="gets checkpoint, curve and weights")
@@ -90,19 +125,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--device", default="auto")
     train.add_argument("--bf16", action="store_true")
     train.set_defaults(run=_train)
-
-    denoise = commands.add_parser("denoise", help="denoise counts in a .npy file")
-    denoise.add_argument("noisy", type=Path)
-    denoise.add_argument("denoised", type=Path, help="the .npy file to write")
-    denoise.add_argument("--model", help="name or file of the weights")
-    denoise.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
-    denoise.add_argument("--device", default="auto")
-    denoise.add_argument("--tile", type=int, help="side of the pieces, for the memory")
-    denoise.add_argument(
-        "--ensemble", action="store_true", help="average over turns and mirrors"
-    )
-    denoise.set_defaults(run=_denoise)
-    return parser
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:

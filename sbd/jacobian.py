@@ -1,7 +1,10 @@
 """What a network looks at: rows of the Jacobian of the denoising function."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sbd.models import evaluating
 from sbd.typing import Image, Pixel
@@ -56,11 +59,57 @@ def jacobian_row(
     >>> int(row.argmax()), bias
     (5, 0.0)
     """
+    rows, biases = jacobian_rows(model, noisy, [pixel])
+    return rows[0], float(biases[0])
+
+
+def jacobian_rows(
+    model: torch.nn.Module, noisy: Image, pixels: Sequence[Pixel]
+) -> tuple[NDArray, NDArray[np.float64]]:
+    """Linearise a network around a noisy image, at many denoised pixels.
+
+    The image is denoised once; each pixel then costs one way back through the network.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        As for `jacobian_row`.
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+    pixels : sequence of tuple of int
+        (row, column) of each denoised pixel.
+
+    Returns
+    -------
+    rows : ndarray of shape (n, height, width)
+        As from `jacobian_row`, in the order of `pixels`.
+    biases : ndarray of shape (n,)
+        Net biases, in electrons per pixel.
+
+    Raises
+    ------
+    TypeError
+        If the image does not hold real numbers.
+    ValueError
+        If the image is no image, or the network changes its shape.
+    IndexError
+        If a pixel lies outside the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> identity = torch.nn.Identity()
+    >>> rows, _ = jacobian_rows(identity, np.ones((3, 3), np.float32), [(1, 2), (0, 0)])
+    >>> rows.reshape(2, 9).argmax(axis=1).tolist()
+    [5, 0]
+    """
     noisy = check_image(noisy, "noisy")
-    pixel = check_pixel(pixel, noisy.shape)
+    pixels = [check_pixel(pixel, noisy.shape) for pixel in pixels]
     parameter = next(model.parameters(), torch.from_numpy(np.zeros(0, noisy.dtype)))
     y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)[None, None]
     y.requires_grad_()
+    rows = torch.empty((len(pixels), *noisy.shape), dtype=y.dtype)
+    biases = np.empty(len(pixels))
     with evaluating(model), torch.enable_grad():
         denoised = model(y)
         if denoised.shape != y.shape:
@@ -70,11 +119,14 @@ def jacobian_row(
             )
             raise ValueError(msg)
         # the second term keeps a network that ignores its input differentiable
-        value = denoised[(0, 0, *pixel)] + 0 * y[(0, 0, *pixel)]
-        (gradient,) = torch.autograd.grad(value, y)
-    row = gradient[0, 0].cpu().numpy()
-    bias = value.item() - np.vdot(row.astype(np.float64), noisy.astype(np.float64))
-    return row, float(bias)
+        values = denoised[0, 0] + 0 * y[0, 0]
+        for i, pixel in enumerate(pixels):
+            kept = i + 1 < len(pixels)
+            (gradient,) = torch.autograd.grad(values[pixel], y, retain_graph=kept)
+            rows[i] = gradient[0, 0]
+            explained = (gradient.double() * y.detach().double()).sum()
+            biases[i] = float(values[pixel].detach().double() - explained)
+    return rows.numpy(), biases
 
 
 def effective_field_of_view(

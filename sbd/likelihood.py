@@ -102,8 +102,8 @@ def log_likelihood_ratio(
     >>> log_likelihood_ratio(bright, bright, column).round(3).tolist()
     [0.174]
     """
-    noisy, logs, excess = _checked(noisy, denoised, vacuum)
-    which, pixels = _disc_pixels(columns, noisy.shape)
+    noisy, logs, excess = check_claims(noisy, denoised, vacuum)
+    which, pixels = disc_pixels(columns, noisy.shape)
     per_pixel = noisy[pixels] * logs[pixels] - excess[pixels]
     count = np.bincount(which, minlength=len(columns))
     return np.bincount(which, weights=per_pixel, minlength=len(columns)) / count
@@ -156,8 +156,8 @@ def column_significance(
     >>> column_significance(counts, claim, column).round(1).tolist()
     [1.0]
     """
-    noisy, logs, _ = _checked(noisy, denoised, vacuum)
-    which, pixels = _disc_pixels(columns, noisy.shape)
+    noisy, logs, _ = check_claims(noisy, denoised, vacuum)
+    which, pixels = disc_pixels(columns, noisy.shape)
     surplus = (noisy[pixels] - vacuum) * logs[pixels]
     surplus = np.bincount(which, weights=surplus, minlength=len(columns))
     variance = vacuum * np.bincount(
@@ -275,7 +275,7 @@ def likelihood_map(
     >>> support.ratios.round(3).tolist(), round(support.vacuum_ratio, 3)
     ([0.017], -0.016)
     """
-    noisy, *_ = _checked(noisy, denoised, vacuum)
+    noisy, *_ = check_claims(noisy, denoised, vacuum)
     if columns is None:
         columns = find_columns(denoised)
     if guard is not None and not guard > 0:
@@ -298,12 +298,12 @@ def likelihood_map(
         claims = log_likelihood_ratio(quiet, denoised, columns, vacuum=vacuum)
         vacuum_ratio = float(claims.mean()) if len(claims) else 0.0
     image = np.where(region, vacuum_ratio, np.nan)
-    which, pixels = _disc_pixels(columns, noisy.shape)
+    which, pixels = disc_pixels(columns, noisy.shape)
     image[pixels] = ratios[which]
     return LikelihoodMap(image, columns, ratios, vacuum_ratio, region)
 
 
-def _checked(
+def check_claims(
     noisy: Image, denoised: Image, vacuum: float
 ) -> tuple[Image, NDArray[np.float64], NDArray[np.float64]]:
     """Return the counts, log(x / v) and x - v, in double precision."""
@@ -322,7 +322,7 @@ def _checked(
     return noisy, np.log(denoised / vacuum), denoised - vacuum
 
 
-def _disc_pixels(
+def disc_pixels(
     columns: Columns, shape: tuple[int, int]
 ) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Index of the column, and (rows, columns), of every pixel in every disc."""

@@ -17,9 +17,10 @@ References
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -212,24 +213,22 @@ def _sum(
     quarters = torch.round(shifts[:, :tried] * _FRACTION).long()
     live = (likeness[:, :tried] > 0).to(images)
     judge = _Judge(guide.detach(), variance.detach(), tiles)
-    sources = _polyphase(images, outside=0)
     number = [0.0 for _ in tolerances]
-    sums = [0.0 for _ in range(4 * channels * len(tolerances))]
-    for first in range(0, tried, _TOGETHER):
-        part = slice(first, first + _TOGETHER)
-        rows, columns = quarters[:, part].unbind(-1)
-        weights = judge.weigh(rows, columns, live[:, part], tolerances)
-        number = [n + weight.sum(1) for n, weight in zip(number, weights, strict=True)]
-        added = []
-        for parity in range(4):
-            odd = (rows + _FRACTION * (parity // 2), columns + _FRACTION * (parity % 2))
-            index = tiles.index(*odd)
-            for source in sources:
-                values = _Cut.apply(source, _SIDE, *index)
-                added += [(weight * values).sum(1) for weight in weights]
-        sums = [a + b for a, b in zip(sums, added, strict=True)]
+
+    def parts() -> Iterator[tuple[list[torch.Tensor], list[tuple[torch.Tensor, ...]]]]:
+        """Weigh some translations at a time; where each parity's places begin."""
+        for first in range(0, tried, _TOGETHER):
+            part = slice(first, first + _TOGETHER)
+            rows, columns = quarters[:, part].unbind(-1)
+            weights = judge.weigh(rows, columns, live[:, part], tolerances)
+            for i, weight in enumerate(weights):
+                number[i] = number[i] + weight.sum(1)
+            odd = product((rows, rows + _FRACTION), (columns, columns + _FRACTION))
+            yield weights, [tiles.index(*place) for place in odd]
+
+    sums = _WeightedSum.apply(_polyphase(images, outside=0), parts())
     # (row parity, column parity, channels, tolerances, tiles, side, side)
-    whole = torch.stack(sums).unflatten(0, (2, 2, channels, -1))
+    whole = sums.unflatten(0, (2, 2, channels, -1))
     whole = whole.permute(4, 3, 2, 5, 0, 6, 1)
     count = torch.stack(number, 1)[:, :, None, :, None, :, None]
     whole = torch.cat([whole, count.expand(-1, -1, -1, -1, 2, -1, 2)], 2)
@@ -303,28 +302,46 @@ def _squares(image: torch.Tensor, side: int) -> torch.Tensor:
     return image.unfold(-2, side, 1).unfold(-2, side, 1)
 
 
-class _Cut(torch.autograd.Function):
-    """Copy squares out of an image at many places; the gradient adds them back."""
+class _WeightedSum(torch.autograd.Function):
+    """Add up weighted squares of images; the gradient adds them back."""
 
     @staticmethod
-    def forward(ctx, source, side, *index):  # noqa: ANN001, ANN002, ANN205
-        """Return squares of shape (*index, side, side)."""
-        ctx.shape, ctx.side = source.shape, side
-        ctx.save_for_backward(*index)
-        return _squares(source, side)[index]
+    def forward(ctx, sources, parts):  # noqa: ANN001, ANN205
+        """Return sums of shape (parity x channel x tolerance, tiles, side, side)."""
+        ctx.shape, ctx.parts = sources.shape, []
+        squares = [_squares(source, _SIDE) for source in sources]
+        sums = None
+        for weights, places in parts:
+            added = []
+            for index in places:
+                for square in squares:
+                    values = square[index]
+                    added += [(weight * values).sum(1) for weight in weights]
+            pairs = zip(sums or [0.0] * len(added), added, strict=True)
+            sums = [a + b for a, b in pairs]
+            if ctx.needs_input_grad[0]:
+                ctx.parts.append((weights, places))
+        return torch.stack(sums)
 
     @staticmethod
     def backward(ctx, gradient):  # noqa: ANN001, ANN205
         """Add the squares' gradients where they came from."""
-        width = ctx.shape[-1]
-        first = 0
-        for part, size in zip(ctx.saved_tensors, ctx.shape, strict=True):
-            first = first * size + part
-        line = torch.arange(ctx.side, device=gradient.device)
-        places = first[..., None, None] + line[:, None] * width + line
-        total = gradient.new_zeros(ctx.shape)
-        total.view(-1).index_add_(0, places.reshape(-1), gradient.reshape(-1))
-        return total, None, *[None] * len(ctx.saved_tensors)
+        channels, *inner = ctx.shape
+        total = gradient.new_zeros(channels, math.prod(inner))
+        gradient = gradient.unflatten(0, (4, channels, -1))[:, :, :, :, None]
+        line = torch.arange(_SIDE, device=gradient.device)
+        square = line[:, None] * inner[-1] + line
+        for weights, places in ctx.parts:
+            for each, index in zip(gradient, places, strict=True):
+                first = 0
+                for part, size in zip(index, inner, strict=True):
+                    first = first * size + part
+                place = (first[..., None, None] + square).flatten()
+                for whole, mine in zip(total, each, strict=True):
+                    pairs = zip(weights, mine, strict=True)
+                    back = sum(weight * share for weight, share in pairs)
+                    whole.index_add_(0, place, back.flatten())
+        return total.reshape(ctx.shape), None
 
 
 def _box(image: torch.Tensor) -> torch.Tensor:

@@ -17,18 +17,27 @@ ORDER = [  # imports only point left
     *("microscope", "potential", "multislice", "simulation"),
     *("dataset", "production", "exchange", "matching"),
     *("spectra", "translations", "networks", "lattice_networks", "models", "training"),
-    *("convolutions", "inference"),
+    *("convolutions", "inference", "portable_operations", "onnx_files"),
     *("binning", "filters", "windows", "purelet", "anscombe", "denoisers"),
     *("metrics", "comparison", "blobs", "columns", "inspection", "audit"),
-    *("likelihood", "jacobian"),
+    *("generalisation", "consistency"),
+    *("likelihood", "significance", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "portraits", "atlas", "examples"),
-    *("fidelity", "residuals", "exhibits", "budget", "robustness"),
+    *(
+        "fidelity",
+        "residuals",
+        "exhibits",
+        "budget",
+        "robustness",
+        "surveys",
+        "verdicts",
+    ),
     *("fingerprints", "records", "figure_guard", "cli"),
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
-SHEETS |= {"exhibits", "budget", "robustness"}
+SHEETS |= {"exhibits", "budget", "robustness", "surveys", "verdicts"}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {
@@ -42,6 +51,8 @@ OWNERS = {  # who may import the heavy ones
     },
     "distributed": {"production"},
     "jupytext": {"fingerprints", "records", "figure_guard"},
+    "onnx": {"onnx_files"},
+    "onnxscript": {"onnx_files"},
     "matplotlib": DRAWING | SHEETS,
     "nbclient": {"records"},
     "nbformat": {"fingerprints", "records", "figure_guard"},
@@ -57,7 +68,10 @@ OWNERS = {  # who may import the heavy ones
         "training",
         "convolutions",
         "inference",
+        "portable_operations",
+        "onnx_files",
         "denoisers",
+        "consistency",
         "jacobian",
     },
     "zarr": {"dataset", "production"},

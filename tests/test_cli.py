@@ -58,6 +58,16 @@ def test_a_network_learns_from_the_images_with_a_label(tmp_path, capsys):
     assert settings["drawing"]["paper_dose"] == 1
 
 
+def test_a_network_is_written_for_other_runtimes(tmp_path, capsys):
+    pytest.importorskip("onnxscript")
+    sbd.save_model(sbd.DnCNN(depth=3, channels=2), tmp_path / "net.safetensors")
+    file = str(tmp_path / "net.onnx")
+    assert main(["export", file, "--model", str(tmp_path / "net.safetensors")]) == 0
+    assert (tmp_path / "net.onnx").stat().st_size > 100
+    assert main(["export", file]) == 1  # the default weights bin counts
+    assert "shape must be (height, width)" in capsys.readouterr().err
+
+
 def test_help_names_the_commands(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])

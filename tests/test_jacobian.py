@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from sbd.jacobian import effective_field_of_view, jacobian_row
+from sbd.jacobian import effective_field_of_view, jacobian_row, jacobian_rows
 
 
 @pytest.fixture
@@ -126,6 +126,16 @@ def test_the_image_is_left_alone(counts):
     before = counts.copy()
     jacobian_row(relu_network(bias=True), counts, (1, 1))
     np.testing.assert_array_equal(counts, before)
+
+
+def test_many_rows_are_the_single_ones(counts):
+    model, pixels = relu_network(bias=True), [(3, 5), (0, 0), (15, 17)]
+    rows, biases = jacobian_rows(model, counts, pixels)
+    for row, bias, pixel in zip(rows, biases, pixels, strict=True):
+        one, its = jacobian_row(model, counts, pixel)
+        np.testing.assert_array_equal(row, one)
+        assert bias == its
+    assert jacobian_rows(model, counts, [])[0].shape == (0, 16, 18)
 
 
 def test_what_cannot_be_linearised_is_refused(counts):

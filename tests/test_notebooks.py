@@ -24,6 +24,10 @@ PROMISED = {
     "05_structures",
     "06_fidelity",
     "07_networks",
+    "08_view",
+    "09_borders",
+    "10_generalisation",
+    "11_significance",
 }
 
 named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)

@@ -1,0 +1,662 @@
+r"""Calibrated statements about columns: p-values, false discoveries, power.
+
+The score of a column is the sum over its disc of :math:`w_i y_i`, with the counts
+:math:`y_i` and the weights :math:`w_i = \log(x_i / v)` of its likelihood ratio against
+vacuum (`sbd.likelihood`). Counts are Poisson, so the distribution of the score is known
+exactly, for vacuum and for the column as it was denoised: a compound Poisson law, whose
+Fourier transform is :math:`\exp \sum_i \lambda_i (e^{\mathrm{i} \theta w_i} - 1)`.
+Weights are rounded to a fine grid, and what is then computed holds for the rounded
+score without approximation.
+
+All of this takes the claim :math:`x` as given beforehand. A denoiser that made it from
+the same counts has used them already. `thin_counts` splits a recording into two that
+are independent, one to denoise and one to test on; `judge_columns` does all of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from sbd.columns import Columns, find_columns, match_columns
+from sbd.likelihood import check_claims, disc_pixels
+from sbd.noise import VACUUM, poisson_noise
+from sbd.typing import Denoiser, Image
+from sbd.validation import check_image
+
+_GRID = 16384  # values that a rounded score can take
+_FAR = 15  # standard deviations on either side that the grid covers
+_LEAST = 1e-12  # what the transform resolves of a probability
+_AT_ONCE = 64  # columns whose distributions are in the memory
+_DOSES = 1 / 64, 64.0  # times the recorded one, between which a dose is looked for
+
+
+def thin_counts(
+    noisy: Image, *, share: float = 0.5, rng: np.random.Generator
+) -> tuple[Image, Image]:
+    """Split a recording into two independent ones.
+
+    Each electron goes to the first with probability `share`. If a count is Poisson with
+    mean `x`, the two parts are independent Poisson counts with means ``share * x`` and
+    ``(1 - share) * x``.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Whole counts [electrons per pixel].
+    share : float, default 0.5
+        Mean share of the electrons in the first part.
+    rng : numpy.random.Generator
+        Source of the randomness.
+
+    Returns
+    -------
+    first : ndarray of shape (height, width)
+        The one part, as float32 [electrons per pixel].
+    second : ndarray of shape (height, width)
+        The other; their sum is `noisy` [electrons per pixel].
+
+    Raises
+    ------
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is no image of whole counts, or `share` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> first, second = thin_counts([[3, 0], [1, 4]], rng=np.random.default_rng(0))
+    >>> (first + second).tolist()
+    [[3.0, 0.0], [1.0, 4.0]]
+    """
+    noisy = check_image(noisy, "noisy", counts=True)
+    _check_between("share", share)
+    whole = np.rint(noisy).astype(np.int64)
+    if (whole != noisy).any():
+        odd = noisy[whole != noisy][0]
+        msg = (
+            f"noisy must hold whole counts to be split; got {odd:g} (of a sum over "
+            "resampled or gain-corrected frames the noise is not Poisson)"
+        )
+        raise ValueError(msg)
+    first = rng.binomial(whole, share)
+    return first.astype(np.float32), (whole - first).astype(np.float32)
+
+
+def column_p_values(
+    noisy: Image, claimed: Image, columns: Columns, *, vacuum: float = VACUUM
+) -> NDArray[np.float64]:
+    """Tell how probable a column's score, or a greater one, is in vacuum.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts [electrons per pixel].
+    claimed : ndarray of shape (height, width)
+        What is claimed about their means, from counts other than these
+        [electrons per pixel].
+    columns : Columns
+        Columns to judge, each in the disc of its radius.
+    vacuum : float, default 0.45
+        Expected counts without the object [electrons per pixel].
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Exact one-sided p-values, but for a floor of 1e-12; 1 where the claim is the
+        vacuum.
+
+    Raises
+    ------
+    TypeError
+        If an image does not hold real numbers.
+    ValueError
+        As for `log_likelihood_ratio`, or if a count is not whole.
+
+    Notes
+    -----
+    Where a disc has pixels of equal weight the score takes few values, and p-values are
+    larger than uniform ones: the test keeps its level.
+
+    Examples
+    --------
+    >>> disc = Columns(np.array([[4.0, 4.0]]), np.array([0.5]), np.array([1.0]))
+    >>> claim, counts = np.full((9, 9), 2.0), np.full((9, 9), 3)
+    >>> p = column_p_values(counts, claim, disc, vacuum=1.0)  # of one pixel
+    >>> bool(np.isclose(p[0], stats.poisson.sf(2, 1.0)))
+    True
+    """
+    laws = _Laws(noisy, claimed, columns, vacuum)
+    counts = np.rint(laws.noisy)
+    if (counts != laws.noisy).any():
+        odd = laws.noisy[counts != laws.noisy][0]
+        msg = f"noisy must hold whole counts; got {odd:g}"
+        raise ValueError(msg)
+    scores = laws.scores(counts)
+    p_values = np.empty(len(columns))
+    for some in laws.groups():
+        tails = np.pad(laws.survival(some, claimed=False), ((0, 0), (0, 1)))
+        place = (scores[some] - laws.first[some]).clip(0, _GRID)  # beyond it: nothing
+        p_values[some] = np.take_along_axis(tails, place[:, None], axis=1)[:, 0]
+    return np.where(laws.silent, 1.0, p_values.clip(_LEAST, 1.0))
+
+
+def supported_columns(p_values: ArrayLike, *, level: float = 0.05) -> NDArray[np.bool_]:
+    """Pick columns so that few of them are vacuum.
+
+    Parameters
+    ----------
+    p_values : array_like of shape (n,)
+        From `column_p_values`.
+    level : float, default 0.05
+        False discovery rate: the mean share of vacuum among those picked is at most
+        this (Benjamini and Hochberg's step-up).
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+        True for columns that the counts support.
+
+    Raises
+    ------
+    ValueError
+        If `level` or a p-value is not between 0 and 1.
+
+    References
+    ----------
+    .. [1] Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc.
+       B 57 (1995).
+
+    Examples
+    --------
+    >>> supported_columns([1e-6, 0.4, 0.003, 0.04]).tolist()
+    [True, False, True, False]
+    """
+    _check_between("level", level)
+    p_values = np.asarray(p_values, dtype=np.float64)
+    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
+        msg = f"p_values must be one row of numbers from 0 to 1; got {p_values}"
+        raise ValueError(msg)
+    if p_values.size == 0:
+        return np.zeros(0, dtype=bool)
+    return stats.false_discovery_control(p_values, method="bh") <= level
+
+
+def detection_power(
+    claimed: Image,
+    columns: Columns,
+    *,
+    level: float = 0.01,
+    vacuum: float = VACUUM,
+    dose: ArrayLike = 1.0,
+) -> NDArray[np.float64]:
+    """Tell how probable it is that a column is told from vacuum, if it is there.
+
+    Parameters
+    ----------
+    claimed : ndarray of shape (height, width)
+        What is there [electrons per pixel].
+    columns : Columns
+        Columns to be tested, each in the disc of its radius.
+    level : float, default 0.01
+        Largest p-value that counts as support.
+    vacuum : float, default 0.45
+        Expected counts without the object [electrons per pixel].
+    dose : float or array_like of shape (n,), default 1.0
+        Times the dose of `claimed` and `vacuum` that will be recorded.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Probability of a p-value of at most `level`, exact.
+
+    Raises
+    ------
+    ValueError
+        As for `column_p_values`, or if `level` is not between 0 and 1 or a dose is not
+        positive.
+
+    Examples
+    --------
+    >>> disc = Columns(np.array([[9.0, 9.0]]), np.array([6.0]), np.array([1.0]))
+    >>> claim = np.full((19, 19), 0.6)
+    >>> detection_power(claim, disc, dose=[1.0]) < detection_power(claim, disc, dose=4)
+    array([ True])
+    """
+    _check_between("level", level)
+    dose = np.broadcast_to(np.asarray(dose, np.float64), len(columns))
+    if not ((dose > 0) & np.isfinite(dose)).all():
+        msg = f"dose must be above 0; got {dose}"
+        raise ValueError(msg)
+    laws = _Laws(np.zeros(np.shape(claimed)), claimed, columns, vacuum, dose)
+    power = np.empty(len(columns))
+    for some in laws.groups():
+        reached = laws.survival(some, claimed=False) <= level
+        first = np.where(reached.any(axis=1), reached.argmax(axis=1), _GRID)
+        there = np.pad(laws.survival(some, claimed=True), ((0, 0), (0, 1)))
+        power[some] = np.take_along_axis(there, first[:, None], axis=1)[:, 0]
+    power = np.where(laws.apart, 1.0, power.clip(0.0, 1.0))
+    return np.where(laws.silent, 0.0, power)
+
+
+def decidable_dose(
+    claimed: Image,
+    columns: Columns,
+    *,
+    level: float = 0.01,
+    power: float = 0.9,
+    vacuum: float = VACUUM,
+) -> NDArray[np.float64]:
+    """Find the dose at which a column would be told from vacuum.
+
+    Parameters
+    ----------
+    claimed : ndarray of shape (height, width)
+        What is there [electrons per pixel].
+    columns : Columns
+        Columns to be tested, each in the disc of its radius.
+    level : float, default 0.01
+        Largest p-value that counts as support.
+    power : float, default 0.9
+        Probability of support to be reached.
+    vacuum : float, default 0.45
+        Expected counts without the object, at the dose of `claimed`
+        [electrons per pixel].
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Mean counts in vacuum [electrons per pixel], to 1 percent; infinite where even
+        64 times `vacuum` do not suffice, and not below a 64th of it.
+
+    Raises
+    ------
+    ValueError
+        As for `detection_power`, or if `power` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> disc = Columns(np.array([[9.0, 9.0]]), np.array([6.0]), np.array([1.0]))
+    >>> faint, strong = np.full((19, 19), 0.5), np.full((19, 19), 0.9)
+    >>> bool(decidable_dose(faint, disc)[0] > 10 * decidable_dose(strong, disc)[0])
+    True
+    """
+    _check_between("power", power)
+    low, high = (np.full(len(columns), np.log(dose)) for dose in _DOSES)
+    options = {"level": level, "vacuum": vacuum}
+    never = detection_power(claimed, columns, dose=np.exp(high), **options) < power
+    for _ in range(10):  # from a factor of 4,096 to one of 1.008
+        middle = (low + high) / 2
+        enough = (
+            detection_power(claimed, columns, dose=np.exp(middle), **options) >= power
+        )
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.where(never, np.inf, vacuum * np.exp(high))
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnVerdicts:
+    """What counts that a denoiser has not seen say about its columns.
+
+    Parameters
+    ----------
+    columns : Columns
+        Found in `denoised`.
+    p_values : ndarray of shape (n,)
+        Of each, under vacuum, on the part kept for the test.
+    supported : ndarray of bool of shape (n,)
+        Which are told from vacuum.
+    power : ndarray of shape (n,)
+        Probability of that, were the column there as it was denoised.
+    denoised : ndarray of shape (height, width)
+        Estimate from the first part, scaled to the whole [electrons per pixel].
+    first, second : ndarray of shape (height, width)
+        The parts: denoised, and tested on [electrons per pixel].
+    """
+
+    columns: Columns
+    p_values: NDArray[np.float64]
+    supported: NDArray[np.bool_]
+    power: NDArray[np.float64]
+    denoised: Image
+    first: Image
+    second: Image
+
+
+def judge_columns(
+    noisy: Image,
+    denoise: Denoiser,
+    *,
+    rng: np.random.Generator,
+    share: float = 0.5,
+    level: float = 0.05,
+    vacuum: float = VACUUM,
+    columns: Columns | None = None,
+    **finding: object,
+) -> ColumnVerdicts:
+    """Denoise one part of the counts, and ask the other which columns are there.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Whole counts [electrons per pixel].
+    denoise : callable
+        Image to image; sees the first part only.
+    rng : numpy.random.Generator
+        Of the split, see `thin_counts`.
+    share : float, default 0.5
+        Of the electrons that are denoised.
+    level : float, default 0.05
+        False discovery rate, see `supported_columns`.
+    vacuum : float, default 0.45
+        Expected counts of the whole without the object [electrons per pixel].
+    columns : Columns, optional
+        To be judged; by default those found in the denoised part.
+    **finding
+        Options of `find_columns`.
+
+    Returns
+    -------
+    ColumnVerdicts
+        Columns, p-values and power; the power is that at the largest p-value that was
+        accepted, or at ``level / n`` if none was.
+
+    Raises
+    ------
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        As for `thin_counts`, `find_columns` and `column_p_values`.
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).poisson(0.45, (64, 64))
+    >>> blur = lambda y: np.full(y.shape, y.mean())
+    >>> len(judge_columns(counts, blur, rng=np.random.default_rng(0)).columns)
+    0
+    """
+    first, second = thin_counts(noisy, share=share, rng=rng)
+    estimate = np.asarray(denoise(first)) / share  # at the dose of the whole
+    if columns is None:
+        columns = find_columns(estimate, **finding)
+    left = {"vacuum": (1 - share) * vacuum}
+    claimed = (1 - share) * estimate
+    p_values = column_p_values(second, claimed, columns, **left)
+    supported = supported_columns(p_values, level=level)
+    worst = p_values[supported].max(initial=0.0) or level / max(len(columns), 1)
+    worst = float(np.clip(worst, _LEAST, 1 - _LEAST))
+    power = detection_power(claimed, columns, level=worst, **left)
+    return ColumnVerdicts(columns, p_values, supported, power, estimate, first, second)
+
+
+def lay_discs(
+    shape: tuple[int, int], *, spacing: int = 24, radius: float = 8.0
+) -> Columns:
+    """Lay discs on a square grid, as columns that are not there.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (height, width) of the image [pixels].
+    spacing : int, default 24
+        Between their centres [pixels].
+    radius : float, default 8.0
+        Of each [pixels].
+
+    Returns
+    -------
+    Columns
+        All that lie in the image with half a spacing to spare.
+
+    Raises
+    ------
+    ValueError
+        If the discs would overlap.
+
+    Examples
+    --------
+    >>> len(lay_discs((100, 60)))
+    8
+    """
+    if not 0 < radius <= spacing / 2:
+        msg = f"radius must be above 0 and at most {spacing / 2:g}; got {radius}"
+        raise ValueError(msg)
+    axes = [spacing * (np.arange(side // spacing) + 0.5) for side in shape]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    return Columns(places, np.full(len(places), float(radius)), np.zeros(len(places)))
+
+
+def calibrate(
+    denoise: Denoiser,
+    *,
+    doses: Sequence[float],
+    images: int = 1,
+    shape: tuple[int, int] = (720, 720),
+    share: float = 0.5,
+    seed: int,
+) -> pd.DataFrame:
+    """Test columns that are not there, in three ways: a calibrated one is uniform.
+
+    Parameters
+    ----------
+    denoise : callable
+        Image to image; makes the claims, from counts of pure vacuum.
+    doses : sequence of float
+        Mean counts [electrons per pixel].
+    images : int, default 1
+        Recordings of each dose.
+    shape : tuple of int, default (720, 720)
+        (height, width) of each [pixels].
+    share : float, default 0.5
+        Of the electrons that are denoised where counts are split.
+    seed : int
+        Of the counts and the splits.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For each disc of `lay_discs`: ``dose``, ``p`` and ``way``: tested on counts that
+        are ``"independent"`` of the claim, on the other ``"split"`` part, or on the
+        ``"same"`` counts.
+
+    Raises
+    ------
+    ValueError
+        As for `thin_counts`, or if a dose is not positive.
+
+    Examples
+    --------
+    >>> from scipy import ndimage
+    >>> blur = lambda y: ndimage.uniform_filter(y, 9)
+    >>> table = calibrate(blur, doses=[0.45], shape=(240, 240), seed=0)
+    >>> same = table.loc[table["way"] == "same", "p"]
+    >>> bool((same < 0.05).mean() > 0.1)  # where it should be 0.05
+    True
+    """
+    discs, rows = lay_discs(shape), []
+    for dose, image in product(doses, range(images)):
+        rng = np.random.default_rng([seed, image, int(1e6 * dose)])
+        flat = np.full(shape, float(dose))
+        noisy, fresh = (poisson_noise(flat, rng=rng) for _ in range(2))
+        claim = np.asarray(denoise(noisy))
+        how = {"rng": rng, "share": share, "vacuum": dose, "columns": discs}
+        ways = {
+            "independent": column_p_values(fresh, claim, discs, vacuum=dose),
+            "split": judge_columns(noisy, denoise, **how).p_values,
+            "same": column_p_values(noisy, claim, discs, vacuum=dose),
+        }
+        rows += [
+            pd.DataFrame({"dose": dose, "way": w, "p": p}) for w, p in ways.items()
+        ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def summarise_calibration(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare p-values of columns that are not there with uniform ones.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `calibrate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For each way: the number of ``discs``, the share of p-values up to 0.01 and up
+        to 0.05, and the p-value of a Kolmogorov-Smirnov test of uniformity, ``KS``.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"way": "split", "p": (np.arange(100) + 0.5) / 100})
+    >>> summarise_calibration(table)["up to 0.05"].tolist()
+    [0.05]
+    """
+    rows = {}
+    for way, each in table.groupby("way", sort=False):
+        p = each["p"].to_numpy()
+        rows[way] = {"discs": len(p)}
+        rows[way] |= {f"up to {x:g}": float(np.mean(p <= x)) for x in (0.01, 0.05)}
+        rows[way]["KS"] = float(stats.kstest(p, "uniform").pvalue)
+    return pd.DataFrame(rows).T.astype({"discs": int})
+
+
+def judge_repeatedly(
+    clean: Image,
+    denoise: Denoiser,
+    true: Columns,
+    *,
+    draws: int,
+    seed: int,
+    tolerance: float = 16.0,
+    **options: object,
+) -> pd.DataFrame:
+    """Count an image again and again, and compare every verdict with the truth.
+
+    Parameters
+    ----------
+    clean : ndarray of shape (height, width)
+        Expected counts [electrons per pixel].
+    denoise : callable
+        Image to image.
+    true : Columns
+        What is there.
+    draws : int
+        Recordings; draw `i` depends on (seed, i) alone.
+    seed : int
+        Of the counts and the splits.
+    tolerance : float, default 16.0
+        Distance up to which a column is a true one, see `match_columns` [pixels].
+    **options
+        Of `judge_columns`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each draw: columns ``invented``, how many of them are
+        ``let pass``, ``true`` ones, their share ``supported``, and the share that
+        their power lets one ``expect``.
+
+    Raises
+    ------
+    ValueError
+        If `draws` is below 1, or as for `judge_columns`.
+
+    Examples
+    --------
+    >>> none = Columns(np.zeros((0, 2)), np.zeros(0), np.zeros(0))
+    >>> blur = lambda y: np.full(y.shape, y.mean())
+    >>> flat = np.full((64, 64), 0.45)
+    >>> judge_repeatedly(flat, blur, none, draws=2, seed=0)["invented"].tolist()
+    [0, 0]
+    """
+    if draws < 1:
+        msg = f"draws must be at least 1; got {draws}"
+        raise ValueError(msg)
+    rows = []
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, draw])
+        noisy = poisson_noise(clean, rng=rng)
+        judged = judge_columns(noisy, denoise, rng=rng, **options)
+        matched = match_columns(judged.columns, true, tolerance=tolerance)
+        false = np.isin(np.arange(len(judged.columns)), matched.spurious)
+        rows.append(
+            {
+                "invented": int(false.sum()),
+                "let pass": int(judged.supported[false].sum()),
+                "true": int((~false).sum()),
+                "supported": float(judged.supported[~false].sum()),
+                "expect": float(judged.power[~false].sum()),
+            }
+        )
+    table = pd.DataFrame(rows)
+    for name in ("supported", "expect"):
+        table[name] /= table["true"].clip(lower=1)
+    return table
+
+
+def _check_between(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        msg = f"{name} must be between 0 and 1; got {value}"
+        raise ValueError(msg)
+
+
+class _Laws:
+    """The distributions of the rounded scores of all columns."""
+
+    def __init__(
+        self,
+        noisy: Image,
+        claimed: Image,
+        columns: Columns,
+        vacuum: float,
+        dose: ArrayLike = 1.0,
+    ) -> None:
+        self.noisy, logs, excess = check_claims(noisy, claimed, vacuum)
+        self.which, self.pixels = disc_pixels(columns, self.noisy.shape)
+        self.number = len(columns)
+        weights = logs[self.pixels]
+        dose = np.broadcast_to(np.asarray(dose, np.float64), self.number)[self.which]
+        self.empty = vacuum * dose
+        self.full = (vacuum + excess[self.pixels]) * dose
+        means = [self._sum(rate * weights) for rate in (self.empty, self.full)]
+        widest = np.maximum(
+            *(np.sqrt(self._sum(rate * weights**2)) for rate in (self.empty, self.full))
+        )
+        self.silent = widest == 0
+        self.apart = means[1] - means[0] > 2 * _FAR * widest
+        apart = np.minimum(np.abs(means[1] - means[0]), 2 * _FAR * widest)
+        span = apart + 2 * _FAR * widest
+        step = np.where(self.silent, 1.0, span / _GRID)
+        self.weights = np.rint(weights / step[self.which]).astype(np.int64)
+        self.first = np.rint((np.minimum(*means) - _FAR * widest) / step).astype(
+            np.int64
+        )
+
+    def _sum(self, values: NDArray) -> NDArray:
+        return np.bincount(self.which, weights=values, minlength=self.number)
+
+    def groups(self) -> list[NDArray[np.intp]]:
+        """Split the columns into groups that fit into the memory."""
+        each = np.arange(self.number)
+        return [each[i : i + _AT_ONCE] for i in range(0, self.number, _AT_ONCE)]
+
+    def scores(self, counts: Image) -> NDArray[np.int64]:
+        """Sum the weighted counts of every column."""
+        return np.rint(self._sum(self.weights * counts[self.pixels])).astype(np.int64)
+
+    def survival(self, some: NDArray[np.intp], *, claimed: bool) -> NDArray[np.float64]:
+        """Return the probability of each score or a greater one, from `first` on."""
+        rates = self.full if claimed else self.empty
+        mine = (self.which >= some[0]) & (self.which <= some[-1])
+        row = self.which[mine] - some[0]
+        place = row * _GRID + self.weights[mine] % _GRID
+        jumps = np.bincount(place, weights=rates[mine], minlength=len(some) * _GRID)
+        wave = np.fft.rfft(jumps.reshape(len(some), _GRID), axis=1)
+        law = np.fft.irfft(np.exp(wave - wave[:, :1].real), _GRID, axis=1)
+        order = (self.first[some][:, None] + np.arange(_GRID)) % _GRID
+        law = np.take_along_axis(law, order, axis=1)
+        return np.cumsum(law[:, ::-1], axis=1)[:, ::-1]
