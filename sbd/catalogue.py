@@ -110,6 +110,30 @@ def _log(name: str, file: str, size: int, sha256: str) -> Item:
     )
 
 
+# SHA-256 of the weights that `.ci/studies.py` packed.
+_STUDIES = {
+    "contrast-black": "",
+    "contrast-intermediate": "",
+    "contrast-white": "",
+    "structure-PtNp1": "",
+    "structure-PtNp2": "",
+    "structure-PtNp3": "",
+    "structure-PtNp4": "",
+    "defect-D0": "",
+    "defect-D1": "",
+    "defect-D2": "",
+    "defect-Dh": "",
+    "defect-Ds": "",
+    "view-pixels-2": "",
+    "view-pixels-4": "",
+    "view-bins-2": "",
+    "view-bins-4": "",
+    "view-bins-6": "",
+    "view-lattice": "",
+    "paper": "",
+}
+
+
 def _bundled(name: str, file: str, sha256: str | None, title: str) -> Item:
     return Item(
         name=name,
@@ -182,6 +206,11 @@ _ROWS = (
     _bundled("weights/default", "weights/default.safetensors",
              "87c602a5632f8839fa8f55060653ba4938fef915680efa459c02908c77c57673",
              "the default network's weights (safetensors)"),
+    *(
+        _bundled(f"weights/{name}", f"weights/{name}.safetensors", digest,
+                 f"a small network of the studies, {name} (safetensors)")
+        for name, digest in _STUDIES.items()
+    ),
     _bundled("example/simulated", "example_simulated.npz",
              "da0f4e5ebf8fe2710472970ad362f35e0529d0a6daf78e1ac6829a3fd61c6dc8",
              "a simulated image of a structure kept out of training (npz)"),
