@@ -1,7 +1,7 @@
 """Train the small networks of the studies: ``python .ci/studies.py BENCHMARK FOLDER``.
 
     python .ci/studies.py data/benchmark data/studies [NAME ...]
-    python .ci/studies.py data/benchmark data/studies --pack COMMIT [NAME ...]
+    python .ci/studies.py data/benchmark data/studies [NAME ...] --pack COMMIT
 
 The first trains: each network gets a folder of its own, and goes on where it was
 stopped. The second copies what is trained into the package, with a card each (data,

@@ -54,8 +54,8 @@ def show_heat_maps(
     letters = iter("abcdefghijklmnop")
     mosaic = [[next(letters) for _ in studies] for _ in maps]
     tall = [max(len(row[s]) for s in studies) for row in maps.values()]
-    widths = [len(next(iter(maps.values()))[s].columns) for s in studies]
-    heights = [0.27 * n + 0.75 for n in tall]
+    widths = [max(4, len(next(iter(maps.values()))[s].columns)) for s in studies]
+    heights = [0.27 * n + 0.8 for n in tall]
     fig, panels = arrange_panels(
         mosaic, width=width, height=sum(heights), widths=widths, heights=heights
     )
@@ -80,7 +80,8 @@ def show_heat_maps(
 def _draw_heat(ax: Axes, heat: pd.DataFrame, scale: Normalize) -> None:
     """Draw one map; a network's own kind is framed, dark cells get light words."""
     shown = ax.imshow(heat, cmap=_HEAT, norm=scale, aspect="auto")
-    ax.set_xticks(range(heat.shape[1]), heat.columns, fontsize=6.5)
+    turn = {"rotation": 20, "ha": "right"} if max(map(len, heat.columns)) > 6 else {}
+    ax.set_xticks(range(heat.shape[1]), heat.columns, fontsize=6.5, **turn)
     ax.set_yticks(range(heat.shape[0]), heat.index, fontsize=6.5)
     ax.tick_params(length=0)
     for (i, j), value in np.ndenumerate(heat.to_numpy()):

@@ -38,6 +38,7 @@ _FINE = 256  # samples of the box that the examples are interpolated from
 _SIDES = 1.0, 4.7  # left and right of the box; the seam is at 48 of 50 [angstrom]
 _BOTTOM = 7.0  # below the support [angstrom]
 _TOP = 5.0  # above the particle, where the support's other side shines in [angstrom]
+_SETTLING = 32  # batches that the final statistics of normalisations are from
 _SKY = 40.0  # of vacuum put there instead [angstrom]
 
 
@@ -219,7 +220,8 @@ def train(
     Returns
     -------
     torch.nn.Module
-        Running average of the weights, in evaluation mode.
+        Running average of the weights, in evaluation mode, the statistics of its
+        normalisations measured anew.
 
     Raises
     ------
@@ -286,6 +288,7 @@ def train(
         if (step + 1) % save_every == 0 or step + 1 == steps:
             run.save(step + 1, losses, probe)
             losses.clear()
+    run.settle(examples, probe)
     if team.rank == 0:
         notes = {"training": json.dumps(settings)}
         save_model(run.average, folder / "model.safetensors", notes=notes)
@@ -508,6 +511,34 @@ class _Run:
         part = self.folder / f"{name}.part"
         part.write_text(json.dumps(record, indent=1) + "\n")
         part.replace(self.folder / f"{name}.json")
+
+    @torch.no_grad()
+    def settle(self, examples: "_Examples", probe: Sequence[torch.Tensor]) -> None:
+        """Measure the statistics of normalisations anew, with the final weights.
+
+        What was averaged on the way belongs to weights that have changed since, and a
+        network without constants multiplies such errors from layer to layer.
+        """
+        learnt = getattr(self.average, "unet", self.average)
+        norms = [p for p in learnt.modules() if isinstance(p, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        examples.steps = range(2**31 + 1, 2**31 + 1 + _SETTLING)
+        self.average.train()
+        for i in range(_SETTLING if norms else 0):
+            for norm in norms:
+                norm.momentum = 1 / (i + 1)  # the mean of all so far
+            noisy, _ = examples.finish(*examples[i])
+            with torch.autocast(
+                noisy.device.type, torch.bfloat16, enabled=self.settings["bf16"]
+            ):
+                _estimator(self.average)(noisy)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.team.agree(self.average.buffers())
+        final = {"psnr": _score(self.average, probe)}
+        if self.team.rank == 0:
+            record = {"settings": self.settings, "curve": self.curve, "final": final}
+            self._write("curve", record)
 
     def resume(self) -> int:
         """Go back to the checkpoint, if there is one; the number of steps done."""
