@@ -53,7 +53,7 @@ origin = {"source": "simulated", "seed": seed}
 #
 # *Published* is the paper's network as its authors evaluate it, here with weights trained by this project. *Mirrored* is how this library runs the same weights. The *default* network comes last.
 #
-# The published evaluation fails twice. Its decoder interpolates from corner to corner, so that every place in the image depends on the image's size. And where a side is no multiple of 16 pixels, it fills up with zeros what is missing, which spoils the far border; this is why the authors' own figures for whole images and for patches differ ([differences](../differences.md)). Mirroring the image up to a multiple mends the border. The dependence on the size stays, since it is in the way the weights are used. The default network is built so that a cut matters near it only. It works on tiles, so it does so on a grid: an image that begins in between is another image to it.
+# The published evaluation fails twice. Its decoder interpolates from corner to corner, so that every place in the image depends on the image's size. And where a side is no multiple of 16 pixels, it fills up with zeros what is missing, which spoils the far border; this is why the authors' own figures for whole images and for patches differ ([differences](../differences.md)). Mirroring the image up to a multiple mends the border. The dependence on the size stays, since it is in the way the weights are used. In the default network a cut matters as far as it looks, which is far: several hundred pixels, faintly, and beyond that not at all. It works on tiles, though, and so on a grid: an image that begins in between is another image to it, everywhere.
 
 # %%
 paper = sbd.load_model("weights/paper")
@@ -115,4 +115,5 @@ pd.DataFrame(borders).T.round(2)
 # ## What to do about it
 #
 # * **Keep what matters away from the border**, whatever the network; the chart says how far.
+# * **A place that changes with the cut was uncertain before.** Shifting an image by a few pixels and denoising again is a cheap way to see which columns hang by a thread.
 # * **Do not cut a micrograph before you denoise it**, unless the network is one whose tiles fit together; `sbd.denoise(counts, tile=1024)` refuses one whose do not.

@@ -1,5 +1,6 @@
 """Draw networks side by side: heat maps, fields of view, what a cut changes."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,7 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from sbd.exhibits import name_chart
 from sbd.marks import RED
@@ -93,9 +93,7 @@ def _draw_heat(ax: Axes, heat: pd.DataFrame, scale: Normalize) -> None:
         ax.text(j, i, f"{value:.1f}", color="white" if light else "black", **look)
 
 
-def show_views(
-    table: pd.DataFrame, *, width: float = 7.0, pixel: float | None = None
-) -> Figure:
+def show_views(table: pd.DataFrame, *, width: float = 7.0) -> Figure:
     """Draw the quality of networks against how far they look.
 
     Parameters
@@ -106,8 +104,6 @@ def show_views(
         and a column of PSNR for each image [dB].
     width : float, default 7.0
         Width of the figure [inch].
-    pixel : float, optional
-        Size of a pixel, for a second axis [angstrom].
 
     Returns
     -------
@@ -140,23 +136,13 @@ def show_views(
         ax.set_xscale("log")
         ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low))
         across = "radius of the effective field of view (pixel)"
-        name_chart(ax, f"({name}) {image}", across, "PSNR (dB)")
-        if pixel is not None:
-            _second_axis(ax, pixel)
+        title = textwrap.fill(f"({name}) {image}", 40)
+        name_chart(ax, title, across, "PSNR (dB)")
     handles, labels = panels["a"].get_legend_handles_labels()
     fig.legend(
         handles, labels, loc="outside lower center", ncols=2, fontsize=7, frameon=False
     )
     return fig
-
-
-def _second_axis(ax: Axes, pixel: float) -> None:
-    top = ax.secondary_xaxis(
-        -0.24, functions=(lambda r: r * pixel, lambda r: r / pixel)
-    )
-    top.set_xlabel("the same (\u00e5ngstr\u00f6m)", fontsize=7.5)
-    top.tick_params(labelsize=7)
-    top.xaxis.set_minor_formatter(NullFormatter())
 
 
 def show_changes(
