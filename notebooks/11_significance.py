@@ -114,5 +114,5 @@ significance.judge_repeatedly(clean, denoisers["network"], true, **how).round(2)
 # ## What to take from it
 #
 # * **A supported column is there**, up to the stated rate of errors; whatever the denoiser is, and whatever it was trained on.
-# * **An unsupported one is an open question.** At 0.45 electrons per pixel half of an image does not tell most single columns from vacuum. The remedy is dose, or several frames, and the chart says how much.
+# * **An unsupported one is an open question.** At 0.45 electrons per pixel half of an image tells only about every second column from vacuum. The remedy is dose, or several frames, and the chart says how much.
 # * **The price of honesty is half the counts.** The estimate is made from fewer of them. For looking, use all; for claiming, split.
