@@ -98,6 +98,7 @@ changes = {
 }
 fig = surveys.show_changes(changes)
 falls = pd.concat({cut: pd.DataFrame(each) for cut, each in changes.items()}, axis=1)
+falls = falls.dropna()  # the shortest of them
 falls = falls.loc[[d for d in (0, 64, 128, 256, 512, 1024) if d in falls.index]]
 numbers = {cut: falls[cut].map(lambda x: float(f"{x:.1e}")).to_dict() for cut in cuts}
 numbers = sbd.save_figure(fig, "09_borders-distance", origin | numbers, figures)

@@ -84,7 +84,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     >>> fetch("weights")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: name must be one of 'weights/default', ...; got 'weights'
+    ValueError: name must be one of ...; got 'weights'
     """
     item = _look_up(name)
     bundled = item.how == "bundled"

@@ -246,7 +246,10 @@ def test_steps_see_training_images_only_and_the_probe_validation_only(
     np.testing.assert_array_equal(probe[0], benchmark[1][None])
     assert probe[1].paper_dose == 1.0
     assert probe[1].vacuum == 0.0
-    assert [call[-1] for call in steps] == [(7, 0), (7, 1), (7, 2)]
+    keys = [call[-1] for call in steps]
+    assert keys[:3] == [(7, 0), (7, 1), (7, 2)]
+    # and those that the statistics of normalisations are measured on in the end
+    assert keys[3:] == [(7, 2**31 + 1 + i) for i in range(32)]
     for images, drawn, binning, batch, _ in steps:
         np.testing.assert_array_equal(images, benchmark[0][None])
         assert (drawn, binning, batch) == (drawing, 4, 2)
