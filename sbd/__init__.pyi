@@ -10,6 +10,7 @@ __all__ = [
     "DurrUNet",
     "ExitWave",
     "LatticeUNet",
+    "LetDictionary",
     "Microscope",
     "Recipe",
     "Scale",
@@ -43,6 +44,7 @@ __all__ = [
     "denoise_windowed_fourier",
     "detection_power",
     "dose_curve",
+    "estimate_gain",
     "example_micrograph",
     "example_truth",
     "exit_wave",
@@ -55,6 +57,7 @@ __all__ = [
     "jacobian_row",
     "jacobian_rows",
     "judge_columns",
+    "let_dictionary",
     "likelihood_map",
     "load_model",
     "log_likelihood_ratio",
@@ -107,6 +110,7 @@ from .denoisers import (
     denoise_network,
     denoise_vst,
 )
+from .detectors import estimate_gain
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
@@ -136,7 +140,7 @@ from .plotting import (
     show_map,
 )
 from .production import simulate_benchmark
-from .purelet import denoise_purelet
+from .purelet import LetDictionary, denoise_purelet, let_dictionary
 from .registry import DataUnavailableError, fetch
 from .scales import Scale, at_scale
 from .significance import (

@@ -1,4 +1,4 @@
-r"""PURE-LET: wavelet shrinkage that minimises an unbiased estimate of its own error.
+r"""PURE-LET: shrinkage that minimises an unbiased estimate of its own error.
 
 The estimate is :math:`f = f_0 + \sum_k a_k f_k`, a linear expansion of thresholds
 (LET). For counts :math:`y = z + b` with :math:`z \sim \mathrm{Poisson}(x)` and
@@ -12,28 +12,37 @@ when that very pixel had one electron less,
 has the expectation of the mean squared error :math:`\|f - x\|^2 / N`. It is quadratic
 in :math:`a`, so its minimum is a small linear system.
 
-The thresholds act on undecimated, unnormalised Haar coefficients, whose kernels are +1
-and -1 only. One electron less then changes a coefficient :math:`d` and the sum
-:math:`s` over the same box by exactly one, and :math:`f^-` needs no Taylor expansion
-and no simulation, however few the electrons are.
+The thresholds act on undecimated, unnormalised Haar coefficients (`sbd.haar`), where
+:math:`y^T f^-` is had without Taylor expansion and without simulation, however few the
+electrons are; for images of many electrons those of block cosine transforms
+(`sbd.cosines`) can be added.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import nnls
 
+from sbd.cosines import cosine_functions
+from sbd.detectors import estimate_gain
+from sbd.haar import haar_functions, haar_levels
 from sbd.typing import Image
 from sbd.validation import check_image
 
-_MOST_LEVELS = 7  # boxes of 128 pixels
-_STEEP = 4.0  # exp(-4**4) is nothing in float32
-_BLOCK = 1 << 16  # pixels of the Gram matrix summed at once in float64
-_ORIENTATIONS = ((1, -1), (-1, 1), (-1, -1))  # sum or difference along rows, columns
+DICTIONARIES = {"haar": 0, "interscale": 0, "dct8": 8, "dct16": 16}
+_MOST_LEVELS = {"haar": 7, "interscale": 7, "dct8": 5, "dct16": 5}  # boxes of 128 or 32
+_FEWEST = 1.0  # electrons per pixel below which a first-order expansion misleads
+_MEMORY = 1 << 27  # values of all functions held at once: half a GiB
+_PIECES = 16  # multiplied at once
+_SECTIONS = 16  # of a sum, in an order that no number of threads changes
+_RIDGE = 1e-6  # of a function's own power, what single precision leaves uncertain
 
 
 @dataclass(frozen=True)
-class HaarDictionary:
+class LetDictionary:
     r"""What a PURE-LET estimate is combined from, and what its risk needs.
 
     Parameters
@@ -47,21 +56,21 @@ class HaarDictionary:
     lowpass_correlation : float
         The same number for it.
     constant : float
-        :math:`(\|y\|^2 - 1^T y) / N - s^2`, which no estimate changes.
+        :math:`\|y\|^2 - 1^T y - N s^2`, which no estimate changes.
     """
 
-    functions: np.ndarray
-    correlations: np.ndarray
+    functions: NDArray[np.float32]
+    correlations: NDArray[np.float64]
     lowpass: Image
     lowpass_correlation: float
     constant: float
 
-    def combine(self, coefficients: np.ndarray) -> Image:
+    def combine(self, coefficients: ArrayLike) -> Image:
         """Add the functions up.
 
         Parameters
         ----------
-        coefficients : ndarray of shape (count,)
+        coefficients : array_like of shape (count,)
             The factors :math:`a_k`.
 
         Returns
@@ -69,17 +78,40 @@ class HaarDictionary:
         ndarray of shape (height, width)
             The estimate, float32 [electrons per pixel].
         """
-        weights = coefficients.astype(np.float32)
-        return self.lowpass + np.tensordot(weights, self.functions, axes=1)
+        weights = np.asarray(coefficients, np.float32)
+        flat = self.functions.reshape(len(weights), -1)
+        return self.lowpass + (weights @ flat).reshape(self.lowpass.shape)
 
-    def risk(self, coefficients: np.ndarray) -> float:
+    def equations(self, rows: slice = slice(None), workers: int = 1) -> "Equations":
+        """Sum up the quadratic form that the risk is in the factors.
+
+        Parameters
+        ----------
+        rows : slice, optional
+            Rows to sum over.
+        workers : int, default 1
+            Threads; no digit depends on it.
+
+        Returns
+        -------
+        Equations
+            Of these rows.
+        """
+        return Equations(
+            _products(self.functions, self.lowpass, rows, workers),
+            np.append(self.correlations, self.lowpass_correlation),
+            self.constant,
+            self.lowpass[rows].size,
+        )
+
+    def risk(self, coefficients: ArrayLike) -> float:
         """Estimate the mean squared error of a combination.
 
         Unbiased for coefficients that were chosen before the counts were seen.
 
         Parameters
         ----------
-        coefficients : ndarray of shape (count,)
+        coefficients : array_like of shape (count,)
             The factors :math:`a_k`.
 
         Returns
@@ -88,34 +120,79 @@ class HaarDictionary:
             PURE [electrons squared per pixel squared].
         """
         estimate = self.combine(coefficients).astype(np.float64)
-        overlap = self.lowpass_correlation + coefficients @ self.correlations
-        fit = np.vdot(estimate, estimate) - 2 * overlap
-        return float(fit / estimate.size + self.constant)
+        overlap = np.dot(coefficients, self.correlations) + self.lowpass_correlation
+        squares = np.vdot(estimate, estimate)
+        return float((squares - 2 * overlap + self.constant) / estimate.size)
 
-    def solve(self) -> np.ndarray:
-        """Minimise the risk over the functions that show evidence of signal.
+    def solve(self) -> NDArray[np.float64]:
+        """Minimise the risk.
 
         Returns
         -------
         ndarray of shape (count,)
-            The factors :math:`a_k`; zero where the correlation is not positive.
+            The factors :math:`a_k`, none negative.
         """
-        flat = self.functions.reshape(len(self.functions), -1)
-        base = self.lowpass.ravel()
-        gram = np.zeros((len(flat), len(flat)))
-        target = self.correlations.copy()
-        for start in range(0, base.size, _BLOCK):
-            block = flat[:, start : start + _BLOCK].astype(np.float64)
-            gram += block @ block.T
-            target -= block @ base[start : start + _BLOCK]
-        size = np.sqrt(np.diag(gram))
-        kept = np.flatnonzero((target > 0) & (size > 1e-6 * size.max(initial=0)))
-        coefficients = np.zeros(len(flat))
+        return self.equations().solve()
+
+
+@dataclass(frozen=True)
+class Equations:
+    """The risk as a function of the factors, for the whole image or a part of it.
+
+    Parameters
+    ----------
+    products : ndarray of shape (count + 1, count + 1)
+        Scalar products of all functions, the low-pass last.
+    correlations : ndarray of shape (count + 1,)
+        As in `LetDictionary`, that of the low-pass last.
+    constant : float
+        What no estimate changes.
+    pixels : int
+        That were summed over.
+    """
+
+    products: NDArray[np.float64]
+    correlations: NDArray[np.float64]
+    constant: float
+    pixels: int
+
+    def __add__(self, other: "Equations") -> "Equations":
+        """Put two parts of an image together."""
+        return Equations(
+            self.products + other.products,
+            self.correlations + other.correlations,
+            self.constant + other.constant,
+            self.pixels + other.pixels,
+        )
+
+    def risk(self, coefficients: ArrayLike) -> float:
+        """Estimate the mean squared error of a combination, as `LetDictionary.risk`."""
+        factors = np.append(coefficients, 1.0)
+        quadratic = factors @ self.products @ factors
+        total = quadratic - 2 * factors @ self.correlations + self.constant
+        return float(total / self.pixels)
+
+    def solve(self) -> NDArray[np.float64]:
+        """Minimise the risk over factors that are not negative.
+
+        A function that should be subtracted is one that fits the noise: among few
+        electrons, allowing it costs more than it gains.
+
+        Returns
+        -------
+        ndarray of shape (count,)
+            The factors.
+        """
+        target = self.correlations[:-1] - self.products[:-1, -1]
+        size = np.sqrt(np.diag(self.products)[:-1].clip(0))
+        kept = np.flatnonzero(size > 1e-6 * size.max(initial=0))
+        coefficients = np.zeros(target.size)
         if kept.size:
             size = size[kept]
-            system = gram[np.ix_(kept, kept)] / np.outer(size, size)
-            solution = np.linalg.lstsq(system, target[kept] / size, rcond=1e-6)[0]
-            coefficients[kept] = solution / size
+            system = self.products[np.ix_(kept, kept)] / np.outer(size, size)
+            root = np.linalg.cholesky(system + _RIDGE * np.eye(kept.size))
+            goal = np.linalg.solve(root, target[kept] / size)
+            coefficients[kept] = nnls(root.T, goal)[0] / size
         return coefficients
 
 
@@ -123,41 +200,53 @@ def denoise_purelet(
     noisy: Image,
     *,
     levels: int | None = None,
-    gain: float = 1.0,
+    dictionary: str = "haar",
+    gain: float | str | None = None,
     offset: float = 0.0,
-    read_noise: float = 0.0,
+    read_noise: float | None = None,
+    workers: int = 1,
     return_risk: bool = False,
-) -> Image | tuple[Image, float]:
-    r"""Shrink Haar wavelet coefficients so that the estimated error is least.
+) -> Image | tuple[Image, float | NDArray[np.float64]]:
+    r"""Shrink wavelet coefficients so that the estimated error is least.
 
-    Each orientation of each level has two functions, the coefficients above and below
-    three times their noise, :math:`d (1 - e^{-(d / 3t)^8})` and
-    :math:`d\, e^{-(d / 3t)^8}` with :math:`t^2 = |s| + 4^j \sigma^2` from the sum
-    :math:`s` over the same box. The image is taken as periodic. Nothing is clipped, so
-    that the risk is that of what is returned.
+    The image is taken as periodic, and of any size: a large one is worked on in parts,
+    with one solution for all. Nothing is clipped, so that the risk is that of what is
+    returned.
 
     Parameters
     ----------
-    noisy : ndarray of shape (height, width)
+    noisy : ndarray of shape (height, width) or (frames, height, width)
         Recorded counts in electrons per pixel, or the detector's units with `gain` and
-        `offset`; at least 2 x 2 pixels.
+        `offset`; at least 2 x 2 pixels. The frames of a stack are denoised one by one.
     levels : int, optional
-        Levels of the wavelet transform; the widest boxes have a side of ``2**levels``
-        pixels, which the image must hold. By default as many as it holds, up to 7.
-    gain : float, default 1.0
-        Detector units per electron.
+        Levels of the Haar transform; the widest boxes have a side of ``2**levels``
+        pixels, which the image must hold. By default up to the last one that shows
+        more than noise, of at most 7; of at most 5 beside cosines.
+    dictionary : {"haar", "interscale", "dct8", "dct16"}
+        What the estimate is combined from: the undecimated Haar transform; the same
+        with every coefficient sorted by whether the boxes beside it show an edge (the
+        idea of [1]_, here for every shift at once and exact); or that and the cosine
+        transforms of overlapping blocks of 8 or 16 pixels, which know more of textures
+        and need an electron per pixel and more time.
+    gain : float or "auto", optional
+        Detector units per electron. None stands for 1 and asks for whole counts; "auto"
+        estimates the gain, and the read noise where that is not given, from the image
+        (`estimate_gain`).
     offset : float, default 0.0
         Detector units where no electron arrives.
-    read_noise : float, default 0.0
-        Standard deviation of the Gaussian noise added by the detector, in its units.
+    read_noise : float, optional
+        Standard deviation of the Gaussian noise added by the detector, in its units;
+        none by default.
+    workers : int, default 1
+        Threads; no digit depends on it.
     return_risk : bool, default False
         Whether to return PURE too.
 
     Returns
     -------
-    estimate : ndarray of shape (height, width)
+    estimate : ndarray of the shape of `noisy`
         Expected counts as float32, in electrons per pixel.
-    risk : float
+    risk : float or ndarray of shape (frames,)
         Only with `return_risk`: PURE, the estimated mean squared error. At the fitted
         coefficients it is optimistic, and it has a standard error of about
         :math:`\sqrt{2 / N}` times the mean count whatever the estimate, so on one image
@@ -168,9 +257,15 @@ def denoise_purelet(
     TypeError
         If `noisy` does not hold real numbers.
     ValueError
-        If `noisy` is smaller than 2 x 2 pixels, not two-dimensional, not finite, or has
-        a negative count although `offset` and `read_noise` are 0; if the image cannot
-        hold `levels`; or if `gain` or `read_noise` is out of range.
+        If `noisy` is smaller than 2 x 2 pixels, neither an image nor a stack, not
+        finite, has a negative count although `offset` and `read_noise` are 0, or a
+        fraction of one although `gain` and `read_noise` are not given; if the image
+        cannot hold `levels`; if there is no such `dictionary`, or too few electrons for
+        it; or if another number is out of range.
+
+    See Also
+    --------
+    estimate_gain : What ``gain="auto"`` calls.
 
     References
     ----------
@@ -188,141 +283,229 @@ def denoise_purelet(
     >>> float(np.sqrt(np.mean((estimate - clean) ** 2))) < 0.1
     True
     """
-    if not (np.isfinite(gain) and gain > 0):
-        msg = f"gain must be positive; got {gain!r}"
+    options = {"levels": levels, "dictionary": dictionary, "gain": gain}
+    options |= {"offset": offset, "read_noise": read_noise, "workers": workers}
+    if np.ndim(noisy) == 3 and len(noisy):
+        frames = [denoise_purelet(f, **options, return_risk=True) for f in noisy]
+        estimates, risks = (np.array(part) for part in zip(*frames, strict=True))
+        return (estimates, risks) if return_risk else estimates
+    _check_options(dictionary, gain, offset, read_noise, workers)
+    counts, read = _to_electrons(noisy, gain, offset, read_noise)
+    levels = _check_levels(levels, counts, read, _MOST_LEVELS[dictionary])
+    _check_dose(counts, dictionary)
+    parts = list(_parts(counts.shape, levels, dictionary))
+    choice = {"levels": levels, "dictionary": dictionary, "read_noise": read}
+    made = None
+    total = None
+    for rows, inner in parts:
+        made = let_dictionary(counts[rows], **choice, rows=inner, workers=workers)
+        part = made.equations(inner, workers)
+        total = part if total is None else total + part
+    coefficients = total.solve()
+    estimate = np.empty_like(counts)
+    start = 0
+    for rows, inner in parts:
+        if len(parts) > 1:  # the functions of one part only are in memory
+            made = let_dictionary(counts[rows], **choice, rows=inner, workers=workers)
+        piece = made.combine(coefficients)[inner]
+        estimate[start : start + len(piece)] = piece
+        start += len(piece)
+    return (estimate, total.risk(coefficients)) if return_risk else estimate
+
+
+def let_dictionary(
+    counts: Image,
+    *,
+    levels: int,
+    dictionary: str = "haar",
+    read_noise: float = 0.0,
+    threshold: float | None = None,
+    rows: slice = slice(None),
+    workers: int = 1,
+) -> LetDictionary:
+    """Process an image with every threshold of a dictionary.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (height, width)
+        Counts with unit gain and no offset, in electrons per pixel; periodic.
+    levels : int
+        Levels of the Haar transform; ``2**levels`` must fit into the image.
+    dictionary : {"haar", "interscale", "dct8", "dct16"}
+        As for `denoise_purelet`.
+    read_noise : float, default 0.0
+        Standard deviation of the Gaussian part [electrons].
+    threshold : float, optional
+        Where coefficients are split, in standard deviations of their noise; by default
+        2.83 for the Haar transform and 3 for cosines.
+    rows : slice, optional
+        Rows in charge, where the image is a part of a larger one.
+    workers : int, default 1
+        Threads; no digit depends on it.
+
+    Returns
+    -------
+    LetDictionary
+        Two functions for each level and orientation, four if "interscale", and one for
+        each cosine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> let_dictionary(np.ones((4, 6)), levels=2).functions.shape
+    (12, 4, 6)
+    """
+    counts = np.ascontiguousarray(counts, np.float32)
+    common = {"read_noise": read_noise, "rows": rows, "workers": workers}
+    if threshold is not None:
+        common["threshold"] = threshold
+    haar, lowpass, overlap = haar_functions(
+        counts, levels=levels, interscale=dictionary != "haar", **common
+    )
+    functions, correlations = haar.functions, haar.correlations
+    block = DICTIONARIES[dictionary]
+    if block:
+        cosines = cosine_functions(counts, block=block, **common)
+        functions = np.concatenate([functions, cosines.functions])
+        correlations = np.append(correlations, cosines.correlations)
+    exact = counts[rows].astype(np.float64)
+    constant = np.vdot(exact, exact) - exact.sum() - exact.size * read_noise**2
+    return LetDictionary(functions, correlations, lowpass, overlap, float(constant))
+
+
+def _check_options(
+    dictionary: str,
+    gain: float | str | None,
+    offset: float,
+    read_noise: float | None,
+    workers: int,
+) -> None:
+    if dictionary not in DICTIONARIES:
+        msg = f"dictionary must be one of {', '.join(DICTIONARIES)}; got {dictionary!r}"
         raise ValueError(msg)
-    if not (np.isfinite(read_noise) and read_noise >= 0):
+    number = isinstance(gain, int | float | np.number)
+    if not (gain is None or gain == "auto" or (number and 0 < gain < np.inf)):
+        msg = f"gain must be positive, 'auto' or None; got {gain!r}"
+        raise ValueError(msg)
+    if not (read_noise is None or 0 <= read_noise < np.inf):
         msg = f"read_noise must not be negative; got {read_noise!r}"
         raise ValueError(msg)
     if not np.isfinite(offset):
         msg = f"offset must be finite; got {offset!r}"
         raise ValueError(msg)
-    noisy = check_image(noisy, "noisy", counts=offset == 0 == read_noise)
-    most = min(noisy.shape).bit_length() - 1
-    if most < 1:
+    if not (isinstance(workers, int | np.integer) and workers >= 1):
+        msg = f"workers must be a whole number of at least 1; got {workers!r}"
+        raise ValueError(msg)
+
+
+def _to_electrons(
+    noisy: Image, gain: float | str | None, offset: float, read_noise: float | None
+) -> tuple[Image, float]:
+    """Check an image; counts of unit gain, and the read noise in electrons."""
+    plain = gain is None and read_noise is None
+    clean = offset == 0 and not read_noise and gain != "auto"
+    noisy = check_image(noisy, "noisy", counts=clean)
+    if min(noisy.shape) < 2:
         msg = f"noisy must be at least 2 x 2 pixels; got shape {noisy.shape}"
         raise ValueError(msg)
+    if plain and offset == 0 and (odd := noisy[noisy != np.rint(noisy)]).size:
+        msg = (
+            f"noisy must hold whole electron counts; got {odd[0]:g} (pass gain='auto' "
+            "for a detector's units, or gain=1.0 if these are electrons nevertheless)"
+        )
+        raise ValueError(msg)
+    if gain == "auto":
+        gain, estimated = estimate_gain(noisy, offset=offset)
+        read_noise = estimated if read_noise is None else read_noise
+    gain, read_noise = gain or 1.0, read_noise or 0.0
+    return ((noisy - offset) / gain).astype(np.float32), read_noise / gain
+
+
+def _check_levels(
+    levels: int | None, counts: Image, read_noise: float, default: int
+) -> int:
+    most = min(counts.shape).bit_length() - 1
     if levels is None:
-        levels = min(most, _MOST_LEVELS)
+        return haar_levels(counts, most=min(most, default), read_noise=read_noise)
     if levels not in range(1, most + 1):
         msg = (
             f"levels must be a whole number from 1 to {most} for an image of shape "
-            f"{noisy.shape}; got {levels!r}"
+            f"{counts.shape}; got {levels!r}"
         )
         raise ValueError(msg)
-    levels = int(levels)
-    counts = ((noisy - offset) / gain).astype(np.float32)
-    dictionary = haar_dictionary(counts, levels=levels, read_noise=read_noise / gain)
-    coefficients = dictionary.solve()
-    estimate = dictionary.combine(coefficients)
-    return (estimate, dictionary.risk(coefficients)) if return_risk else estimate
+    return int(levels)
 
 
-def haar_dictionary(
-    counts: Image, *, levels: int, read_noise: float = 0.0
-) -> HaarDictionary:
-    """Process an image with every threshold of an undecimated Haar transform.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (height, width)
-        Counts with unit gain and no offset, in electrons per pixel.
-    levels : int
-        Levels of the transform; ``2**levels`` must fit into the image.
-    read_noise : float, default 0.0
-        Standard deviation of the Gaussian part [electrons].
-
-    Returns
-    -------
-    HaarDictionary
-        Six functions a level and the low-pass.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> haar_dictionary(np.ones((4, 6), np.float32), levels=2).functions.shape
-    (12, 4, 6)
-    """
-    sums = counts = counts.astype(np.float32)
-    functions = np.empty((6 * levels, *counts.shape), np.float32)
-    correlations = np.empty(6 * levels)
-    variance = read_noise**2
-    for level in range(1, levels + 1):
-        lag, scale = 2 ** (level - 1), 16.0**-level
-        read = np.float32(4**level * variance)
-        first = 6 * (level - 1)
-        sums, details = _haar_step(sums, lag)
-        for band, (detail, signs) in enumerate(
-            zip(details, _ORIENTATIONS, strict=True)
-        ):
-            here = slice(first + 2 * band, first + 2 * band + 2)
-            correlations[here] = scale * _correlate(detail, sums, read)
-            for f, part in zip(
-                functions[here], _shrink(detail, sums, read), strict=True
-            ):
-                f[:] = _adjoint(part, lag, signs)
-                f *= scale
-    width, scale = 2**levels, 16.0**-levels
-    lowpass = scale * _box(_box(sums, width, 0), width, 1)
-    wide = sums.astype(np.float64)
-    overlap = scale * np.sum(wide * (wide - 1)) - variance * counts.size / width**2
-    exact = counts.astype(np.float64)
-    constant = np.mean(exact * (exact - 1)) - variance
-    return HaarDictionary(functions, correlations, lowpass, overlap, constant)
+def _check_dose(counts: Image, dictionary: str) -> None:
+    """Refuse the cosines where their expansion to first order is biased."""
+    block = DICTIONARIES[dictionary]
+    if not block:
+        return
+    if min(counts.shape) < block:
+        msg = (
+            f"noisy must be at least {block} x {block} pixels for {dictionary!r}; got "
+            f"shape {counts.shape} (use dictionary='haar')"
+        )
+        raise ValueError(msg)
+    mean = counts.mean(dtype=np.float64)
+    if mean < _FEWEST:
+        msg = (
+            f"noisy must have at least {_FEWEST:g} electrons per pixel on average for "
+            f"dictionary={dictionary!r}, whose risk is biased below; got {mean:.3g} "
+            "(use dictionary='haar' or 'interscale', exact at any dose, or bin first)"
+        )
+        raise ValueError(msg)
 
 
-def _haar_step(sums: Image, lag: int) -> tuple[Image, Iterator[Image]]:
-    """Sum, with and without signs, over boxes twice as wide; all stays whole."""
-    shifted = np.roll(sums, -lag, axis=0)
-    rows = {1: sums + shifted, -1: sums - shifted}
-    across = {sign: np.roll(row, -lag, axis=1) for sign, row in rows.items()}
-    details = (rows[a] + b * across[a] for a, b in _ORIENTATIONS)
-    return rows[1] + across[1], details
+def _parts(
+    shape: tuple[int, int], levels: int, dictionary: str
+) -> Iterator[tuple[NDArray[np.intp], slice]]:
+    """Cut a large image into bands of rows: those to read, and those in charge."""
+    height, width = shape
+    masks = 1 if dictionary == "haar" else 2
+    count = 6 * masks * levels + DICTIONARIES[dictionary] ** 2
+    margin = 2**levels * masks + DICTIONARIES[dictionary]
+    most = _MEMORY // (count * width)
+    if height <= most:
+        yield np.arange(height), slice(0, height)
+        return
+    step = max(most - 2 * margin, margin)
+    for start in range(0, height, step):
+        stop = min(start + step, height)
+        rows = np.arange(start - margin, stop + margin) % height
+        yield rows, slice(margin, margin + stop - start)
 
 
-def _adjoint(part: Image, lag: int, signs: tuple[int, int]) -> Image:
-    """Spread coefficients back over the boxes they were taken from."""
-    for axis, sign in enumerate(signs):
-        part = _box(part + sign * np.roll(part, lag, axis), lag, axis)
-    return part
+def _products(
+    functions: NDArray[np.float32], lowpass: Image, rows: slice, workers: int
+) -> NDArray[np.float64]:
+    """All scalar products, in pieces small enough for the cache."""
+    start, stop, _ = rows.indices(lowpass.shape[0])
+    width = lowpass.shape[1]
+    flat = functions.reshape(len(functions), -1)
+    blurred = lowpass.reshape(-1)
+    count = len(flat) + 1
+    # as long as the products of small matrices are quick
+    piece = max(64, 10**6 // count**2)
+    step = _PIECES * piece
+    starts = range(start * width, stop * width - step + 1, step)
 
+    def section(index: int) -> NDArray[np.float64]:
+        total = np.zeros((count, count))
+        work = np.empty((_PIECES, count, piece), np.float32)
+        for first in starts[index::_SECTIONS]:
+            here = slice(first, first + step)
+            pieces = flat[:, here].reshape(count - 1, _PIECES, piece)
+            work[:, :-1] = pieces.swapaxes(0, 1)
+            work[:, -1] = blurred[here].reshape(_PIECES, piece)
+            # numpy calls a slower routine for a product of a matrix with itself
+            total[1:] += (work[:, 1:] @ work.swapaxes(1, 2)).sum(axis=0)
+            total[0, 0] += np.vdot(work[:, 0], work[:, 0])
+        return total
 
-def _box(image: Image, width: int, axis: int) -> Image:
-    """Sum over the `width` pixels that end here, periodically; a power of two."""
-    reach = 1
-    while reach < width:
-        image = image + np.roll(image, reach, axis)
-        reach *= 2
-    return image
-
-
-def _shrink(detail: Image, sums: Image, read: np.float32) -> tuple[Image, Image]:
-    """Split coefficients into those above three times their noise, and the rest."""
-    variance = np.maximum(np.abs(sums), 1) + read
-    ratio = np.minimum(detail**2 / (9 * variance), _STEEP)
-    small = detail * np.exp(-(ratio**4))
-    return detail - small, small
-
-
-def _correlate(detail: Image, sums: Image, read: np.float32) -> np.ndarray:
-    """Multiply the counts with the thresholds that see one electron less."""
-    total = np.zeros(2)
-    for sign in (1, -1):
-        electrons = (sums + sign * detail) / 2
-        less = (detail - sign, sums - 1)
-        for index, part in enumerate(_shrink(*less, read)):
-            total[index] += sign * np.vdot(electrons.astype(np.float64), part)
-        if read:
-            total -= read / 2 * _slopes(*less, read, sign)
-    return total
-
-
-def _slopes(detail: Image, sums: Image, read: np.float32, sign: int) -> np.ndarray:
-    """Sum both thresholds' derivatives along (1, `sign`) in (detail, sums)."""
-    variance = np.maximum(np.abs(sums), 1) + read
-    ratio = np.minimum(detail**2 / (9 * variance), _STEEP)
-    decay, steep = np.exp(-(ratio**4)), 8 * ratio**4
-    along_sums = np.where(np.abs(sums) > 1, np.sign(sums), 0)
-    slope = decay * (1 - steep + sign * detail * steep / (2 * variance) * along_sums)
-    small = slope.sum(dtype=np.float64)
-    return np.array([slope.size - small, small])
+    with ThreadPoolExecutor(workers) as pool:
+        products = sum((map if workers == 1 else pool.map)(section, range(_SECTIONS)))
+    products[0, 1:] = products[1:, 0]
+    rest = slice(start * width + len(starts) * step, stop * width)
+    last = np.vstack([flat[:, rest], blurred[rest]])
+    return products + last @ last.T

@@ -1,0 +1,399 @@
+r"""Thresholds of the undecimated Haar transform that know what one electron less does.
+
+The transform is not normalised: a coefficient :math:`d` is a sum of counts with signs,
+and :math:`s` the sum over the same box of :math:`2^j \times 2^j` pixels. Split the box
+into the electrons that count positive, :math:`P = (s + d) / 2`, and those that count
+negative, :math:`M = (s - d) / 2`. One electron less in the one lowers both :math:`s`
+and :math:`d` by one, in the other it lowers :math:`s` and raises :math:`d`. With
+:math:`\mathrm{E}[n \, g(n - 1)] = x \, \mathrm{E}[g(n)]` for counts :math:`n` of mean
+:math:`x`, the overlap of a threshold :math:`\theta(d, s)` with the unknown clean
+coefficient :math:`\delta` is that of
+
+.. math:: P \, \theta(d - 1, s - 1) - M \, \theta(d + 1, s - 1)
+
+on average: exactly, for any threshold, box and number of electrons.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbd.typing import Image
+
+ORIENTATIONS = ((1, -1), (-1, 1), (-1, -1))  # sum or difference along rows, columns
+_STRIP = 1 << 16  # pixels: long enough for numpy, short enough for the cache
+_Work = Callable[[Callable, range], object]  # like map
+
+
+@dataclass(frozen=True)
+class Expansion:
+    r"""Images :math:`f_k` to combine, and what their risk needs.
+
+    Parameters
+    ----------
+    functions : ndarray of shape (count, height, width)
+        The processed images, float32 [electrons per pixel].
+    correlations : ndarray of shape (count,)
+        :math:`y^T f_k^- - s^2 \mathrm{div} f_k^-` for each, over the rows in charge.
+    """
+
+    functions: NDArray[np.float32]
+    correlations: NDArray[np.float64]
+
+
+def haar_levels(counts: Image, *, most: int = 7, read_noise: float = 0.0) -> int:
+    """Tell how many levels of the Haar transform show more than noise.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (height, width)
+        Counts with unit gain and no offset, in electrons per pixel.
+    most : int, default 7
+        Levels to look at.
+    read_noise : float, default 0.0
+        Standard deviation of the Gaussian part [electrons].
+
+    Returns
+    -------
+    int
+        The coarsest level at which the coefficients' energy exceeds that of the noise
+        by three standard deviations; at least 3, or what the image holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fringes = 5 + 2 * np.cos(np.arange(256) * np.pi / 32) * np.ones((256, 1))
+    >>> haar_levels(np.random.default_rng(0).poisson(fringes))
+    6
+    """
+    most = min(most, min(counts.shape).bit_length() - 1)
+    sums = np.asarray(counts, np.float32)
+    found = min(3, most)
+    for level in range(1, most + 1):
+        rows, sums = _add_up(sums, 2 ** (level - 1))
+        read = 4**level * read_noise**2
+        noise = float(np.abs(sums).mean(dtype=np.float64)) + read
+        boxes = max(counts.size / 4**level, 1)  # that do not overlap
+        for orientation in ORIENTATIONS:
+            detail = _detail(rows, 2 ** (level - 1), orientation, np.empty_like(sums))
+            energy = np.mean(np.square(detail, dtype=np.float64)) - noise
+            if energy > 3 * noise * np.sqrt(2 / boxes):
+                found = max(found, level)
+    return found
+
+
+def haar_functions(
+    counts: Image,
+    *,
+    levels: int,
+    read_noise: float = 0.0,
+    threshold: float = 8**0.5,
+    interscale: bool = False,
+    rows: slice = slice(None),
+    workers: int = 1,
+) -> tuple[Expansion, Image, float]:
+    r"""Process an image with the thresholds of an undecimated Haar transform.
+
+    Each orientation of each level has its coefficients below the threshold
+    :math:`k t`, :math:`d \, / \, (1 + (d / k t)^{16})`, and those above, with
+    :math:`t^2 = |s| + 1 + 4^j \sigma^2`.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (height, width)
+        Counts with unit gain and no offset, in electrons per pixel; periodic.
+    levels : int
+        Levels of the transform; ``2**levels`` must fit into the image.
+    read_noise : float, default 0.0
+        Standard deviation of the Gaussian part [electrons].
+    threshold : float, default sqrt(8)
+        The factor `k`.
+    interscale : bool, default False
+        Whether to halve each function once more, by whether the neighbouring boxes show
+        an edge there. These share no pixel with the box itself, so all stays exact.
+    rows : slice, optional
+        Rows in charge, where the image is a part of a larger one: the correlations are
+        summed over the boxes that begin there.
+    workers : int, default 1
+        Threads; no digit depends on it.
+
+    Returns
+    -------
+    expansion : Expansion
+        Two functions for each orientation and level, finest first; four if
+        `interscale`.
+    lowpass : ndarray of shape (height, width)
+        The blurred image [electrons per pixel].
+    overlap : float
+        The correlation of the blurred image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> expansion, lowpass, _ = haar_functions(np.ones((4, 6), np.float32), levels=2)
+    >>> expansion.functions.shape
+    (12, 4, 6)
+    """
+    counts = np.ascontiguousarray(counts, np.float32)
+    strips = _strips(counts.shape, rows)
+    masks = 2 if interscale else 1
+    functions = np.empty((6 * masks * levels, *counts.shape), np.float32)
+    correlations = np.empty(len(functions))
+    sums = counts
+    with ThreadPoolExecutor(workers) as pool:
+        work: _Work = map if workers == 1 else pool.map
+        for level in range(1, levels + 1):
+            lag = 2 ** (level - 1)
+            halves, sums = _add_up(sums, lag)
+            here = slice(6 * masks * (level - 1), 6 * masks * level)
+            bands = functions[here].reshape(3, masks, 2, *counts.shape)
+            for band, orientation in zip(bands, ORIENTATIONS, strict=True):
+                _detail(halves, lag, orientation, band[0, 0])
+                if interscale:
+                    _mask_edges(sums, 2 * lag, orientation, band[1, 0])
+            shrink = _Shrink(
+                sums, level, read=4**level * read_noise**2, threshold=threshold
+            )
+            share = partial(_shrink_share, shrink, bands, strips, workers)
+            shares = list(work(share, range(workers)))
+            # in the order of the strips, whoever computed them
+            totals = [shares[i % workers].pop(0) for i in range(len(strips))]
+            correlations[here] = 16.0**-level * sum(totals).ravel()
+            share = partial(_spread_share, bands, lag, halves, workers)
+            list(work(share, range(workers)))
+    overlap = _overlap(sums, levels, read_noise, strips)
+    sums *= np.float32(16.0**-levels)
+    _spread(sums, 2 ** (levels - 1), (1, 1), np.empty_like(sums))
+    return Expansion(functions, correlations), sums, overlap
+
+
+def _strips(shape: tuple[int, int], rows: slice) -> list[tuple[int, int, bool]]:
+    """Cut an image into runs of pixels, and say which are in charge."""
+    height, width = shape
+    start, stop, _ = rows.indices(height)
+    strips = []
+    for first, last, counted in (
+        (0, start, False),
+        (start, stop, True),
+        (stop, height, False),
+    ):
+        edges = [*range(first * width, last * width, _STRIP), last * width]
+        strips += [(a, b, counted) for a, b in pairwise(edges)]
+    return strips
+
+
+def _add(one: Image, other: Image, sign: int, out: Image) -> None:
+    (np.add if sign > 0 else np.subtract)(one, other, out=out)
+
+
+def _add_ahead(image: Image, lag: int, sign: int, axis: int, out: Image) -> None:
+    """Add the pixel `lag` further on, periodically, without a copy in between."""
+    if axis == 0:
+        _add(image[:-lag], image[lag:], sign, out[:-lag])
+        _add(image[-lag:], image[:lag], sign, out[-lag:])
+    else:  # as one long row, whose ends are then put right
+        _add(image.ravel()[:-lag], image.ravel()[lag:], sign, out.ravel()[:-lag])
+        _add(image[:, -lag:], image[:, :lag], sign, out[:, -lag:])
+
+
+def _add_behind(image: Image, lag: int, sign: int, axis: int, out: Image) -> None:
+    """Add the pixel `lag` before, periodically."""
+    if axis == 0:
+        _add(image[lag:], image[:-lag], sign, out[lag:])
+        _add(image[:lag], image[-lag:], sign, out[:lag])
+    else:
+        _add(image.ravel()[lag:], image.ravel()[:-lag], sign, out.ravel()[lag:])
+        _add(image[:, :lag], image[:, -lag:], sign, out[:, :lag])
+
+
+def _add_up(sums: Image, lag: int) -> tuple[Image, Image]:
+    """Sum and difference along rows, and the sum over boxes twice as wide."""
+    halves = np.empty((2, *sums.shape), np.float32)
+    _add_ahead(sums, lag, 1, 0, halves[0])
+    _add_ahead(sums, lag, -1, 0, halves[1])
+    wider = np.empty_like(halves[0])
+    _add_ahead(halves[0], lag, 1, 1, wider)
+    return halves, wider
+
+
+def _detail(halves: Image, lag: int, orientation: tuple[int, int], out: Image) -> Image:
+    rows, columns = orientation
+    _add_ahead(halves[0 if rows > 0 else 1], lag, columns, 1, out)
+    return out
+
+
+def _mask_edges(
+    sums: Image, width: int, orientation: tuple[int, int], out: Image
+) -> None:
+    """Tell from the boxes beside each, along its differences, whether all is even."""
+    across = [axis for axis, sign in enumerate(orientation) if sign < 0]
+    if min(sums.shape[axis] for axis in across) < 2 * width:
+        out[:] = 1  # the neighbour would be the box itself, around the border
+        return
+    step, level = sums, sums
+    for axis in across:
+        ahead, behind = (partial(np.roll, shift=k, axis=axis) for k in (-width, width))
+        step, level = ahead(step) - behind(step), ahead(level) + behind(level)
+    step = np.abs(step)
+    if len(across) == 1:
+        along = 1 - across[0]
+        step += (np.roll(step, width, along) + np.roll(step, -width, along)) / 2
+        step /= 2
+    scale = np.abs(level) / len(across) + 2  # twice the mean of the boxes
+    np.exp(-np.square(step) / (6 * scale), out=out)
+
+
+class _Shrink:
+    """The threshold of one level, and its overlap with what the counts stand for."""
+
+    def __init__(
+        self, sums: Image, level: int, *, read: float, threshold: float
+    ) -> None:
+        self.sums = sums.ravel()
+        self.read = np.float32(read)
+        self.limit = np.float32(threshold**2)
+        self.scale = np.float32(16.0**-level)
+
+    def variances(self, sums: Image, now: Image, fewer: Image) -> None:
+        """Square the threshold, for the counts and for when one electron is missing."""
+        if not self.read:  # no sum is negative
+            np.multiply(sums, self.limit, out=fewer)
+            np.add(fewer, self.limit, out=now)
+            return
+        for out, one in ((now, 0), (fewer, 1)):
+            np.abs(sums - np.float32(one), out=out)
+            out += 1 + self.read
+            out *= self.limit
+
+    def strip(
+        self, bands: Image, here: slice, electrons: float, work: Image
+    ) -> NDArray[np.float64]:
+        """Turn coefficients into functions, and sum up their correlations."""
+        sums = self.sums[here]
+        detail, now, fewer, first, second = work[:, : sums.size]
+        large, small = bands[0, 0, here], bands[0, 1, here]
+        detail[:] = large
+        self.variances(sums, now, fewer)
+        large *= self.scale
+        _below(detail, now, small, kept=large)
+        large -= small
+        np.subtract(detail, 1, out=now)
+        _below(now, fewer, first, kept=now)
+        slopes = self.slopes(now, fewer, sums, 1) if self.read else None
+        np.add(detail, 1, out=now)
+        _below(now, fewer, second, kept=now)
+        if slopes is not None:
+            slopes += self.slopes(now, fewer, sums, -1)
+        difference = np.subtract(first, second, out=now)
+        first += second
+        every = float(np.dot(detail, detail)) - electrons - self.read * sums.size
+        below = self.below(sums, detail, difference, first, slopes)
+        totals = [np.array([every - below, below])]
+        if len(bands) == 2:
+            mask = bands[1, 0, here]
+            first *= mask
+            difference *= mask
+            slopes = None if slopes is None else slopes * mask
+            every = float(np.dot(detail * mask, detail)) - float(np.dot(mask, sums))
+            every -= self.read * float(mask.sum(dtype=np.float64))
+            below = self.below(sums, detail, difference, first, slopes)
+            even = np.array([every - below, below])
+            totals = [even, totals[0] - even]
+            np.multiply(small, 1 - mask, out=bands[1, 1, here])
+            small -= bands[1, 1, here]
+            np.multiply(large, mask, out=first)
+            np.subtract(large, first, out=mask)
+            large[:] = first
+        return np.array(totals)
+
+    def below(
+        self,
+        sums: Image,
+        detail: Image,
+        difference: Image,
+        both: Image,
+        slopes: Image | None,
+    ) -> float:
+        """Sum the correlations of what is below the threshold."""
+        total = float(np.dot(difference, sums)) + float(np.dot(both, detail))
+        if slopes is not None:
+            total -= self.read * float(slopes.sum(dtype=np.float64))
+        return total / 2
+
+    def slopes(
+        self, detail: Image, limit: Image, sums: Image, sign: int
+    ) -> NDArray[np.float32]:
+        """Differentiate along (1, `sign`) in (detail, sums), where one is missing."""
+        kept = 1 / (1 + (detail**2 / limit) ** 8)
+        steep = kept * (1 - kept)
+        along_sums = 8 * detail * steep * self.limit / limit * np.sign(sums - 1)
+        return kept - 16 * steep + sign * along_sums
+
+
+def _below(detail: Image, limit: Image, out: Image, *, kept: Image) -> None:
+    """Keep what belongs to coefficients whose square is below a limit."""
+    np.multiply(detail, detail, out=out)
+    out /= limit
+    for _ in range(3):
+        out *= out
+    out += 1
+    np.divide(kept, out, out=out)
+
+
+def _shrink_share(
+    shrink: _Shrink,
+    bands: Image,
+    strips: list[tuple[int, int, bool]],
+    workers: int,
+    share: int,
+) -> list[NDArray[np.float64]]:
+    """Work on every `workers`-th strip; zero for those that are not in charge."""
+    flat = bands.reshape(*bands.shape[:3], -1)
+    work = np.empty((5, min(_STRIP, flat.shape[-1])), np.float32)
+    totals = []
+    # far above the threshold nothing is small; without an electron none can be missing
+    with np.errstate(over="ignore", divide="ignore"):
+        for start, stop, counted in strips[share::workers]:
+            here = slice(start, stop)
+            electrons = float(np.sum(shrink.sums[here]))
+            total = [shrink.strip(band, here, electrons, work) for band in flat]
+            totals.append(np.array(total) * counted)
+    return totals
+
+
+def _spread_share(
+    bands: Image, lag: int, spare: Image, workers: int, share: int
+) -> None:
+    """Spread every `workers`-th function over the boxes it was taken from."""
+    orientations = np.repeat(ORIENTATIONS, bands[0].shape[0] * 2, axis=0)
+    functions = bands.reshape(-1, *bands.shape[3:])
+    work = spare[share] if share < len(spare) else np.empty_like(spare[0])
+    for index in range(share, len(functions), workers):
+        _spread(functions[index], lag, tuple(orientations[index]), work)
+
+
+def _spread(image: Image, lag: int, signs: tuple[int, int], work: Image) -> None:
+    """Sum over the boxes that a pixel is in, in place: the transposed transform."""
+    lags = [lag, *(1 << k for k in range(lag.bit_length() - 1))]
+    for axis, sign in enumerate(signs):
+        for step, reach in enumerate(lags):
+            _add_behind(image, reach, 1 if step else sign, axis, work)
+            image, work = work, image  # an even number of times in all
+
+
+def _overlap(
+    sums: Image, levels: int, read_noise: float, strips: list[tuple[int, int, bool]]
+) -> float:
+    """Correlate the blurred image with what the counts stand for."""
+    flat, total, pixels = sums.ravel(), 0.0, 0
+    for start, stop, counted in strips:
+        if counted:
+            wide = flat[start:stop].astype(np.float64)
+            total += float(np.dot(wide, wide) - wide.sum())
+            pixels += wide.size
+    return 16.0**-levels * (total - 4**levels * read_noise**2 * pixels)
