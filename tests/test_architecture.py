@@ -30,7 +30,7 @@ ORDER = [  # imports only point left
         "denoisers",
     ),
     *("metrics", "comparison", "blobs", "columns", "inspection", "audit"),
-    *("generalisation", "consistency"),
+    *("risks", "generalisation", "consistency"),
     *("likelihood", "significance", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "portraits", "atlas", "examples"),
@@ -42,12 +42,13 @@ ORDER = [  # imports only point left
         "robustness",
         "surveys",
         "verdicts",
+        "appraisals",
     ),
     *("fingerprints", "records", "figure_guard", "cli"),
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
-SHEETS |= {"exhibits", "budget", "robustness", "surveys", "verdicts"}
+SHEETS |= {"exhibits", "budget", "robustness", "surveys", "verdicts", "appraisals"}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {
