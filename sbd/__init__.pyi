@@ -14,6 +14,7 @@ __all__ = [
     "Recipe",
     "Scale",
     "SimulationMatch",
+    "Tuning",
     "UNet",
     "at_scale",
     "atoms_per_column",
@@ -82,12 +83,16 @@ __all__ = [
     "surface_columns",
     "thin_counts",
     "train",
+    "tune",
+    "tuned_denoisers",
+    "tuning_table",
     "unsupported_columns",
     "vacuum_response",
     "write_authors_layout",
 ]
 
 from .audit import column_audit, dose_curve, vacuum_response
+from .baselines import classical_denoisers, tuned_denoisers, tuning_table
 from .charts import show_scores
 from .columns import (
     Columns,
@@ -97,7 +102,7 @@ from .columns import (
     particle_boxes,
     surface_columns,
 )
-from .comparison import classical_denoisers, compare_denoisers
+from .comparison import compare_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
 from .denoisers import (
     denoise,
@@ -151,4 +156,5 @@ from .specimens import structure_table
 from .splits import published_split
 from .structures import atoms_per_column, pt_on_ceria
 from .training import train
+from .tuning import Tuning, tune
 from .windows import denoise_windowed_fourier

@@ -5,40 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sbd.denoisers import denoise_constant, denoise_gaussian, denoise_vst
-from sbd.filters import denoise_absf, denoise_spot_filter, denoise_wiener
 from sbd.metrics import authors_psnr, authors_ssim
 from sbd.noise import poisson_noise
-from sbd.purelet import denoise_purelet
 from sbd.typing import Denoiser, Image
 from sbd.validation import check_image
-from sbd.windows import denoise_windowed_fourier
-
-
-def classical_denoisers() -> dict[str, Denoiser]:
-    """List the denoisers that need no training and no package of restricted licence.
-
-    Returns
-    -------
-    dict of str to callable
-        Image to image, by the name that a table shows; the counts themselves first.
-
-    Examples
-    --------
-    >>> list(classical_denoisers())[:2]
-    ['raw counts', 'constant']
-    """
-    return {
-        "raw counts": np.array,
-        "constant": denoise_constant,
-        "Gaussian": denoise_gaussian,
-        "Kilaas Wiener": denoise_wiener,
-        "ABSF": denoise_absf,
-        "spot filter": denoise_spot_filter,
-        "VST + NLM": denoise_vst,
-        "PURE-LET": denoise_purelet,
-        "windowed Fourier": denoise_windowed_fourier,
-    }
 
 
 def compare_denoisers(
@@ -70,6 +40,7 @@ def compare_denoisers(
 
     Examples
     --------
+    >>> from sbd import denoise_constant
     >>> vacuum, constant = np.full((32, 32), 0.45), {"constant": denoise_constant}
     >>> table = compare_denoisers(vacuum, constant, draws=2, seed=0)
     >>> list(table.columns)
