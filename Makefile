@@ -115,6 +115,10 @@ score: env  ## score the default weights on images they never learnt from; minut
 tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/tune.py data/benchmark
 
+.PHONY: held-out
+held-out: env  ## choose the bundled test images again and print their digest
+	$(BIN)/python .ci/held_out.py data/benchmark
+
 .PHONY: assets
 assets: env  ## simulate the bundled micrograph again and print its digest
 	$(BIN)/python .ci/assets.py

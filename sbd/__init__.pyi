@@ -45,6 +45,7 @@ __all__ = [
     "detection_power",
     "dose_curve",
     "example_micrograph",
+    "example_scene",
     "example_truth",
     "exit_wave",
     "export_onnx",
@@ -53,9 +54,11 @@ __all__ = [
     "field_of_view",
     "find_columns",
     "form_image",
+    "held_out_scenes",
     "jacobian_row",
     "jacobian_rows",
     "judge_columns",
+    "judge_denoisers",
     "likelihood_map",
     "load_model",
     "log_likelihood_ratio",
@@ -68,6 +71,7 @@ __all__ = [
     "psnr",
     "pt_on_ceria",
     "published_split",
+    "rank_denoisers",
     "read_authors_layout",
     "read_recipe",
     "save_figure",
@@ -102,7 +106,7 @@ from .columns import (
     particle_boxes,
     surface_columns,
 )
-from .comparison import compare_denoisers
+from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
 from .denoisers import (
     denoise,
@@ -155,6 +159,7 @@ from .simulation import ExitWave, exit_wave, form_image
 from .specimens import structure_table
 from .splits import published_split
 from .structures import atoms_per_column, pt_on_ceria
+from .testbed import example_scene, held_out_scenes
 from .training import train
 from .tuning import Tuning, tune
 from .windows import denoise_windowed_fourier
