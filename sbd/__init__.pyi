@@ -67,6 +67,7 @@ __all__ = [
     "match_columns",
     "match_simulation",
     "particle_boxes",
+    "peer_denoisers",
     "poisson_noise",
     "psnr",
     "pt_on_ceria",
@@ -74,6 +75,7 @@ __all__ = [
     "rank_denoisers",
     "read_authors_layout",
     "read_recipe",
+    "run_peer",
     "save_figure",
     "save_model",
     "show_image",
@@ -136,6 +138,7 @@ from .networks import DnCNN, DurrUNet, UNet
 from .noise import VACUUM, poisson_noise
 from .onnx_files import export_onnx
 from .parameters import check_parameters
+from .peers import peer_denoisers, run_peer
 from .plotting import (
     mark_box,
     mark_pixel,

@@ -20,7 +20,7 @@ ORDER = [  # imports only point left
     *("convolutions", "inference", "portable_operations", "onnx_files"),
     *("binning", "filters", "windows", "purelet", "anscombe", "denoisers"),
     *("metrics", "tuning", "baselines", "blobs", "columns"),
-    *("scenes", "inspection", "audit", "comparison"),
+    *("scenes", "inspection", "audit", "comparison", "peers"),
     *("generalisation", "consistency"),
     *("likelihood", "significance", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
