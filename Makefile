@@ -115,8 +115,8 @@ score: env  ## score the default weights on images they never learnt from; minut
 tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/tune.py data/benchmark
 
-.PHONY: held-out
-held-out: env  ## choose the bundled test images again and print their digest
+.PHONY: scenes
+scenes: env  ## choose the bundled test images again and print their digest
 	$(BIN)/python .ci/held_out.py data/benchmark
 
 .PHONY: assets

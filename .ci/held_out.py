@@ -1,4 +1,4 @@
-"""Choose the bundled images of the test split: ``make held-out``.
+"""Choose the bundled images of the test split: ``make scenes``.
 
     python .ci/held_out.py BENCHMARK
 

@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import runpy
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from sbd.baselines import BASELINES, Baseline, name_parameters
 
 RECORD = json.loads((files("sbd") / "assets" / "tuned.json").read_text())
 TUNABLE = [name for name, baseline in BASELINES.items() if baseline.grid]
+ROOT = Path(__file__).resolve().parents[1]
+FLAT = np.full((64, 60), sbd.VACUUM)
 COUNTS = np.random.default_rng(0).poisson(sbd.VACUUM, (180, 160))
 
 
@@ -59,3 +63,22 @@ def test_a_denoiser_that_nobody_has_tuned_is_told(monkeypatch):
         with pytest.raises(ValueError, match=r"\(make tune\); got 'new', which is not"):
             ask()
     assert "new" in sbd.classical_denoisers()
+
+
+def test_the_script_records_the_best_candidate_and_how_sure_it_is():
+    script = runpy.run_path(str(ROOT / ".ci/tune.py"))
+    found = sbd.tune(
+        sbd.denoise_gaussian, [FLAT, 2 * FLAT], {"sigma": (3.0,)}, draws=1, seed=0
+    )
+    row = script["summarise"](found)
+    assert row["parameters"] == found.parameters == {"sigma": 7.5}
+    assert (row["difference"], row["edges"], row["candidates"]) == (0, ("sigma",), 2)
+    assert row["score"] == round(found.table["score"][0], 3)
+
+
+def test_the_record_says_how_it_was_made():
+    script = runpy.run_path(str(ROOT / ".ci/tune.py"))
+    assert RECORD["seed"] == script["SEED"]
+    assert RECORD["draws"] == script["DRAWS"]
+    assert RECORD["dose"] == sbd.VACUUM
+    assert [*RECORD["images"][0]] == script["LABELS"]

@@ -30,7 +30,7 @@ def test_every_row_is_the_mean_over_the_same_draws():
 def test_the_classical_ones_all_beat_the_counts():
     table = sbd.compare_denoisers(CLEAN, sbd.classical_denoisers(), draws=1, seed=0)
     others = table.drop("raw counts")
-    assert len(others) == 8
+    assert len(others) == len(sbd.classical_denoisers()) - 1
     assert (others["PSNR"] > table.loc["raw counts", "PSNR"] + 10).all()
 
 
