@@ -85,7 +85,7 @@ def judge_denoisers(
         A row for each denoiser, in the order given: its ``parameters`` in words, where
         they are known; means over the draws of ``PSNR`` [dB] and ``SSIM`` by the
         authors' metric, of the whole image and, with the region's name behind, of the
-        particle, the surface and the vacuum (see `sbd.scenes.Specimen.regions`);
+        particle, the surface and the vacuum (see `sbd.projections.Specimen.regions`);
         ``recall``, the share of the particle's columns that `find_columns` finds in the
         estimate; ``false``, how many it finds where nothing is; and ``seconds``, the
         median time of one image.
@@ -109,7 +109,7 @@ def judge_denoisers(
 
     Examples
     --------
-    >>> from sbd.scenes import Specimen
+    >>> from sbd.projections import Specimen
     >>> vacuum, nowhere = np.full((32, 32), 0.45), np.zeros((0, 2))
     >>> empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (32, 32))
     >>> constant = {"constant": lambda noisy: np.full(noisy.shape, noisy.mean())}

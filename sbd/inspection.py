@@ -15,7 +15,8 @@ from sbd.dataset import Benchmark
 from sbd.exchange import BOX_SAMPLES
 from sbd.metrics import authors_psnr
 from sbd.noise import VACUUM, poisson_noise
-from sbd.scenes import TOLERANCE, square_scene
+from sbd.projections import TOLERANCE
+from sbd.scenes import square_scene
 from sbd.structures import BOX
 from sbd.typing import Denoiser, Image
 

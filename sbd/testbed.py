@@ -8,8 +8,9 @@ import numpy as np
 from sbd.examples import Source, example_truth, fetch_clean
 from sbd.exchange import BOX_SAMPLES
 from sbd.inspection import PIXEL
+from sbd.projections import place_atoms
 from sbd.registry import fetch
-from sbd.scenes import Scene, find_recipe, place_atoms, published_scene
+from sbd.scenes import Scene, find_recipe, published_scene
 from sbd.simulation import resample
 from sbd.structures import BOX, pt_on_ceria
 

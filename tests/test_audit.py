@@ -22,9 +22,9 @@ from sbd.audit import (
 )
 from sbd.fidelity import Pair
 from sbd.inspection import inspect_columns
+from sbd.projections import project_columns
 from sbd.residuals import measure_columns
 from sbd.robustness import show_inspections
-from sbd.scenes import project_columns
 
 PIXEL = 0.2  # angstrom; five times coarser than a dot is wide
 SIGMA = 0.45  # of a dot [angstrom]

@@ -9,7 +9,8 @@ import pytest
 
 import sbd
 from sbd.metrics import score_regions
-from sbd.scenes import Scene, Specimen
+from sbd.projections import Specimen
+from sbd.scenes import Scene
 
 CLEAN = np.full((40, 48), sbd.VACUUM)
 

@@ -10,8 +10,9 @@ import pytest
 
 import sbd
 from sbd.inspection import PIXEL
+from sbd.projections import REGIONS, Specimen, place_atoms
 from sbd.registry import fetch
-from sbd.scenes import REGIONS, Scene, Specimen, find_recipe, place_atoms
+from sbd.scenes import Scene, find_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 HELD_OUT = sbd.held_out_scenes()
