@@ -172,9 +172,13 @@ def tune(
 
 def _defaults(denoiser: Denoiser, grid: Grid) -> dict[str, Any]:
     """Look up what the denoiser takes if it is not told."""
+    try:
+        parameters = inspect.signature(denoiser).parameters
+    except ValueError:  # a built-in function may not tell
+        parameters = {}
     known = {
         name: parameter.default
-        for name, parameter in inspect.signature(denoiser).parameters.items()
+        for name, parameter in parameters.items()
         if parameter.default is not parameter.empty
     }
     for name in grid:

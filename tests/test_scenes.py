@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sbd
+from sbd import testbed
 from sbd.inspection import PIXEL
 from sbd.projections import REGIONS, Specimen, place_atoms
 from sbd.registry import fetch
@@ -178,3 +179,11 @@ def test_bad_input_is_refused():
         Scene("small", np.ones((3, 3)), hexagon())
     with pytest.raises(ValueError, match="default_recipes lists; got PtNp9"):
         find_recipe("PtNp9")
+
+
+def test_the_bundled_image_is_of_the_structure_that_its_script_builds():
+    (particle, edits), thickness, tilt = testbed._BUNDLED
+    script = (ROOT / ".ci/assets.py").read_text()
+    assert f"edits = {[*edits]}\n" in script
+    built = f'pt_on_ceria("{particle}", edits, thickness={thickness}, tilt={tilt})'
+    assert built in script

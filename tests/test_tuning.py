@@ -175,6 +175,8 @@ def test_bad_input_is_refused():
         tuned({"share": (1.0,)}, draws=0)
     with pytest.raises(ValueError, match=r"default \(share, name\); got 'sigma'"):
         tuned({"sigma": (1.0,)})
+    with pytest.raises(ValueError, match=r"default \(none\); got 'copy'"):
+        sbd.tune(dict, [FLAT], {"copy": (True,)}, draws=1, seed=0)
     with pytest.raises(ValueError, match="grid must hold values to try"):
         tuned({"share": ()})
     with pytest.raises(ValueError, match="grid must hold values to try"):
