@@ -111,6 +111,14 @@ throughput: env  ## measure what each trick of training is worth; minutes
 score: env  ## score the default weights on images they never learnt from; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/score.py data/benchmark --to book/measured/score.json
 
+.PHONY: tune
+tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resumes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/tune.py data/benchmark
+
+.PHONY: scenes
+scenes: env  ## choose the bundled test images again and print their digest
+	$(BIN)/python .ci/held_out.py data/benchmark
+
 .PHONY: assets
 assets: env  ## simulate the bundled micrograph again and print its digest
 	$(BIN)/python .ci/assets.py

@@ -15,6 +15,7 @@ __all__ = [
     "Recipe",
     "Scale",
     "SimulationMatch",
+    "Tuning",
     "UNet",
     "at_scale",
     "atoms_per_column",
@@ -46,6 +47,7 @@ __all__ = [
     "dose_curve",
     "estimate_gain",
     "example_micrograph",
+    "example_scene",
     "example_truth",
     "exit_wave",
     "export_onnx",
@@ -54,9 +56,11 @@ __all__ = [
     "field_of_view",
     "find_columns",
     "form_image",
+    "held_out_scenes",
     "jacobian_row",
     "jacobian_rows",
     "judge_columns",
+    "judge_denoisers",
     "let_dictionary",
     "likelihood_map",
     "load_model",
@@ -66,12 +70,15 @@ __all__ = [
     "match_columns",
     "match_simulation",
     "particle_boxes",
+    "peer_denoisers",
     "poisson_noise",
     "psnr",
     "pt_on_ceria",
     "published_split",
+    "rank_denoisers",
     "read_authors_layout",
     "read_recipe",
+    "run_peer",
     "save_figure",
     "save_model",
     "show_image",
@@ -85,12 +92,16 @@ __all__ = [
     "surface_columns",
     "thin_counts",
     "train",
+    "tune",
+    "tuned_denoisers",
+    "tuning_table",
     "unsupported_columns",
     "vacuum_response",
     "write_authors_layout",
 ]
 
 from .audit import column_audit, dose_curve, vacuum_response
+from .baselines import classical_denoisers, tuned_denoisers, tuning_table
 from .charts import show_scores
 from .columns import (
     Columns,
@@ -100,7 +111,7 @@ from .columns import (
     particle_boxes,
     surface_columns,
 )
-from .comparison import classical_denoisers, compare_denoisers
+from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
 from .denoisers import (
     denoise,
@@ -131,6 +142,7 @@ from .networks import DnCNN, DurrUNet, UNet
 from .noise import VACUUM, poisson_noise
 from .onnx_files import export_onnx
 from .parameters import check_parameters
+from .peers import peer_denoisers, run_peer
 from .plotting import (
     mark_box,
     mark_pixel,
@@ -154,5 +166,7 @@ from .simulation import ExitWave, exit_wave, form_image
 from .specimens import structure_table
 from .splits import published_split
 from .structures import atoms_per_column, pt_on_ceria
+from .testbed import example_scene, held_out_scenes
 from .training import train
+from .tuning import Tuning, tune
 from .windows import denoise_windowed_fourier

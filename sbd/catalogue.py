@@ -214,6 +214,9 @@ _ROWS = (
     _bundled("example/simulated", "example_simulated.npz",
              "da0f4e5ebf8fe2710472970ad362f35e0529d0a6daf78e1ac6829a3fd61c6dc8",
              "a simulated image of a structure kept out of training (npz)"),
+    _bundled("example/held-out", "held_out.npz",
+             "e00457578f2540b69bde9836f1218c3bb8390f801355de1a7510c350ecb86123",
+             "five simulated images of the benchmark's test split (npz)"),
     _weights("small", "unet-128-small.pt"),
     _weights("big", "unet-128-big.pt"),
     Item(

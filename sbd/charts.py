@@ -14,6 +14,7 @@ def show_scores(
     *,
     label: str,
     reference: str | None = None,
+    errors: Mapping[str, float] | None = None,
     width: float = 5.0,
     heading: str = "",
 ) -> Figure:
@@ -27,6 +28,8 @@ def show_scores(
         What they are, with the unit.
     reference : str, optional
         Name whose number is drawn as a line through all bars.
+    errors : dict of str to float, optional
+        Standard errors by the same names, drawn to both sides of a bar's end.
     width : float, default 5.0
         Width of the figure [inch].
     heading : str, optional
@@ -40,7 +43,8 @@ def show_scores(
     Raises
     ------
     ValueError
-        If there is no score, or `reference` is not one of the names.
+        If there is no score, `reference` is not one of the names, or `errors` has other
+        names.
 
     Examples
     --------
@@ -54,13 +58,22 @@ def show_scores(
     if reference is not None and reference not in scores:
         msg = f"reference must be one of {', '.join(scores)}; got {reference!r}"
         raise ValueError(msg)
+    if errors is not None and errors.keys() != scores.keys():
+        msg = f"errors must have the names {', '.join(scores)}; got {', '.join(errors)}"
+        raise ValueError(msg)
     best = max(scores, key=scores.__getitem__)
     height = 0.5 + 0.24 * len(scores) + (0.25 if heading else 0.0)
     fig, panels = arrange_panels("a", width=width, height=height, heading=heading)
     ax = panels["a"]
     colours = [_BEST if name == best else _BAR for name in scores]
     bars = ax.barh(list(scores), list(scores.values()), color=colours, height=0.7)
-    ax.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    if errors is not None:
+        reach = [errors[name] for name in scores]
+        look = {"fmt": "none", "ecolor": _LINE, "elinewidth": 0.8, "capsize": 2}
+        ax.errorbar(list(scores.values()), list(scores), xerr=reach, **look)
+    labels = ax.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    for text, name in zip(labels, scores, strict=True):
+        text.xy = (scores[name] + (errors or {}).get(name, 0.0), text.xy[1])
     if reference is not None:
         ax.axvline(scores[reference], color=_LINE, linewidth=0.8, linestyle=":")
     ax.invert_yaxis()

@@ -21,7 +21,8 @@ from sbd.audit import (
     vacuum_response,
 )
 from sbd.fidelity import Pair
-from sbd.inspection import inspect_columns, project_columns
+from sbd.inspection import inspect_columns
+from sbd.projections import project_columns
 from sbd.residuals import measure_columns
 from sbd.robustness import show_inspections
 
