@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 import sbd
-from sbd.exchange import CROP
+from sbd.generalisation import frame_as_published
 
 SEED = 12
 
@@ -27,10 +27,9 @@ def compare(
 ) -> dict:
     """Score all denoisers on the same counts, scaled back to the paper's vacuum."""
     cleans = {
-        str(row): sbd.authors_resize(benchmark.image(int(row), samples=1024)[CROP])
+        str(row): frame_as_published(benchmark.image(int(row), samples=1024))
         for row in rows
     }
-    cleans = {name: clean.clip(min=0) for name, clean in cleans.items()}
     table = sbd.dose_curve(denoisers, cleans, doses=[dose], draws=1, seed=SEED)
     scores = table.pivot_table(index="image", columns="method", values="psnr")
     ahead = scores["one dose"] - scores["default"]

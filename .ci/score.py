@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 import sbd
-from sbd.exchange import CROP
+from sbd.generalisation import frame_as_published
 from sbd.registry import DataUnavailableError
 
 AUTHORS = ("PtNp2-S3_5", "PtNp2-S3_2-S5_2")
@@ -74,8 +74,7 @@ def test_images(benchmark: sbd.Benchmark, model: torch.nn.Module, number: int) -
     chosen = np.random.default_rng(SEED).choice(rows, size=number, replace=False)
     scores = []
     for row in tqdm(np.sort(chosen), unit="image", mininterval=10):
-        whole = benchmark.image(int(row), samples=1024)[CROP]
-        clean = sbd.authors_resize(whole).clip(min=0)
+        clean = frame_as_published(benchmark.image(int(row), samples=1024))
         scores.append(rate(clean, model, [SEED, int(row)]))
     table = {"all": mean_of(scores)}
     labels = benchmark.table.iloc[np.sort(chosen)]

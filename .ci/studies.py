@@ -33,24 +33,15 @@ from pathlib import Path
 import torch
 
 import sbd
+from sbd import generalisation
 from sbd.training import Drawing
 
 WEIGHTS = Path(sbd.__file__).parent / "assets" / "weights"
 DRAWS = 4
-WHITE = {"contrast": "white"}
 SUBSETS = {
-    **{
-        f"contrast-{name}": {"contrast": name}
-        for name in ("black", "intermediate", "white")
-    },
-    **{
-        f"structure-{name}": {"particle": name, "defect": ["D0", "D1"], **WHITE}
-        for name in ("PtNp1", "PtNp2", "PtNp3", "PtNp4")
-    },
-    **{
-        f"defect-{name}": {"particle": "PtNp1", "defect": name, **WHITE}
-        for name in ("D0", "D1", "D2", "Dh", "Ds")
-    },
+    f"{by}-{subset}": study.labels(subset)
+    for by, study in generalisation.STUDIES.items()
+    for subset in study.subsets
 }
 PAPER = Drawing(crop=128, paper_dose=1.0)
 PIXELS = Drawing(crop=256, paper_dose=1.0)  # a crop is counted in what a network sees

@@ -116,6 +116,7 @@ from .likelihood import (
     column_significance,
     likelihood_map,
     log_likelihood_ratio,
+    supported_columns,
     unsupported_columns,
 )
 from .matching import SimulationMatch, match_simulation
@@ -143,7 +144,6 @@ from .significance import (
     decidable_dose,
     detection_power,
     judge_columns,
-    supported_columns,
     thin_counts,
 )
 from .simulation import ExitWave, exit_wave, form_image

@@ -55,24 +55,15 @@ class ZeroFilledUNet(nn.Module):
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
         """Denoise a batch of shape (batch, 1, height, width)."""
-        net = self.model
-        x = net.inc["double_conv"](noisy)
-        skips = []
-        for level in range(1, net.scales + 1):
-            skips.append(x)
-            down = getattr(net, f"down{level}")["maxpool_conv"]["1"]["double_conv"]
-            x = down(F.max_pool2d(x, 2))
-        for level in range(net.scales - 1, -1, -1):
-            skip = skips[level]
-            x = F.interpolate(
-                x, scale_factor=2, mode="bilinear", align_corners=net.align_corners
-            )
-            short, narrow = (skip.shape[i] - x.shape[i] for i in (-2, -1))
-            sides = (narrow // 2, narrow - narrow // 2, short // 2, short - short // 2)
-            up = getattr(net, f"up{6 - level}")["conv"]["double_conv"]
-            x = up(torch.cat([skip, F.pad(x, sides)], dim=1))
-        estimate = net.outc["conv"](x)
-        return noisy - estimate if net.residual else estimate
+        estimate = self.model.convolve(noisy, _fill)
+        return noisy - estimate if self.model.residual else estimate
+
+
+def _fill(x: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Put zeros around feature maps that are too small."""
+    short, narrow = (shape[i] - x.shape[i] for i in (-2, -1))
+    half = narrow // 2, short // 2
+    return F.pad(x, (half[0], narrow - half[0], half[1], short - half[1]))
 
 
 def change_by_distance(

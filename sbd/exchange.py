@@ -58,7 +58,7 @@ COLUMNS = {
 }
 """Columns of the tables that `write_authors_layout` writes, in their order."""
 
-_CONTRASTS = ("black", "intermediate", "white")
+CONTRASTS = ("black", "intermediate", "white")
 _SPLITS = ("train", "valid", "test")
 _WHOLE = ("thickness", "tilt_x", "tilt_y", "defocus")
 _PLACES = {"path": 0, "particle": 1, "defocus": 10, "contrast": 11}
@@ -237,8 +237,8 @@ def write_authors_layout(
     ValueError: contrasts must be among 'black', 'intermediate', 'white'; got ('grey',)
     """
     contrasts = tuple(sorted({contrasts} if isinstance(contrasts, str) else contrasts))
-    if not contrasts or not set(contrasts) <= set(_CONTRASTS):
-        among = ", ".join(map(repr, _CONTRASTS))
+    if not contrasts or not set(contrasts) <= set(CONTRASTS):
+        among = ", ".join(map(repr, CONTRASTS))
         msg = f"contrasts must be among {among}; got {contrasts}"
         raise ValueError(msg)
     if split is None:

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from sbd.dataset import Recipe, contrast_label
-from sbd.exchange import BOX_SAMPLES, CROP
+from sbd.exchange import BOX_SAMPLES, CONTRASTS, CROP
 from sbd.metrics import authors_psnr, authors_resize, authors_ssim
 from sbd.noise import poisson_noise
 from sbd.registry import fetch
 from sbd.simulation import exit_wave, form_image
+from sbd.specimens import PARTICLES
 from sbd.splits import published_test_counts
-from sbd.typing import Denoiser
+from sbd.typing import Denoiser, Image
 
 _WHITE = ("white",)
-_PARTICLES = "PtNp1", "PtNp2", "PtNp3", "PtNp4"
 _SHARED = 50  # thickness at which several structures share a label [angstrom]
 _SLIP = 60, 1, 0  # thickness and tilt that stand for two in the authors' tables
 
@@ -45,7 +45,7 @@ class Study:
     by: str
     subsets: tuple[str, ...]
     logs: tuple[str, ...]
-    particles: tuple[str, ...] = _PARTICLES
+    particles: tuple[str, ...] = PARTICLES
     defects: tuple[str, ...] = ("D0", "D1", "D2", "Dh", "Ds")
     contrasts: tuple[str, ...] = _WHITE
 
@@ -58,6 +58,16 @@ class Study:
     def weights(self) -> dict[str, str]:
         """Our network of each subset, as `load_model` knows it."""
         return {name: f"weights/{self.by}-{name}" for name in self.subsets}
+
+    def labels(self, subset: str) -> dict[str, list[str]]:
+        """Labels of a subset's images, as `Benchmark.select` takes them."""
+        labels = {
+            "particle": self.particles,
+            "defect": self.defects,
+            "contrast": self.contrasts,
+        }
+        name = "particle" if self.by == "structure" else self.by
+        return {key: [*values] for key, values in (labels | {name: [subset]}).items()}
 
     def keep(self, table: pd.DataFrame) -> pd.DataFrame:
         """Take the rows of a table that belong to the study, and name their subset.
@@ -80,17 +90,16 @@ class Study:
         return table[mine].assign(**{"tested on": table[self.by]})
 
 
-_CONTRASTS = "black", "intermediate", "white"
 STUDIES = {
     "contrast": Study(
         "contrast",
-        _CONTRASTS,
+        CONTRASTS,
         ("log/black", "log/intermediate", "log/white"),
-        contrasts=_CONTRASTS,
+        contrasts=CONTRASTS,
     ),
     "structure": Study(
         "structure",
-        _PARTICLES,
+        PARTICLES,
         ("log/structure-1", "log/structure-2", "log/structure-3", "log/structure-4"),
         defects=("D0", "D1"),
     ),
@@ -153,6 +162,27 @@ def published_map(study: str, *, metric: str = "psnr") -> pd.DataFrame:
     twice = [names for names in contents.values() if len(names) > 1]
     result.attrs["repeated"] = twice[0] if twice else []
     return result
+
+
+def frame_as_published(image: Image) -> Image:
+    """Cut and resize an image of the whole box as the authors cut and resize theirs.
+
+    Parameters
+    ----------
+    image : ndarray of shape (1024, 1024)
+        Expected counts [electrons per pixel].
+
+    Returns
+    -------
+    ndarray of shape (727, 687)
+        The same, none below 0 [electrons per pixel].
+
+    Examples
+    --------
+    >>> frame_as_published(np.full((1024, 1024), 0.45)).shape
+    (727, 687)
+    """
+    return authors_resize(image[CROP]).clip(min=0)
 
 
 def _find(study: str) -> Study:
@@ -229,7 +259,7 @@ def _simulate(row: object, grid: int | None) -> np.ndarray:
     recipe = Recipe(row.structure, row.defect, float(row.thickness))
     wave = exit_wave(recipe.build(), grid=grid, tilts=[(row.tilt_x, row.tilt_y)])[0]
     image = form_image(wave, defocus=10.0 * row.defocus, samples=BOX_SAMPLES)
-    return authors_resize(image[CROP]).clip(min=0)
+    return frame_as_published(image)
 
 
 def score_networks(

@@ -109,6 +109,7 @@ def jacobian_rows(
     y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)[None, None]
     y.requires_grad_()
     rows = torch.empty((len(pixels), *noisy.shape), dtype=y.dtype)
+    counts = noisy.astype(np.float64)
     biases = np.empty(len(pixels))
     with evaluating(model), torch.enable_grad():
         denoised = model(y)
@@ -124,8 +125,8 @@ def jacobian_rows(
             kept = i + 1 < len(pixels)
             (gradient,) = torch.autograd.grad(values[pixel], y, retain_graph=kept)
             rows[i] = gradient[0, 0]
-            explained = (gradient.double() * y.detach().double()).sum()
-            biases[i] = float(values[pixel].detach().double() - explained)
+            explained = np.vdot(rows[i].numpy().astype(np.float64), counts)
+            biases[i] = values[pixel].item() - explained
     return rows.numpy(), biases
 
 

@@ -4,13 +4,13 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, spatial, stats
 
 from sbd.columns import Columns, find_columns
 from sbd.noise import VACUUM
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_between, check_image
 
 _LEAST = 1e-3  # a mean below this part of the vacuum is raised to it: see the ratio
 
@@ -166,6 +166,47 @@ def column_significance(
     return surplus / np.sqrt(np.where(variance > 0, variance, np.inf))
 
 
+def supported_columns(p_values: ArrayLike, *, level: float = 0.05) -> NDArray[np.bool_]:
+    """Pick columns so that few of them are vacuum.
+
+    Parameters
+    ----------
+    p_values : array_like of shape (n,)
+        Such as those of `sbd.column_p_values`.
+    level : float, default 0.05
+        False discovery rate: the mean share of vacuum among those picked is at most
+        this (Benjamini and Hochberg's step-up).
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+        True for columns that the counts support.
+
+    Raises
+    ------
+    ValueError
+        If `level` or a p-value is not between 0 and 1.
+
+    References
+    ----------
+    .. [1] Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc.
+       B 57 (1995).
+
+    Examples
+    --------
+    >>> supported_columns([1e-6, 0.4, 0.003, 0.04]).tolist()
+    [True, False, True, False]
+    """
+    check_between(level, "level")
+    p_values = np.asarray(p_values, dtype=np.float64)
+    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
+        msg = f"p_values must be one row of numbers from 0 to 1; got {p_values}"
+        raise ValueError(msg)
+    if p_values.size == 0:
+        return np.zeros(0, dtype=bool)
+    return stats.false_discovery_control(p_values, method="bh") <= level
+
+
 def unsupported_columns(
     significance: NDArray[np.float64], *, level: float = 0.05
 ) -> NDArray[np.bool_]:
@@ -203,17 +244,11 @@ def unsupported_columns(
     >>> unsupported_columns([5.0, 0.3, 4.0, 2.2]).tolist()
     [False, True, False, False]
     """
-    if not 0 < level < 1:
-        msg = f"level must be between 0 and 1; got {level}"
-        raise ValueError(msg)
     scores = np.asarray(significance, dtype=np.float64)
     if scores.ndim != 1 or np.isnan(scores).any():
         msg = f"significance must be one row of numbers; got {significance}"
         raise ValueError(msg)
-    p_values = stats.norm.sf(scores)
-    if p_values.size == 0:
-        return np.zeros(0, dtype=bool)
-    return stats.false_discovery_control(p_values, method="bh") > level
+    return ~supported_columns(stats.norm.sf(scores), level=level)
 
 
 def likelihood_map(

@@ -5,6 +5,7 @@ and takes images of any size. Parameters are named as in the authors' checkpoint
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -148,7 +149,20 @@ class UNet(nn.Module):
         """Denoise means of binned counts, or the counts themselves without binning."""
         height, width = noisy.shape[-2:]
         step = 2**self.scales
-        x = mirror(noisy, (0, -height % step), (0, -width % step))
+        whole = mirror(noisy, (0, -height % step), (0, -width % step))
+        estimate = self.convolve(whole)[..., :height, :width]
+        return noisy - estimate if self.residual else estimate
+
+    def convolve(
+        self,
+        x: torch.Tensor,
+        fit: Callable[[torch.Tensor, torch.Size], torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        """Do what is learnt, to sides that are multiples of ``2**scales``.
+
+        Others need `fit`, which brings what was interpolated to the shape it should
+        have had.
+        """
         x = self.inc["double_conv"](x)
         skips = []
         for level in range(1, self.scales + 1):
@@ -159,10 +173,11 @@ class UNet(nn.Module):
             x = F.interpolate(
                 x, scale_factor=2, mode="bilinear", align_corners=self.align_corners
             )
+            if fit is not None:
+                x = fit(x, skips[level].shape)
             up = getattr(self, f"up{6 - level}")["conv"]["double_conv"]
             x = up(torch.cat([skips[level], x], dim=1))
-        estimate = self.outc["conv"](x)[..., :height, :width]
-        return noisy - estimate if self.residual else estimate
+        return self.outc["conv"](x)
 
 
 def denoise_by_bins(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:

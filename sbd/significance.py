@@ -23,10 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from sbd.columns import Columns, find_columns, match_columns
-from sbd.likelihood import check_claims, disc_pixels
+from sbd.likelihood import check_claims, disc_pixels, supported_columns
 from sbd.noise import VACUUM, poisson_noise
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_image
+from sbd.validation import check_between, check_image
 
 _GRID = 16384  # values that a rounded score can take
 _FAR = 15  # standard deviations on either side that the grid covers
@@ -74,15 +74,8 @@ def thin_counts(
     [[3.0, 0.0], [1.0, 4.0]]
     """
     noisy = check_image(noisy, "noisy", counts=True)
-    _check_between("share", share)
-    whole = np.rint(noisy).astype(np.int64)
-    if (whole != noisy).any():
-        odd = noisy[whole != noisy][0]
-        msg = (
-            f"noisy must hold whole counts to be split; got {odd:g} (of a sum over "
-            "resampled or gain-corrected frames the noise is not Poisson)"
-        )
-        raise ValueError(msg)
+    check_between(share, "share")
+    whole = _whole_counts(noisy)
     first = rng.binomial(whole, share)
     return first.astype(np.float32), (whole - first).astype(np.float32)
 
@@ -131,59 +124,12 @@ def column_p_values(
     True
     """
     laws = _Laws(noisy, claimed, columns, vacuum)
-    counts = np.rint(laws.noisy)
-    if (counts != laws.noisy).any():
-        odd = laws.noisy[counts != laws.noisy][0]
-        msg = f"noisy must hold whole counts; got {odd:g}"
-        raise ValueError(msg)
-    scores = laws.scores(counts)
+    scores = laws.scores(_whole_counts(laws.noisy))
     p_values = np.empty(len(columns))
     for some in laws.groups():
-        tails = np.pad(laws.survival(some, claimed=False), ((0, 0), (0, 1)))
-        place = (scores[some] - laws.first[some]).clip(0, _GRID)  # beyond it: nothing
-        p_values[some] = np.take_along_axis(tails, place[:, None], axis=1)[:, 0]
+        tails = laws.survival(some, claimed=False)
+        p_values[some] = _look_up(tails, scores[some] - laws.first[some])
     return np.where(laws.silent, 1.0, p_values.clip(_LEAST, 1.0))
-
-
-def supported_columns(p_values: ArrayLike, *, level: float = 0.05) -> NDArray[np.bool_]:
-    """Pick columns so that few of them are vacuum.
-
-    Parameters
-    ----------
-    p_values : array_like of shape (n,)
-        From `column_p_values`.
-    level : float, default 0.05
-        False discovery rate: the mean share of vacuum among those picked is at most
-        this (Benjamini and Hochberg's step-up).
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-        True for columns that the counts support.
-
-    Raises
-    ------
-    ValueError
-        If `level` or a p-value is not between 0 and 1.
-
-    References
-    ----------
-    .. [1] Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc.
-       B 57 (1995).
-
-    Examples
-    --------
-    >>> supported_columns([1e-6, 0.4, 0.003, 0.04]).tolist()
-    [True, False, True, False]
-    """
-    _check_between("level", level)
-    p_values = np.asarray(p_values, dtype=np.float64)
-    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
-        msg = f"p_values must be one row of numbers from 0 to 1; got {p_values}"
-        raise ValueError(msg)
-    if p_values.size == 0:
-        return np.zeros(0, dtype=bool)
-    return stats.false_discovery_control(p_values, method="bh") <= level
 
 
 def detection_power(
@@ -227,7 +173,7 @@ def detection_power(
     >>> detection_power(claim, disc, dose=[1.0]) < detection_power(claim, disc, dose=4)
     array([ True])
     """
-    _check_between("level", level)
+    check_between(level, "level")
     dose = np.broadcast_to(np.asarray(dose, np.float64), len(columns))
     if not ((dose > 0) & np.isfinite(dose)).all():
         msg = f"dose must be above 0; got {dose}"
@@ -237,8 +183,7 @@ def detection_power(
     for some in laws.groups():
         reached = laws.survival(some, claimed=False) <= level
         first = np.where(reached.any(axis=1), reached.argmax(axis=1), _GRID)
-        there = np.pad(laws.survival(some, claimed=True), ((0, 0), (0, 1)))
-        power[some] = np.take_along_axis(there, first[:, None], axis=1)[:, 0]
+        power[some] = _look_up(laws.survival(some, claimed=True), first)
     power = np.where(laws.apart, 1.0, power.clip(0.0, 1.0))
     return np.where(laws.silent, 0.0, power)
 
@@ -285,7 +230,7 @@ def decidable_dose(
     >>> bool(decidable_dose(faint, disc)[0] > 10 * decidable_dose(strong, disc)[0])
     True
     """
-    _check_between("power", power)
+    check_between(power, "power")
     low, high = (np.full(len(columns), np.log(dose)) for dose in _DOSES)
     options = {"level": level, "vacuum": vacuum}
     never = detection_power(claimed, columns, dose=np.exp(high), **options) < power
@@ -598,10 +543,24 @@ def judge_repeatedly(
     return table
 
 
-def _check_between(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        msg = f"{name} must be between 0 and 1; got {value}"
+def _whole_counts(noisy: Image) -> NDArray[np.int64]:
+    """Return counts as integers, or say which is none."""
+    whole = np.rint(noisy).astype(np.int64)
+    if (whole != noisy).any():
+        odd = noisy[whole != noisy][0]
+        msg = (
+            f"noisy must hold whole counts; got {odd:g} (in a sum over resampled or "
+            "gain-corrected frames the noise is not Poisson)"
+        )
         raise ValueError(msg)
+    return whole
+
+
+def _look_up(tails: NDArray, place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Take one entry of each row; beyond the last there is no probability."""
+    tails = np.pad(tails, ((0, 0), (0, 1)))
+    place = place.clip(0, _GRID)[:, None]
+    return np.take_along_axis(tails, place, axis=1)[:, 0]
 
 
 class _Laws:

@@ -71,6 +71,30 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
     return array
 
 
+def check_between(value: float, name: str) -> None:
+    """Refuse a level, share or probability that is not between 0 and 1.
+
+    Parameters
+    ----------
+    value : float
+        What the caller passed in.
+    name : str
+        The argument's name, for the message.
+
+    Raises
+    ------
+    ValueError
+        If it is 0, 1, or beyond.
+
+    Examples
+    --------
+    >>> check_between(0.05, "level")
+    """
+    if not 0 < value < 1:
+        msg = f"{name} must be between 0 and 1; got {value}"
+        raise ValueError(msg)
+
+
 def check_pixel(pixel: Pixel, shape: tuple[int, int]) -> Pixel:
     """Return a pixel as two ints, or say that it lies outside the image.
 

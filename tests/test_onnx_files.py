@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from test_inference import random_weights
 from torch import nn
 
 from sbd.lattice_networks import CrystalUNet, LatticeUNet
@@ -17,20 +18,6 @@ NETWORKS = {
     "DnCNN": lambda: DnCNN(depth=4, channels=4),
     "DurrUNet": lambda: DurrUNet(residual=True),
 }
-
-
-def random_weights(model):
-    """Weights and statistics that are neither zero nor one, gains near one."""
-    generator = torch.Generator().manual_seed(0)
-    for name, tensor in model.state_dict().items():
-        if "running_var" in name:
-            tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
-        elif tensor.ndim == 4:
-            tensor.normal_(0, (2 / tensor[0].numel()) ** 0.5, generator=generator)
-        elif tensor.dtype.is_floating_point:
-            tensor.copy_(0.2 * torch.rand(tensor.shape, generator=generator))
-            tensor += "weight" in name
-    return model.eval()
 
 
 def check(model, path, shape):

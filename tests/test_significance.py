@@ -160,7 +160,7 @@ def test_no_columns_are_an_answer():
     ("call", "message"),
     [
         (lambda y, _: thin_counts(y + 0.5, rng=np.random.default_rng(0)),
-         "noisy must hold whole counts to be split; got 1.5"),
+         "noisy must hold whole counts; got 1.5"),
         (lambda y, _: thin_counts(y, share=1, rng=np.random.default_rng(0)),
          "share must be between 0 and 1; got 1"),
         (lambda y, c: column_p_values(y / 2, y, c), "whole counts; got 0.5"),
