@@ -20,6 +20,7 @@ __all__ = [
     "authors_psnr",
     "authors_resize",
     "authors_ssim",
+    "band_limit",
     "box_around",
     "check_parameters",
     "classical_denoisers",
@@ -88,6 +89,7 @@ __all__ = [
 ]
 
 from .audit import column_audit, dose_curve, vacuum_response
+from .binning import band_limit
 from .charts import show_scores
 from .columns import (
     Columns,

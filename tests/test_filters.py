@@ -174,7 +174,9 @@ def test_windows_are_local(crystal):
 def test_noise_passes_the_threshold_as_often_as_its_distribution_says():
     counts = np.random.default_rng(6).poisson(4.0, (400, 400)).astype(np.float32)
     strict, loose = (
-        denoise_windowed_fourier(counts, binning=1, window=40, threshold=k).std()
+        denoise_windowed_fourier(
+            counts, binning=1, window=40, threshold=k, excess=None
+        ).std()
         for k in (12, 2)
     )
     # the kept power of an exponential p > k is (k + 1) exp(-k): 0.41 for 2, 8e-5 for 12
