@@ -34,8 +34,11 @@ __all__ = [
     "denoise",
     "denoise_absf",
     "denoise_bm3d",
+    "denoise_butterworth",
     "denoise_constant",
+    "denoise_correlation_averaging",
     "denoise_gaussian",
+    "denoise_lowpass",
     "denoise_network",
     "denoise_purelet",
     "denoise_spot_filter",
@@ -89,6 +92,7 @@ __all__ = [
 ]
 
 from .audit import column_audit, dose_curve, vacuum_response
+from .averaging import denoise_correlation_averaging
 from .binning import band_limit
 from .charts import show_scores
 from .columns import (
@@ -121,6 +125,7 @@ from .likelihood import (
     supported_columns,
     unsupported_columns,
 )
+from .lowpass import denoise_butterworth, denoise_lowpass
 from .matching import SimulationMatch, match_simulation
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .microscope import REFERENCE, Microscope

@@ -10,6 +10,7 @@ _MARGIN = 8  # a spline forgets its border by a factor of 3.7 a pixel
 _SPREAD = 2.5  # standard deviation of the smoothing of the power [half Fourier pixels]
 _SIGNIFICANT = 2.5  # noise's smoothed power stays below 2.2 on 25 images of vacuum
 _BRIGHTEST = 30.0  # a coefficient counts no more than this, lest its tail be taken
+_ALONE = 45.0  # noise's power reaches this once in 10^10 coefficients
 _EXCESS, _DEVIATIONS = 0.05, 5.0  # of a ring's mean power over the noise's
 _WIDEST = 8  # bins of an image that shows nothing but noise [pixels]
 _LEAST = 32  # bins that are left along the shorter side
@@ -91,10 +92,10 @@ def band_limit(noisy: Image) -> float:
 
     The noise of counts is white and its power known: in the orthonormal cosine
     transform, which has no seam at the border, every coefficient of pure noise has
-    the mean count :math:`m` as variance. A frequency is seen where the power,
-    smoothed over some forty coefficients, exceeds 2.5 :math:`m`, as Bragg spots do, or
-    where the mean over a ring exceeds :math:`m` by 5 % and by five of its standard
-    deviations, as the spectrum of an ordinary picture does.
+    the mean count :math:`m` as variance. A frequency is seen where the power, smoothed
+    over some forty coefficients, exceeds 2.5 :math:`m`, or a single one exceeds 45
+    :math:`m`, as Bragg spots do; or where the mean over a ring exceeds :math:`m` by 5 %
+    and by five of its standard deviations, as the spectrum of an ordinary picture does.
 
     Parameters
     ----------
@@ -130,7 +131,9 @@ def band_limit(noisy: Image) -> float:
     if mean == 0:
         return 0.0
     power = fft.dctn((noisy - mean).astype(np.float32), norm="ortho") ** 2
-    power = np.minimum(power / np.float32(mean), np.float32(_BRIGHTEST))
+    power /= np.float32(mean)
+    alone = power > _ALONE
+    power = np.minimum(power, np.float32(_BRIGHTEST))
     rows, columns = (
         (np.arange(side, dtype=np.float32) / (2 * side)) for side in noisy.shape
     )
@@ -139,7 +142,7 @@ def band_limit(noisy: Image) -> float:
     found = ndimage.gaussian_filter(power, _SPREAD, mode="constant") > _SIGNIFICANT
     # a strong spot is smeared too: its far side must stand out with less smoothing
     found &= ndimage.gaussian_filter(power, 1, mode="constant") > _SIGNIFICANT
-    spots = frequency[found].max(initial=0)
+    spots = frequency[found | alone].max(initial=0)
     number = max(1, min(100, min(noisy.shape) // 4))  # of rings up to 0.5
     rings = np.minimum(frequency * (2 * number), number).astype(np.intp).ravel()
     pixels = np.maximum(np.bincount(rings), 1)

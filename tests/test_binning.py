@@ -35,6 +35,13 @@ def test_the_band_limit_of_a_wave_is_its_frequency(shape, frequency):
     assert frequency - 2 * width < band_limit(noisy) < frequency + 5 * width
 
 
+def test_a_wave_that_fits_the_image_is_seen_although_it_is_one_coefficient():
+    # 20 half periods in 200 rows and in 200 columns: all power in one place
+    rows, columns = (np.cos(np.pi * (np.arange(200) + 0.5) / 10) for _ in range(2))
+    noisy = counts(0.45 + 0.2 * rows[:, None] * columns)
+    assert band_limit(noisy) == pytest.approx(np.hypot(0.05, 0.05), abs=1 / 200)
+
+
 def test_of_two_waves_the_finer_one_counts():
     noisy = counts(wave((256, 256), 0.05, 0) + wave((256, 256), 0, 0.2) - 0.45)
     assert band_limit(noisy) == pytest.approx(0.2, abs=5 / 256)
