@@ -105,14 +105,7 @@ from .columns import (
 )
 from .comparison import classical_denoisers, compare_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
-from .denoisers import (
-    denoise,
-    denoise_bm3d,
-    denoise_constant,
-    denoise_gaussian,
-    denoise_network,
-    denoise_vst,
-)
+from .denoisers import denoise, denoise_constant, denoise_gaussian, denoise_network
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
@@ -156,6 +149,7 @@ from .significance import (
 from .simulation import ExitWave, exit_wave, form_image
 from .specimens import structure_table
 from .splits import published_split
+from .stabilised import denoise_bm3d, denoise_vst
 from .structures import atoms_per_column, pt_on_ceria
 from .training import train
 from .windows import denoise_windowed_fourier

@@ -42,6 +42,10 @@ def denoise_correlation_averaging(
     judged on the first estimate, to have something better to judge by; then, from the
     first estimate again, with a strict one. Nothing is trained.
 
+    A defect is kept only where the first estimate shows it: at 0.45 electrons per pixel
+    a single missing column is filled up by 60 to 90 %. Ask the counts, with
+    `column_significance` or `likelihood_map`.
+
     Parameters
     ----------
     noisy : ndarray of shape (height, width)

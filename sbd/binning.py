@@ -12,8 +12,7 @@ _SIGNIFICANT = 2.5  # noise's smoothed power stays below 2.2 on 25 images of vac
 _BRIGHTEST = 30.0  # a coefficient counts no more than this, lest its tail be taken
 _ALONE = 45.0  # noise's power reaches this once in 10^10 coefficients
 _EXCESS, _DEVIATIONS = 0.05, 5.0  # of a ring's mean power over the noise's
-_WIDEST = 8  # bins of an image that shows nothing but noise [pixels]
-_LEAST = 32  # bins that are left along the shorter side
+_UNSEEN, _WIDEST = 8, 10  # bins where nothing is seen, and at most [pixels]
 
 
 def check_binning(binning: int) -> None:
@@ -39,7 +38,12 @@ def check_binning(binning: int) -> None:
 
 
 def choose_binning(
-    noisy: Image, binning: int | str = "auto", *, samples: float = 4.0
+    noisy: Image,
+    binning: int | str = "auto",
+    *,
+    samples: float = 4.0,
+    least: int = 32,
+    read_noise: float = 0.0,
 ) -> int:
     """Return a width of bins, found from the image's own band limit if asked to.
 
@@ -53,12 +57,16 @@ def choose_binning(
         Bins that "auto" leaves to the shortest period of `band_limit`. Two are the
         least; with four a bin damps that period by 10 % and leaves room for what
         is too weak to be seen.
+    least : int, default 32
+        Bins that "auto" leaves along the shorter side of the image.
+    read_noise : float, default 0.0
+        As for `band_limit`.
 
     Returns
     -------
     int
-        Width of the bins [pixels]. From "auto" at most 8 where nothing stands above the
-        noise, and never so wide that fewer than 32 bins are left along a side.
+        Width of the bins [pixels]; from "auto" at most 10, and 8 where nothing stands
+        above the noise.
 
     Raises
     ------
@@ -82,17 +90,17 @@ def choose_binning(
     if binning != "auto":
         msg = f"binning must be a positive whole number or 'auto'; got {binning!r}"
         raise ValueError(msg)
-    limit = band_limit(noisy)
-    width = int(1 / (samples * limit)) if limit else _WIDEST
-    return max(1, min(width, min(np.shape(noisy)) // _LEAST))
+    limit = band_limit(noisy, read_noise=read_noise)
+    width = min(int(1 / (samples * limit)), _WIDEST) if limit else _UNSEEN
+    return max(1, min(width, min(np.shape(noisy)) // least))
 
 
-def band_limit(noisy: Image) -> float:
+def band_limit(noisy: Image, *, read_noise: float = 0.0) -> float:
     r"""Find the highest frequency at which an image stands above its shot noise.
 
     The noise of counts is white and its power known: in the orthonormal cosine
     transform, which has no seam at the border, every coefficient of pure noise has
-    the mean count :math:`m` as variance. A frequency is seen where the power, smoothed
+    the variance :math:`m` of a count. A frequency is seen where the power, smoothed
     over some forty coefficients, exceeds 2.5 :math:`m`, or a single one exceeds 45
     :math:`m`, as Bragg spots do; or where the mean over a ring exceeds :math:`m` by 5 %
     and by five of its standard deviations, as the spectrum of an ordinary picture does.
@@ -102,6 +110,9 @@ def band_limit(noisy: Image) -> float:
     noisy : ndarray of shape (height, width)
         Recorded counts, in electrons per pixel. Where one electron is not one count,
         the noise's power is another and the answer means nothing.
+    read_noise : float, default 0.0
+        Standard deviation of the detector's Gaussian noise, in electrons per pixel.
+        Above 0, counts may be negative.
 
     Returns
     -------
@@ -126,12 +137,13 @@ def band_limit(noisy: Image) -> float:
     >>> band_limit(np.random.default_rng(0).poisson(2.0, (256, 256)))
     0.0
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = check_image(noisy, "noisy", counts=read_noise == 0)
     mean = noisy.mean(dtype=np.float64)
-    if mean == 0:
+    variance = mean + read_noise**2
+    if not variance > 0:
         return 0.0
     power = fft.dctn((noisy - mean).astype(np.float32), norm="ortho") ** 2
-    power /= np.float32(mean)
+    power /= np.float32(variance)
     alone = power > _ALONE
     power = np.minimum(power, np.float32(_BRIGHTEST))
     rows, columns = (
