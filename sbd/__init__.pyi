@@ -22,6 +22,7 @@ __all__ = [
     "authors_psnr",
     "authors_resize",
     "authors_ssim",
+    "band_limit",
     "box_around",
     "check_parameters",
     "classical_denoisers",
@@ -35,8 +36,11 @@ __all__ = [
     "denoise",
     "denoise_absf",
     "denoise_bm3d",
+    "denoise_butterworth",
     "denoise_constant",
+    "denoise_correlation_averaging",
     "denoise_gaussian",
+    "denoise_lowpass",
     "denoise_network",
     "denoise_purelet",
     "denoise_spot_filter",
@@ -101,7 +105,9 @@ __all__ = [
 ]
 
 from .audit import column_audit, dose_curve, vacuum_response
+from .averaging import denoise_correlation_averaging
 from .baselines import classical_denoisers, tuned_denoisers, tuning_table
+from .binning import band_limit
 from .charts import show_scores
 from .columns import (
     Columns,
@@ -113,14 +119,7 @@ from .columns import (
 )
 from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
-from .denoisers import (
-    denoise,
-    denoise_bm3d,
-    denoise_constant,
-    denoise_gaussian,
-    denoise_network,
-    denoise_vst,
-)
+from .denoisers import denoise, denoise_constant, denoise_gaussian, denoise_network
 from .detectors import estimate_gain
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
@@ -134,6 +133,7 @@ from .likelihood import (
     supported_columns,
     unsupported_columns,
 )
+from .lowpass import denoise_butterworth, denoise_lowpass
 from .matching import SimulationMatch, match_simulation
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .microscope import REFERENCE, Microscope
@@ -165,6 +165,7 @@ from .significance import (
 from .simulation import ExitWave, exit_wave, form_image
 from .specimens import structure_table
 from .splits import published_split
+from .stabilised import denoise_bm3d, denoise_vst
 from .structures import atoms_per_column, pt_on_ceria
 from .testbed import example_scene, held_out_scenes
 from .training import train

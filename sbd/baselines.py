@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sbd.denoisers import denoise_constant, denoise_gaussian, denoise_vst
+from sbd.averaging import denoise_correlation_averaging
+from sbd.denoisers import denoise_constant, denoise_gaussian
 from sbd.filters import denoise_absf, denoise_spot_filter, denoise_wiener
+from sbd.lowpass import denoise_butterworth
 from sbd.purelet import denoise_purelet
+from sbd.stabilised import denoise_vst
 from sbd.tuning import Grid
 from sbd.typing import Denoiser
 from sbd.windows import denoise_windowed_fourier
@@ -58,6 +61,10 @@ BASELINES: Mapping[str, Baseline] = {
     "Gaussian": Baseline(denoise_gaussian, {"sigma": (5.0, 6.0, 7.5, 9.0, 11.0)}),
     "Kilaas Wiener": Baseline(denoise_wiener, _WIENER),
     "ABSF": Baseline(denoise_absf, _WIENER),
+    "Butterworth": Baseline(
+        denoise_butterworth,
+        {"cutoff": (0.015, 0.02, 0.025, 0.03, 0.04), "order": (2.0, 3.0, 5.0)},
+    ),
     "spot filter": Baseline(
         denoise_spot_filter,
         {
@@ -66,14 +73,34 @@ BASELINES: Mapping[str, Baseline] = {
             "centre_radius": (0.0015, 0.002, 0.0025, 0.004, 0.006),
         },
     ),
-    "VST + NLM": Baseline(denoise_vst, {"binning": (4, 6, 8, 10, 12, 14)}),
-    "PURE-LET": Baseline(denoise_purelet, {"levels": (4, 5, 6, 7, 8)}),
+    "VST + TV": Baseline(
+        partial(denoise_vst, inner="tv"), {"binning": ("auto", 4, 6, 8, 10, 12)}
+    ),
+    "VST + NLM": Baseline(denoise_vst, {"binning": ("auto", 6, 8, 10, 12, 14)}),
+    "PURE-LET": Baseline(
+        denoise_purelet,
+        {"dictionary": ("haar", "interscale"), "levels": (None, 4, 5, 6, 7)},
+    ),
     "windowed Fourier": Baseline(
         denoise_windowed_fourier,
         {
-            "binning": (4, 5, 6),
-            "window": (64, 80, 96, 112, 128),
-            "threshold": (5.0, 6.0, 7.0, 8.0),
+            "window": (96, (64, 96), (64, 128), (96, 128), (64, 96, 128)),
+            "threshold": (6.0, 7.0, 8.0),
+            "excess": (None, 0.25, 0.5, 1.0),
+        },
+    ),
+    "correlation averaging": Baseline(
+        denoise_correlation_averaging,
+        {
+            "tolerances": (
+                (0.05, 0.0015),
+                (0.05, 0.003),
+                (0.05, 0.006),
+                (0.1, 0.0015),
+                (0.1, 0.003),
+                (0.025, 0.0015),
+                (0.025, 0.003),
+            ),
         },
     ),
 }

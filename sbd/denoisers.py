@@ -1,7 +1,8 @@
 """From a noisy image to an estimate of the clean one: networks and their rivals.
 
 A denoiser is any function image -> image. The Fourier filters are in `sbd.filters` and
-`sbd.windows`, PURE-LET is in `sbd.purelet`.
+`sbd.windows`, averaging over a crystal's repeats in `sbd.averaging`, methods for
+Gaussian noise in `sbd.stabilised`, PURE-LET in `sbd.purelet`.
 """
 
 import copy
@@ -11,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy import ndimage
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from sbd.anscombe import stabilise, unstabilise
-from sbd.binning import bin_counts, check_binning, unbin
+from sbd.binning import bin_counts, unbin
 from sbd.inference import average_symmetries, denoise_in_tiles, fold
 from sbd.models import choose_device, evaluating, load_model
-from sbd.typing import Denoiser, Image
-from sbd.validation import check_image
+from sbd.stabilised import denoise_bm3d as denoise_bm3d  # their former home
+from sbd.stabilised import denoise_vst as denoise_vst
+from sbd.typing import Image
+from sbd.validation import check_image, check_positive
 
 _SMALLEST = 16  # pixels; what the networks are made for
 
@@ -301,167 +302,5 @@ def denoise_gaussian(noisy: Image, *, sigma: float = 7.5) -> Image:
     (3, 4)
     """
     noisy = check_image(noisy, "noisy", counts=True)
-    if not (np.isfinite(sigma) and sigma > 0):
-        msg = f"sigma must be positive; got {sigma!r}"
-        raise ValueError(msg)
+    check_positive(sigma=sigma)
     return ndimage.gaussian_filter(noisy.astype(np.float32), sigma, mode="reflect")
-
-
-def denoise_vst(
-    noisy: Image,
-    *,
-    inner: str | Denoiser = "nlm",
-    binning: int = 10,
-    read_noise: float = 0.0,
-) -> Image:
-    """Make the noise Gaussian, remove it with a denoiser made for that, and go back.
-
-    Counts are binned first: the transform fails below about one electron a pixel, and
-    the image is oversampled anyway. Then the generalised Anscombe transform brings the
-    noise to standard deviation 1, and the exact unbiased inverse undoes it.
-
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
-    inner : {"nlm", "tv"} or callable, default "nlm"
-        Denoiser for Gaussian noise of standard deviation 1: non-local means, total
-        variation, or any function from image to image.
-    binning : int, default 10
-        Width of the bins [pixels].
-    read_noise : float, default 0.0
-        Standard deviation of the detector's Gaussian noise, in electrons per pixel.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        Estimate as float32, in electrons per pixel.
-
-    Raises
-    ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count; if
-        there is no such `inner`, or it returns another shape; or if `binning` or
-        `read_noise` is out of range.
-
-    References
-    ----------
-    .. [1] Anscombe, "The transformation of Poisson, binomial and negative-binomial
-       data", Biometrika 35 (1948) 246.
-    .. [2] Makitalo, Foi, "Optimal inversion of the Anscombe transformation in low-count
-       Poisson image denoising", IEEE Trans. Image Processing 20 (2011) 99.
-    .. [3] Makitalo, Foi, "Optimal inversion of the generalized Anscombe transformation
-       for Poisson-Gaussian noise", IEEE Trans. Image Processing 22 (2013) 91.
-    .. [4] Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005.
-    .. [5] Chambolle, "An algorithm for total variation minimization and applications",
-       J. Math. Imaging and Vision 20 (2004) 89.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> vacuum = np.random.default_rng(0).poisson(0.45, (90, 75))
-    >>> float(denoise_vst(vacuum, inner="tv").std()) < 0.04
-    True
-    """
-    noisy = _check_counts(noisy, read_noise)
-    if callable(inner):
-        remove = inner
-    elif inner in ("nlm", "tv"):
-        remove = {"nlm": _remove_by_patches, "tv": _remove_by_variation}[inner]
-    else:
-        msg = f"inner must be 'nlm', 'tv' or a function; got {inner!r}"
-        raise ValueError(msg)
-    counts = bin_counts(noisy, binning)
-    read = read_noise * binning
-    estimate = np.asarray(remove(stabilise(counts, read_noise=read)))
-    if estimate.shape != counts.shape:
-        msg = f"inner must return shape {counts.shape}; got {estimate.shape}"
-        raise ValueError(msg)
-    return unbin(unstabilise(estimate, read_noise=read), binning, noisy.shape)
-
-
-def denoise_bm3d(
-    noisy: Image, *, binning: int = 10, profile: str = "vn", read_noise: float = 0.0
-) -> Image:
-    """Denoise binned, variance-stabilised counts with BM3D, where it is installed.
-
-    The package ``bm3d`` is free for non-commercial use only, so it is no part of this
-    library's environment; ``python -m pip install bm3d`` adds it.
-
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
-    binning : int, default 10
-        Width of the bins [pixels].
-    profile : str, default "vn"
-        Settings of that package; "vn" is its profile for very noisy images.
-    read_noise : float, default 0.0
-        Standard deviation of the detector's Gaussian noise, in electrons per pixel.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        Estimate as float32, in electrons per pixel.
-
-    Raises
-    ------
-    ImportError
-        If the package bm3d is not installed.
-    TypeError, ValueError
-        As for `denoise_vst`; and if the binned image is smaller than 8 x 8.
-
-    References
-    ----------
-    .. [1] Dabov, Foi, Katkovnik, Egiazarian, "Image denoising by sparse 3-D transform-
-       domain collaborative filtering", IEEE Trans. Image Processing 16 (2007) 2080.
-
-    Examples
-    --------
-    >>> denoise_bm3d([[-1.0]])
-    Traceback (most recent call last):
-    ValueError: noisy must hold electron counts...
-    """
-    noisy = _check_counts(noisy, read_noise)
-    check_binning(binning)
-    if min(noisy.shape) < 8 * binning:
-        msg = (
-            f"noisy must be at least {8 * binning} pixels high and wide for a binning "
-            f"of {binning}; got shape {noisy.shape}"
-        )
-        raise ValueError(msg)
-    try:
-        import bm3d
-    except ImportError as error:
-        msg = (
-            "denoise_bm3d needs the package bm3d, which is free for non-commercial use "
-            "only and therefore not installed with sbd; if its licence suits you, run "
-            "python -m pip install bm3d"
-        )
-        raise ImportError(msg) from error
-
-    def inner(stabilised: Image) -> Image:
-        return bm3d.bm3d(stabilised.astype(np.float64), 1.0, profile)
-
-    return denoise_vst(noisy, inner=inner, binning=binning, read_noise=read_noise)
-
-
-def _check_counts(noisy: Image, read_noise: float) -> Image:
-    """Check the image; read noise may take a count below zero."""
-    if not (np.isfinite(read_noise) and read_noise >= 0):
-        msg = f"read_noise must not be negative; got {read_noise!r}"
-        raise ValueError(msg)
-    return check_image(noisy, "noisy", counts=read_noise == 0)
-
-
-def _remove_by_patches(stabilised: Image) -> Image:
-    wider = np.pad(stabilised, (0, 1), mode="symmetric")  # a single row fails there
-    return denoise_nl_means(
-        wider, patch_size=17, patch_distance=30, h=0.3, sigma=1.0, fast_mode=True
-    )[:-1, :-1]
-
-
-def _remove_by_variation(stabilised: Image) -> Image:
-    return denoise_tv_chambolle(stabilised, weight=0.5, eps=1e-5, max_num_iter=500)

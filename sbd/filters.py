@@ -8,8 +8,9 @@ The shot noise of electron counts is white and its level is known: with the tran
 import numpy as np
 from scipy import fft, ndimage
 
+from sbd.gains import apply_gain, frequency_length
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_image, check_positive
 
 _CLIPS = 3  # passes of the radial background, and the multiple it is clipped at
 
@@ -20,7 +21,8 @@ def denoise_spot_filter(
     significance: float = 3.5,
     spot_radius: float = 0.003,
     centre_radius: float = 0.006,
-) -> Image:
+    return_gain: bool = False,
+) -> Image | tuple[Image, Image]:
     """Keep the Bragg spots and the centre of the Fourier transform, as an expert does.
 
     The mask is that of `spot_mask`. It carries the lattice over the whole image: expect
@@ -39,11 +41,16 @@ def denoise_spot_filter(
     centre_radius : float, default 0.006
         Radius of the hole at zero frequency, which keeps shapes and the mean
         [cycles/pixel].
+    return_gain : bool, default False
+        Whether to return the mask as well.
 
     Returns
     -------
-    ndarray of shape (height, width)
-        Estimate as float32, in electrons per pixel.
+    estimate : ndarray of shape (height, width)
+        As float32, in electrons per pixel.
+    gain : ndarray of shape (height, width)
+        With `return_gain` only: the mask, between 0 and 1, zero frequency first, as
+        float32.
 
     Raises
     ------
@@ -78,7 +85,7 @@ def denoise_spot_filter(
         spot_radius=spot_radius,
         centre_radius=centre_radius,
     )
-    return _multiply_spectrum(noisy, mask)
+    return apply_gain(noisy, mask, return_gain=return_gain)
 
 
 def spot_mask(
@@ -117,23 +124,29 @@ def spot_mask(
     (1.0, True)
     """
     noisy = check_image(noisy, "noisy", counts=True)
-    _positive(significance=significance)
-    _positive(spot_radius=spot_radius, centre_radius=centre_radius)
+    check_positive(significance=significance)
+    check_positive(spot_radius=spot_radius, centre_radius=centre_radius)
     pixel = 1 / min(noisy.shape)
     spot_radius, centre_radius = (max(r, pixel) for r in (spot_radius, centre_radius))
-    frequency = _frequency(noisy.shape)
+    frequency = frequency_length(noisy.shape)
     power = ndimage.gaussian_filter(_relative_power(noisy), 1, mode="wrap")
     spots = power == ndimage.maximum_filter(power, size=3, mode="wrap")
     spots &= (power > significance) & (frequency > centre_radius)
     outside = np.maximum(frequency - centre_radius, 0)
     if spots.any():
-        outside = np.minimum(outside, np.maximum(_distance(spots) - spot_radius, 0))
+        near = _distance(spots, 5 * spot_radius)  # the mask is exp(-32) there
+        outside = np.minimum(outside, np.maximum(near - spot_radius, 0))
     return np.exp(-2 * (outside / spot_radius) ** 2).astype(np.float32)
 
 
 def denoise_wiener(
-    noisy: Image, *, floor: str = "poisson", smoothing: float = 1.5, excess: float = 1.7
-) -> Image:
+    noisy: Image,
+    *,
+    floor: str = "poisson",
+    smoothing: float = 1.5,
+    excess: float = 1.7,
+    return_gain: bool = False,
+) -> Image | tuple[Image, Image]:
     r"""Filter with the ratio of signal power to power, Kilaas' Wiener filter.
 
     The gain is :math:`G = \max(0, 1 - e B^2 / |F|^2)` with the background power
@@ -155,11 +168,16 @@ def denoise_wiener(
     excess : float, default 1.7
         The factor :math:`e`. Averaged over about 28 Fourier pixels, pure noise reaches
         1.7 times its mean once in a thousand.
+    return_gain : bool, default False
+        Whether to return the gain as well.
 
     Returns
     -------
-    ndarray of shape (height, width)
-        Estimate as float32, in electrons per pixel.
+    estimate : ndarray of shape (height, width)
+        As float32, in electrons per pixel.
+    gain : ndarray of shape (height, width)
+        With `return_gain` only: the gain, between 0 and 1, zero frequency first, as
+        float32.
 
     Raises
     ------
@@ -187,12 +205,17 @@ def denoise_wiener(
     """
     noisy = check_image(noisy, "noisy", counts=True)
     gain = wiener_gain(noisy, floor=floor, smoothing=smoothing, excess=excess)
-    return _multiply_spectrum(noisy, gain)
+    return apply_gain(noisy, gain, return_gain=return_gain)
 
 
 def denoise_absf(
-    noisy: Image, *, floor: str = "poisson", smoothing: float = 1.5, excess: float = 1.7
-) -> Image:
+    noisy: Image,
+    *,
+    floor: str = "poisson",
+    smoothing: float = 1.5,
+    excess: float = 1.7,
+    return_gain: bool = False,
+) -> Image | tuple[Image, Image]:
     r"""Subtract the average background from the amplitudes (ABSF).
 
     The gain is :math:`G = \max(0, 1 - \sqrt{e} B / |F|)`, the amplitudes' counterpart
@@ -208,11 +231,16 @@ def denoise_absf(
         As for `denoise_wiener` [Fourier pixels].
     excess : float, default 1.7
         As for `denoise_wiener`.
+    return_gain : bool, default False
+        Whether to return the gain as well.
 
     Returns
     -------
-    ndarray of shape (height, width)
-        Estimate as float32, in electrons per pixel.
+    estimate : ndarray of shape (height, width)
+        As float32, in electrons per pixel.
+    gain : ndarray of shape (height, width)
+        With `return_gain` only: the gain, between 0 and 1, zero frequency first, as
+        float32.
 
     Raises
     ------
@@ -233,7 +261,7 @@ def denoise_absf(
     """
     noisy = check_image(noisy, "noisy", counts=True)
     gain = wiener_gain(noisy, floor=floor, smoothing=smoothing, excess=excess)
-    return _multiply_spectrum(noisy, 1 - np.sqrt(1 - gain))
+    return apply_gain(noisy, 1 - np.sqrt(1 - gain), return_gain=return_gain)
 
 
 def wiener_gain(
@@ -270,7 +298,7 @@ def wiener_gain(
     True
     """
     noisy = check_image(noisy, "noisy", counts=True)
-    _positive(excess=excess)
+    check_positive(excess=excess)
     if not smoothing >= 0:
         msg = f"smoothing must not be negative; got {smoothing!r}"
         raise ValueError(msg)
@@ -286,12 +314,6 @@ def wiener_gain(
     return np.maximum(0, 1 - noise)
 
 
-def _multiply_spectrum(noisy: Image, gain: Image) -> Image:
-    mean = noisy.mean(dtype=np.float64)
-    spectrum = fft.fft2((noisy - mean).astype(np.float32))
-    return fft.ifft2(spectrum * gain).real + np.float32(mean)
-
-
 def _relative_power(noisy: Image) -> Image:
     """Power of an image without its mean, in units of its shot noise's power."""
     electrons = noisy.sum(dtype=np.float64)
@@ -303,7 +325,7 @@ def _relative_power(noisy: Image) -> Image:
 
 def _radial_background(power: Image) -> Image:
     """Mean power over rings one Fourier pixel wide, spots clipped away."""
-    rings = np.rint(_frequency(power.shape) * min(power.shape)).astype(np.intp)
+    rings = np.rint(frequency_length(power.shape) * min(power.shape)).astype(np.intp)
     pixels = np.maximum(np.bincount(rings.ravel()), 1)
     clipped = power
     for _ in range(_CLIPS):
@@ -313,26 +335,16 @@ def _radial_background(power: Image) -> Image:
     return background
 
 
-def _frequency(shape: tuple[int, int]) -> Image:
-    """Distance from zero frequency [cycles/pixel], zero frequency first."""
-    return np.hypot(fft.fftfreq(shape[0])[:, None], fft.fftfreq(shape[1]))
+def _distance(spots: np.ndarray, reach: float) -> Image:
+    """Distance from the nearest spot [cycles/pixel] on the periodic Fourier grid.
 
-
-def _distance(spots: np.ndarray) -> Image:
-    """Distance from the nearest spot [cycles/pixel] on the periodic Fourier grid."""
+    Right up to `reach`, which saves the memory of wrapping all of it.
+    """
     height, width = spots.shape
-    margin = [(-(-n // 2),) * 2 for n in spots.shape]
-    wrapped = np.pad(spots, margin, mode="wrap")
+    margin = [min(-(-n // 2), int(np.ceil(reach * n)) + 1) for n in spots.shape]
+    wrapped = np.pad(spots, [(m, m) for m in margin], mode="wrap")
     distance = ndimage.distance_transform_edt(
         ~wrapped, sampling=(1 / height, 1 / width)
     )
-    return distance[
-        margin[0][0] : margin[0][0] + height, margin[1][0] : margin[1][0] + width
-    ]
-
-
-def _positive(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if not (np.isfinite(number) and number > 0):
-            msg = f"{name} must be positive; got {number!r}"
-            raise ValueError(msg)
+    inside = tuple(slice(m, m + n) for m, n in zip(margin, spots.shape, strict=True))
+    return distance[inside].astype(np.float32)

@@ -95,6 +95,29 @@ def check_between(value: float, name: str) -> None:
         raise ValueError(msg)
 
 
+def check_positive(**numbers: float) -> None:
+    """Refuse numbers that are not finite and above 0.
+
+    Parameters
+    ----------
+    **numbers : float
+        What the caller passed in, by the argument's name.
+
+    Raises
+    ------
+    ValueError
+        If one is not.
+
+    Examples
+    --------
+    >>> check_positive(cutoff=0.02)
+    """
+    for name, number in numbers.items():
+        if not (np.isfinite(number) and number > 0):
+            msg = f"{name} must be positive; got {number!r}"
+            raise ValueError(msg)
+
+
 def check_pixel(pixel: Pixel, shape: tuple[int, int]) -> Pixel:
     """Return a pixel as two ints, or say that it lies outside the image.
 

@@ -1,33 +1,21 @@
 """Check the networks' door and the spatial denoisers."""
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 import sbd.denoisers
-from sbd.anscombe import stabilise, unstabilise
 from sbd.denoisers import (
     denoise,
-    denoise_bm3d,
     denoise_constant,
     denoise_gaussian,
     denoise_network,
-    denoise_vst,
 )
 from sbd.lattice_networks import LatticeUNet
 from sbd.models import create_model
 from sbd.noise import VACUUM
 
-CLASSICAL = (
-    denoise_constant,
-    denoise_gaussian,
-    denoise_vst,
-    lambda noisy: denoise_vst(noisy, inner="tv"),
-)
+CLASSICAL = (denoise_constant, denoise_gaussian)
 
 
 def vacuum(shape, seed=0):
@@ -45,8 +33,8 @@ def test_shape_and_type_are_kept_at_any_size(denoiser, shape):
 
 @pytest.mark.parametrize("denoiser", CLASSICAL)
 def test_a_constant_image_stays_constant(denoiser):
-    # the tabulated inverse interpolates to 1e-4 electrons in a bin of a hundred pixels
-    np.testing.assert_allclose(denoiser(np.full((40, 50), 2.0)), 2.0, rtol=1e-2)
+    # rounding of float32
+    np.testing.assert_allclose(denoiser(np.full((40, 50), 2.0)), 2.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("denoiser", CLASSICAL)
@@ -173,89 +161,9 @@ def test_what_a_network_cannot_do_is_refused():
         denoise(counts, "nowhere", device="cpu")
 
 
-@pytest.mark.parametrize("intensity", [0.0, 0.1, 0.7, 3.0, 45.0, 380.0, 420.0, 2000.0])
-def test_the_inverse_undoes_the_mean_of_the_transform(intensity):
-    counts = np.arange(4000)
-    mean = stats.poisson.pmf(counts, intensity) @ stabilise(counts)
-    # linear between table entries 0.01 apart in the root: (0.02)**2 / 16 at most; the
-    # asymptotic formula misses a term of order 1e-2 / intensity
-    assert unstabilise(mean) == pytest.approx(intensity, abs=2e-4)
-
-
-def test_the_transform_makes_the_noise_of_counts_and_of_the_detector_one():
-    rng = np.random.default_rng(1)
-    for read_noise in (0.0, 2.0):
-        counts = rng.poisson(20.0, 200_000) + read_noise * rng.standard_normal(200_000)
-        stabilised = stabilise(counts, read_noise=read_noise)
-        # standard error 0.0016; the transform itself is good to about 1 % here
-        assert stabilised.std() == pytest.approx(1, abs=0.02)
-        # standard error of the mean count: sqrt(24 / 200 000) = 0.011
-        back = unstabilise(stabilised.mean(), read_noise=read_noise)
-        assert back == pytest.approx(20, abs=0.05)
-
-
-def test_what_is_denoised_between_the_transforms_has_noise_of_one():
-    seen = []
-    denoise_vst(vacuum((300, 300)), inner=lambda z: seen.append(z) or z)
-    (stabilised,) = seen
-    assert stabilised.shape == (30, 30)
-    # 900 values: the standard deviation is known to 2.4 %
-    assert stabilised.std() == pytest.approx(1, abs=0.1)
-
-
-def test_averaging_between_the_transforms_is_unbiased():
-    counts = vacuum((400, 400), seed=2)
-    flat = denoise_vst(counts, inner=lambda z: np.full_like(z, z.mean()), binning=2)
-    # the naive inverse of 1.8 electrons in a bin would be off by 0.06 per pixel; the
-    # standard error of a mean of 160 000 counts is 0.0017
-    np.testing.assert_allclose(flat, counts.mean(), atol=0.007)
-
-
-def test_both_inner_denoisers_find_the_lattice():
-    waves = np.cos(np.arange(600) * 2 * np.pi / 60)
-    clean = 0.45 + 0.15 * waves * np.ones((600, 1))
-    counts = np.random.default_rng(3).poisson(clean)
-    for inner in ("nlm", "tv"):
-        error = denoise_vst(counts, inner=inner) - clean
-        # the lattice has an rms of 0.106, bins of a hundred counts one of 0.067
-        assert np.sqrt(np.mean(error**2)) < 0.05
-
-
-def test_bad_options_are_named():
-    counts = vacuum((20, 20))
-    with pytest.raises(
-        ValueError, match=r"inner must be 'nlm', 'tv' or a .* got 'bm3d'"
-    ):
-        denoise_vst(counts, inner="bm3d")
-    with pytest.raises(ValueError, match=r"inner must return shape \(2, 2\)"):
-        denoise_vst(counts, inner=lambda z: z[:1])
-    with pytest.raises(ValueError, match="binning must be a positive whole number"):
-        denoise_vst(counts, binning=0)
-    with pytest.raises(ValueError, match="read_noise must not be negative"):
-        denoise_vst(counts, read_noise=-1)
+def test_a_blur_has_a_width():
     with pytest.raises(ValueError, match="sigma must be positive; got 0"):
-        denoise_gaussian(counts, sigma=0)
-
-
-def test_without_bm3d_the_licence_and_the_way_out_are_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "bm3d", None)
-    with pytest.raises(ImportError, match=r"non-commercial .* pip install bm3d"):
-        denoise_bm3d(vacuum((80, 80)))
-
-
-def test_bm3d_is_given_noise_of_one_and_the_profile(monkeypatch):
-    calls = []
-    stand_in = SimpleNamespace(
-        bm3d=lambda z, *rest: calls.append((z.std(), *rest)) or z
-    )
-    monkeypatch.setitem(sys.modules, "bm3d", stand_in)
-    estimate = denoise_bm3d(vacuum((205, 300)), profile="np")
-    assert estimate.shape == (205, 300)
-    ((scatter, sigma, profile),) = calls
-    assert (sigma, profile) == (1.0, "np")
-    assert scatter == pytest.approx(1, abs=0.1)  # 630 values: known to 3 %
-    with pytest.raises(ValueError, match="noisy must be at least 80 pixels"):
-        denoise_bm3d(vacuum((79, 300)))
+        denoise_gaussian(vacuum((20, 20)), sigma=0)
 
 
 def test_an_image_with_an_offset_is_told():

@@ -11,6 +11,8 @@ from sbd.filters import (
     spot_mask,
     wiener_gain,
 )
+from sbd.gains import apply_gain, frequency_length
+from sbd.lowpass import denoise_butterworth, denoise_lowpass
 from sbd.noise import VACUUM
 from sbd.windows import denoise_windowed_fourier
 
@@ -103,6 +105,101 @@ def test_negative_counts_are_refused(denoiser):
         denoiser(np.full((9, 9), -1.0))
 
 
+@pytest.mark.parametrize("denoiser", [*FILTERS[:3], denoise_lowpass])
+@pytest.mark.parametrize("shape", [(40, 50), (33, 70), (1, 7)])
+def test_the_gain_that_is_returned_is_the_one_that_was_applied(denoiser, shape):
+    counts = vacuum(shape, 7)
+    estimate, gain = denoiser(counts, return_gain=True)
+    assert gain.shape == shape
+    assert gain.dtype == estimate.dtype == np.float32
+    assert gain[0, 0] == 1
+    assert gain.min() >= 0
+    assert gain.max() <= 1
+    expected = np.fft.ifft2(gain * np.fft.fft2(counts))
+    # single precision of sums of 2000 counts
+    np.testing.assert_allclose(estimate, expected.real, atol=1e-5)
+    np.testing.assert_allclose(expected.imag, 0, atol=1e-6)
+    np.testing.assert_array_equal(estimate, denoiser(counts))
+
+
+def test_the_gains_are_those_of_the_mask_and_of_the_wiener_filter(crystal):
+    _, counts = crystal
+    mask = denoise_spot_filter(counts, return_gain=True)[1]
+    np.testing.assert_array_equal(mask, spot_mask(counts))
+    expected = wiener_gain(counts)
+    expected[0, 0] = 1  # the mean
+    gain = denoise_wiener(counts, return_gain=True)[1]
+    np.testing.assert_array_equal(gain, expected)
+    absf = denoise_absf(counts, return_gain=True)[1]
+    np.testing.assert_allclose(absf, 1 - np.sqrt(1 - expected), atol=1e-6)
+
+
+def test_the_low_pass_is_the_gaussian_blur():
+    image = np.zeros((63, 80))
+    image[30, 41] = 1
+    estimate = denoise_lowpass(image, cutoff=np.sqrt(np.log(2)) / (2 * np.pi * 4))
+    # a standard deviation of 4 pixels; what lies outside is nothing in float32
+    rows, columns = np.indices(image.shape)
+    square = (rows - 30) ** 2 + (columns - 41) ** 2
+    expected = np.exp(-square / 32) / (32 * np.pi)
+    np.testing.assert_allclose(estimate, expected, atol=2e-7)
+
+
+@pytest.mark.parametrize("denoiser", [denoise_lowpass, denoise_butterworth])
+def test_half_of_the_power_passes_at_the_cutoff(denoiser):
+    rows = np.arange(80)[:, None]
+    wave = 2 + np.cos(2 * np.pi * rows * 5 / 80) * np.ones(60)
+    estimate = denoiser(wave, cutoff=5 / 80)
+    np.testing.assert_allclose(estimate - 2, (wave - 2) / np.sqrt(2), atol=1e-6)
+
+
+def test_the_order_is_the_slope():
+    for order in (1, 2, 4.5):
+        _, gain = denoise_butterworth(
+            np.ones((512, 4)), cutoff=4 / 512, order=order, return_gain=True
+        )
+        # two octaves far above the cutoff, where 1 is nothing beside 16^2 or more
+        assert gain[64, 0] / gain[256, 0] == pytest.approx(4**order, rel=3e-3)
+
+
+@pytest.mark.parametrize("denoiser", [denoise_lowpass, denoise_butterworth])
+def test_low_passes_take_any_finite_image(denoiser):
+    for shape in ((1, 1), (2, 3), (1, 7), (33, 70)):
+        assert denoiser(vacuum(shape) - 0.3).shape == shape
+        np.testing.assert_allclose(denoiser(np.full(shape, -2.5)), -2.5, rtol=1e-6)
+        np.testing.assert_array_equal(denoiser(np.zeros(shape)), 0)
+    with pytest.raises(ValueError, match="noisy must be finite; got 4 NaN"):
+        denoiser(np.full((2, 2), np.nan))
+    with pytest.raises(ValueError, match="cutoff must be positive; got 0"):
+        denoiser(np.ones((2, 2)), cutoff=0)
+    with np.errstate(all="raise"):  # steepest far from the cutoff
+        denoiser(np.ones((9, 9)), cutoff=1e-7)
+
+
+def test_a_gain_leaves_the_mean():
+    counts = vacuum((30, 41))
+    flat = apply_gain(counts, np.zeros(counts.shape))
+    np.testing.assert_allclose(flat, counts.mean(), rtol=1e-6)
+
+
+def test_the_length_of_a_frequency_is_that_of_the_grid():
+    expected = np.hypot(np.fft.fftfreq(31)[:, None], np.fft.fftfreq(20))
+    np.testing.assert_allclose(frequency_length((31, 20)), expected, rtol=1e-6)
+
+
+@each
+def test_no_number_is_refused_by_name(denoiser):
+    with pytest.raises(ValueError, match="noisy must be finite; got 1 NaN"):
+        denoiser(np.where(np.eye(4)[0] > 0, np.nan, np.ones((1, 4))))
+
+
+@each
+def test_fractions_are_counts_too(denoiser):
+    # of two frames' mean the noise is half of what is expected: more is cut, no more
+    halves = 0.5 * (vacuum((60, 60), 8) + vacuum((60, 60), 9))
+    assert denoiser(halves).std() < halves.std() / 10
+
+
 def test_the_spot_mask_opens_at_the_bragg_spots_and_nowhere_else():
     clean = lattice((200, 240))
     counts = np.random.default_rng(4).poisson(clean)
@@ -174,7 +271,9 @@ def test_windows_are_local(crystal):
 def test_noise_passes_the_threshold_as_often_as_its_distribution_says():
     counts = np.random.default_rng(6).poisson(4.0, (400, 400)).astype(np.float32)
     strict, loose = (
-        denoise_windowed_fourier(counts, binning=1, window=40, threshold=k).std()
+        denoise_windowed_fourier(
+            counts, binning=1, window=40, threshold=k, excess=None
+        ).std()
         for k in (12, 2)
     )
     # the kept power of an exponential p > k is (k + 1) exp(-k): 0.41 for 2, 8e-5 for 12
