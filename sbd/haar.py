@@ -245,7 +245,7 @@ def _mask_edges(
         step += (np.roll(step, width, along) + np.roll(step, -width, along)) / 2
         step /= 2
     scale = np.abs(level) / len(across) + 2  # twice the mean of the boxes
-    np.exp(-np.square(step) / (6 * scale), out=out)
+    np.exp(-np.square(step) / (12 * scale), out=out)
 
 
 class _Shrink:
