@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sbd.validation import check_image, check_pixel
+from sbd.validation import check_image, check_pixel, check_positive
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_a_pixel_outside_is_refused(pixel):
 def test_what_is_no_pixel_is_refused(pixel):
     with pytest.raises(TypeError, match="pair of whole numbers"):
         check_pixel(pixel, (3, 4))
+
+
+@pytest.mark.parametrize("number", [0, -1.0, float("nan"), float("inf")])
+def test_a_number_that_is_not_positive_is_named(number):
+    check_positive(one=1, tiny=1e-30)
+    with pytest.raises(ValueError, match=f"width must be positive; got {number}"):
+        check_positive(one=1, width=number)
