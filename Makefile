@@ -119,6 +119,10 @@ tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resu
 scenes: env  ## choose the bundled test images again and print their digest
 	$(BIN)/python .ci/held_out.py data/benchmark
 
+.PHONY: rivals
+rivals: env  ## score the classical denoisers where the truth is known; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/rivals.py book/measured/rivals.json
+
 .PHONY: purelet
 purelet: env  ## time PURE-LET against an FFT and try it on photographs; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/purelet.py book/measured/purelet.json

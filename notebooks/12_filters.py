@@ -181,6 +181,6 @@ print(
 # %% [markdown]
 # **Take the windowed Fourier threshold.** It needs no training and no choice of parameters, runs in a fraction of a second, takes the noise's level from the counts themselves, and leaves the vacuum empty.
 #
-# **Where the crystal repeats itself, average it over its own translations** (`sbd.denoise_correlation_averaging`): the estimate gains once more. But an average over the lattice is a statement about the lattice: a column that is like no other, at an edge or a defect, is what it may lose. Look at both.
+# **Where the crystal repeats itself, average it over its own translations** (`sbd.denoise_correlation_averaging`): the estimate gains once more. But an average over the lattice is a statement about the lattice: a column that is like no other, at an edge or a defect, is what it may lose, and a column that is missing is what it fills in. The windowed threshold does the same within its windows, if less. Look at both, and at nothing alone.
 #
 # **Do not look for columns after a spot filter or a blur**: what they leave of the noise looks like columns, also where nothing is. And whatever the filter, [ask the counts](11_significance) before you believe a single column.

@@ -43,8 +43,8 @@ def denoise_correlation_averaging(
     first estimate again, with a strict one. Nothing is trained.
 
     A defect is kept only where the first estimate shows it: at 0.45 electrons per pixel
-    a single missing column is filled up by 60 to 90 %. Ask the counts, with
-    `column_significance` or `likelihood_map`.
+    a single missing column is filled up for the most part. Ask the counts, with
+    `judge_columns` or `likelihood_map`.
 
     Parameters
     ----------

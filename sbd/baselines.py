@@ -63,7 +63,7 @@ BASELINES: Mapping[str, Baseline] = {
     "ABSF": Baseline(denoise_absf, _WIENER),
     "Butterworth": Baseline(
         denoise_butterworth,
-        {"cutoff": (0.015, 0.02, 0.025, 0.03, 0.04), "order": (2.0, 3.0, 5.0)},
+        {"cutoff": (0.015, 0.02, 0.025, 0.03, 0.04), "order": (2.0, 3.0, 5.0, 8.0)},
     ),
     "spot filter": Baseline(
         denoise_spot_filter,
@@ -74,18 +74,18 @@ BASELINES: Mapping[str, Baseline] = {
         },
     ),
     "VST + TV": Baseline(
-        partial(denoise_vst, inner="tv"), {"binning": ("auto", 4, 6, 8, 10, 12)}
+        partial(denoise_vst, inner="tv"), {"binning": ("auto", 6, 8, 10, 12, 14, 16)}
     ),
     "VST + NLM": Baseline(denoise_vst, {"binning": ("auto", 6, 8, 10, 12, 14)}),
     "PURE-LET": Baseline(
         denoise_purelet,
-        {"dictionary": ("haar", "interscale"), "levels": (None, 4, 5, 6, 7)},
+        {"dictionary": ("haar", "interscale"), "levels": (None, 4, 5, 6)},
     ),
     "windowed Fourier": Baseline(
         denoise_windowed_fourier,
         {
             "window": (96, (64, 96), (64, 128), (96, 128), (64, 96, 128)),
-            "threshold": (6.0, 7.0, 8.0),
+            "threshold": (5.0, 6.0, 7.0, 8.0),
             "excess": (None, 0.25, 0.5, 1.0),
         },
     ),

@@ -16,8 +16,6 @@ from scipy import ndimage
 from sbd.binning import bin_counts, unbin
 from sbd.inference import average_symmetries, denoise_in_tiles, fold
 from sbd.models import choose_device, evaluating, load_model
-from sbd.stabilised import denoise_bm3d as denoise_bm3d  # their former home
-from sbd.stabilised import denoise_vst as denoise_vst
 from sbd.typing import Image
 from sbd.validation import check_image, check_positive
 

@@ -46,47 +46,6 @@ class Expansion:
     correlations: NDArray[np.float64]
 
 
-def haar_levels(counts: Image, *, most: int = 7, read_noise: float = 0.0) -> int:
-    """Tell how many levels of the Haar transform show more than noise.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (height, width)
-        Counts with unit gain and no offset, in electrons per pixel.
-    most : int, default 7
-        Levels to look at.
-    read_noise : float, default 0.0
-        Standard deviation of the Gaussian part [electrons].
-
-    Returns
-    -------
-    int
-        The coarsest level at which the coefficients' energy exceeds that of the noise
-        by three standard deviations; at least 3, or what the image holds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> fringes = 5 + 2 * np.cos(np.arange(256) * np.pi / 32) * np.ones((256, 1))
-    >>> haar_levels(np.random.default_rng(0).poisson(fringes))
-    6
-    """
-    most = min(most, min(counts.shape).bit_length() - 1)
-    sums = np.asarray(counts, np.float32)
-    found = min(3, most)
-    for level in range(1, most + 1):
-        rows, sums = _add_up(sums, 2 ** (level - 1))
-        read = 4**level * read_noise**2
-        noise = float(np.abs(sums).mean(dtype=np.float64)) + read
-        boxes = max(counts.size / 4**level, 1)  # that do not overlap
-        for orientation in ORIENTATIONS:
-            detail = _detail(rows, 2 ** (level - 1), orientation, np.empty_like(sums))
-            energy = np.mean(np.square(detail, dtype=np.float64)) - noise
-            if energy > 3 * noise * np.sqrt(2 / boxes):
-                found = max(found, level)
-    return found
-
-
 def haar_functions(
     counts: Image,
     *,

@@ -28,7 +28,7 @@ from scipy.optimize import nnls
 
 from sbd.cosines import cosine_functions
 from sbd.detectors import estimate_gain
-from sbd.haar import haar_functions, haar_levels
+from sbd.haar import haar_functions
 from sbd.typing import Image
 from sbd.validation import check_image
 
@@ -220,8 +220,8 @@ def denoise_purelet(
         `offset`; at least 2 x 2 pixels. The frames of a stack are denoised one by one.
     levels : int, optional
         Levels of the Haar transform; the widest boxes have a side of ``2**levels``
-        pixels, which the image must hold. By default up to the last one that shows
-        more than noise, of at most 7; of at most 5 beside cosines.
+        pixels, which the image must hold. By default as many as it holds, up to 7, or 5
+        beside cosines.
     dictionary : {"haar", "interscale", "dct8", "dct16"}
         What the estimate is combined from: the undecimated Haar transform; the same
         with every coefficient sorted by whether the boxes beside it show an edge (the
@@ -291,7 +291,7 @@ def denoise_purelet(
         return (estimates, risks) if return_risk else estimates
     _check_options(dictionary, gain, offset, read_noise, workers)
     counts, read = _to_electrons(noisy, gain, offset, read_noise)
-    levels = _check_levels(levels, counts, read, _MOST_LEVELS[dictionary])
+    levels = _check_levels(levels, counts.shape, _MOST_LEVELS[dictionary])
     _check_dose(counts, dictionary)
     parts = list(_parts(counts.shape, levels, dictionary))
     choice = {"levels": levels, "dictionary": dictionary, "read_noise": read}
@@ -421,16 +421,15 @@ def _to_electrons(
     return ((noisy - offset) / gain).astype(np.float32), read_noise / gain
 
 
-def _check_levels(
-    levels: int | None, counts: Image, read_noise: float, default: int
-) -> int:
-    most = min(counts.shape).bit_length() - 1
+def _check_levels(levels: int | None, shape: tuple[int, int], default: int) -> int:
+    """Fill in as many as fit: what fewer levels can express, more can as well."""
+    most = min(shape).bit_length() - 1
     if levels is None:
-        return haar_levels(counts, most=min(most, default), read_noise=read_noise)
+        return min(most, default)
     if levels not in range(1, most + 1):
         msg = (
             f"levels must be a whole number from 1 to {most} for an image of shape "
-            f"{counts.shape}; got {levels!r}"
+            f"{shape}; got {levels!r}"
         )
         raise ValueError(msg)
     return int(levels)

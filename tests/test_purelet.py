@@ -9,7 +9,6 @@ from skimage.transform import resize
 
 from sbd import purelet
 from sbd.detectors import estimate_gain
-from sbd.haar import haar_levels
 from sbd.purelet import denoise_purelet, let_dictionary
 
 
@@ -271,13 +270,12 @@ def test_frames_of_a_stack_are_denoised_one_by_one():
         assert risk == alone[1]
 
 
-def test_the_levels_follow_the_structure_and_not_the_noise():
+def test_left_alone_it_takes_the_levels_that_the_image_holds():
     rng = np.random.default_rng(14)
-    noise = rng.poisson(5.0, (256, 256))
-    assert haar_levels(noise) == 3
-    wave = 5 + 2 * np.cos(np.arange(256) * np.pi / 64) * np.ones((256, 1))
-    assert haar_levels(rng.poisson(wave)) >= 6
-    assert haar_levels(noise[:5, :9]) == 2
+    for shape, levels in (((256, 300), 7), ((40, 300), 5), ((5, 9), 2)):
+        counts = rng.poisson(5.0, shape)
+        chosen = denoise_purelet(counts)
+        np.testing.assert_array_equal(chosen, denoise_purelet(counts, levels=levels))
 
 
 def test_what_edges_the_neighbours_show_helps():
