@@ -221,7 +221,7 @@ def name_parameters(parameters: Mapping[str, Any] | Denoiser) -> str:
     """
     if callable(parameters):
         known = (b.parameters for b in BASELINES.values() if b.denoise is parameters)
-        parameters = getattr(parameters, "keywords", None) or next(known, {})
+        parameters = next(known, getattr(parameters, "keywords", {}))
     return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
 
 
@@ -233,7 +233,12 @@ def _record() -> dict:
 def _tuned(name: str) -> dict:
     """Look up what was found for a denoiser."""
     try:
-        return _record()["denoisers"][name]
+        found = _record()["denoisers"][name]
     except KeyError:
         msg = f"BASELINES must be tuned (make tune); got {name!r}, which is not"
         raise ValueError(msg) from None
+    whole = {
+        k: tuple(v) if isinstance(v, list) else v
+        for k, v in found["parameters"].items()
+    }
+    return found | {"parameters": whole}

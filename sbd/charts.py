@@ -73,7 +73,8 @@ def show_scores(
         ax.errorbar(list(scores.values()), list(scores), xerr=reach, **look)
     labels = ax.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
     for text, name in zip(labels, scores, strict=True):
-        text.xy = (scores[name] + (errors or {}).get(name, 0.0), text.xy[1])
+        error = (errors or {}).get(name, 0.0)
+        text.xy = (scores[name] + (error if scores[name] >= 0 else -error), text.xy[1])
     if reference is not None:
         ax.axvline(scores[reference], color=_LINE, linewidth=0.8, linestyle=":")
     ax.invert_yaxis()

@@ -13,6 +13,12 @@ import sbd
 from sbd.baselines import BASELINES, Baseline, name_parameters
 
 RECORD = json.loads((files("sbd") / "assets" / "tuned.json").read_text())
+FOUND = {
+    name: {
+        k: tuple(v) if isinstance(v, list) else v for k, v in row["parameters"].items()
+    }
+    for name, row in RECORD["denoisers"].items()
+}
 TUNABLE = [name for name, baseline in BASELINES.items() if baseline.grid]
 ROOT = Path(__file__).resolve().parents[1]
 FLAT = np.full((64, 60), sbd.VACUUM)
@@ -27,9 +33,9 @@ def test_both_lists_have_the_same_names_in_the_same_order():
 @pytest.mark.parametrize("name", TUNABLE)
 def test_what_was_tuned_is_what_would_be_tuned_now(name):
     baseline, found = BASELINES[name], RECORD["denoisers"][name]
-    assert found["parameters"].keys() == baseline.grid.keys()
+    assert FOUND[name].keys() == baseline.grid.keys()
     tried = inspect.signature(baseline.denoise).parameters
-    for keyword, value in found["parameters"].items():
+    for keyword, value in FOUND[name].items():
         assert value in [*baseline.grid[keyword], tried[keyword].default]
     assert found["difference"] >= 0  # the default is a candidate
     sizes = [len({*v, tried[k].default}) for k, v in baseline.grid.items()]
@@ -38,7 +44,7 @@ def test_what_was_tuned_is_what_would_be_tuned_now(name):
 
 @pytest.mark.parametrize("name", TUNABLE)
 def test_a_tuned_denoiser_has_the_recorded_parameters(name):
-    options = RECORD["denoisers"][name]["parameters"]
+    options = FOUND[name]
     by_hand = BASELINES[name].denoise(COUNTS, **options)
     np.testing.assert_array_equal(sbd.tuned_denoisers()[name](COUNTS), by_hand)
     shown = sbd.tuning_table().loc[name]
