@@ -55,7 +55,7 @@ def haar_functions(
     interscale: bool = False,
     rows: slice = slice(None),
     workers: int = 1,
-) -> tuple[Expansion, Image, float]:
+) -> Expansion:
     r"""Process an image with the thresholds of an undecimated Haar transform.
 
     Each orientation of each level has its coefficients below the threshold
@@ -83,25 +83,20 @@ def haar_functions(
 
     Returns
     -------
-    expansion : Expansion
-        Two functions for each orientation and level, finest first; four if
-        `interscale`.
-    lowpass : ndarray of shape (height, width)
-        The blurred image [electrons per pixel].
-    overlap : float
-        The correlation of the blurred image.
+    Expansion
+        Two functions for each orientation and level, finest first, four if
+        `interscale`; and last the blurred image.
 
     Examples
     --------
     >>> import numpy as np
-    >>> expansion, lowpass, _ = haar_functions(np.ones((4, 6), np.float32), levels=2)
-    >>> expansion.functions.shape
-    (12, 4, 6)
+    >>> haar_functions(np.ones((4, 6), np.float32), levels=2).functions.shape
+    (13, 4, 6)
     """
     counts = np.ascontiguousarray(counts, np.float32)
     strips = _strips(counts.shape, rows)
     masks = 2 if interscale else 1
-    functions = np.empty((6 * masks * levels, *counts.shape), np.float32)
+    functions = np.empty((6 * masks * levels + 1, *counts.shape), np.float32)
     correlations = np.empty(len(functions))
     sums = counts
     with ThreadPoolExecutor(workers) as pool:
@@ -125,10 +120,10 @@ def haar_functions(
             correlations[here] = 16.0**-level * sum(totals).ravel()
             share = partial(_spread_share, bands, lag, halves, workers)
             list(work(share, range(workers)))
-    overlap = _overlap(sums, levels, read_noise, strips)
-    sums *= np.float32(16.0**-levels)
-    _spread(sums, 2 ** (levels - 1), (1, 1), np.empty_like(sums))
-    return Expansion(functions, correlations), sums, overlap
+    correlations[-1] = _overlap(sums, levels, read_noise, strips)
+    np.multiply(sums, np.float32(16.0**-levels), out=functions[-1])
+    _spread(functions[-1], 2 ** (levels - 1), (1, 1), sums)
+    return Expansion(functions, correlations)
 
 
 def _strips(shape: tuple[int, int], rows: slice) -> list[tuple[int, int, bool]]:

@@ -47,23 +47,33 @@ class LetDictionary:
 
     Parameters
     ----------
-    functions : ndarray of shape (count, height, width)
-        The processed images :math:`f_k`, float32 [electrons per pixel].
-    correlations : ndarray of shape (count,)
+    images : ndarray of shape (count + 1, height, width)
+        The processed images :math:`f_k`, and last the fixed part :math:`f_0`, the
+        blurred image; float32 [electrons per pixel].
+    overlaps : ndarray of shape (count + 1,)
         :math:`y^T f_k^- - s^2 \mathrm{div} f_k^-` for each.
-    lowpass : ndarray of shape (height, width)
-        The fixed part :math:`f_0`, the blurred image [electrons per pixel].
-    lowpass_correlation : float
-        The same number for it.
     constant : float
         :math:`\|y\|^2 - 1^T y - N s^2`, which no estimate changes.
     """
 
-    functions: NDArray[np.float32]
-    correlations: NDArray[np.float64]
-    lowpass: Image
-    lowpass_correlation: float
+    images: NDArray[np.float32]
+    overlaps: NDArray[np.float64]
     constant: float
+
+    @property
+    def functions(self) -> NDArray[np.float32]:
+        """What has a factor, of shape (count, height, width)."""
+        return self.images[:-1]
+
+    @property
+    def lowpass(self) -> Image:
+        """What has none, of shape (height, width)."""
+        return self.images[-1]
+
+    @property
+    def correlations(self) -> NDArray[np.float64]:
+        """Of the functions, of shape (count,)."""
+        return self.overlaps[:-1]
 
     def combine(self, coefficients: ArrayLike) -> Image:
         """Add the functions up.
@@ -78,9 +88,9 @@ class LetDictionary:
         ndarray of shape (height, width)
             The estimate, float32 [electrons per pixel].
         """
-        weights = np.asarray(coefficients, np.float32)
-        flat = self.functions.reshape(len(weights), -1)
-        return self.lowpass + (weights @ flat).reshape(self.lowpass.shape)
+        factors = np.append(coefficients, 1.0).astype(np.float32)
+        flat = self.images.reshape(len(factors), -1)
+        return (factors @ flat).reshape(self.lowpass.shape)
 
     def equations(self, rows: slice = slice(None), workers: int = 1) -> "Equations":
         """Sum up the quadratic form that the risk is in the factors.
@@ -98,8 +108,8 @@ class LetDictionary:
             Of these rows.
         """
         return Equations(
-            _products(self.functions, self.lowpass, rows, workers),
-            np.append(self.correlations, self.lowpass_correlation),
+            _products(self.images, rows, workers),
+            self.overlaps,
             self.constant,
             self.lowpass[rows].size,
         )
@@ -120,7 +130,7 @@ class LetDictionary:
             PURE [electrons squared per pixel squared].
         """
         estimate = self.combine(coefficients).astype(np.float64)
-        overlap = np.dot(coefficients, self.correlations) + self.lowpass_correlation
+        overlap = np.append(coefficients, 1.0) @ self.overlaps
         squares = np.vdot(estimate, estimate)
         return float((squares - 2 * overlap + self.constant) / estimate.size)
 
@@ -144,7 +154,7 @@ class Equations:
     products : ndarray of shape (count + 1, count + 1)
         Scalar products of all functions, the low-pass last.
     correlations : ndarray of shape (count + 1,)
-        As in `LetDictionary`, that of the low-pass last.
+        `LetDictionary.overlaps`.
     constant : float
         What no estimate changes.
     pixels : int
@@ -359,18 +369,18 @@ def let_dictionary(
     common = {"read_noise": read_noise, "rows": rows, "workers": workers}
     if threshold is not None:
         common["threshold"] = threshold
-    haar, lowpass, overlap = haar_functions(
+    found = haar_functions(
         counts, levels=levels, interscale=dictionary != "haar", **common
     )
-    functions, correlations = haar.functions, haar.correlations
+    images, overlaps = found.functions, found.correlations
     block = DICTIONARIES[dictionary]
     if block:
         cosines = cosine_functions(counts, block=block, **common)
-        functions = np.concatenate([functions, cosines.functions])
-        correlations = np.append(correlations, cosines.correlations)
+        images = np.concatenate([images[:-1], cosines.functions, images[-1:]])
+        overlaps = np.insert(overlaps, -1, cosines.correlations)
     exact = counts[rows].astype(np.float64)
     constant = np.vdot(exact, exact) - exact.sum() - exact.size * read_noise**2
-    return LetDictionary(functions, correlations, lowpass, overlap, float(constant))
+    return LetDictionary(images, overlaps, float(constant))
 
 
 def _check_options(
@@ -476,35 +486,34 @@ def _parts(
 
 
 def _products(
-    functions: NDArray[np.float32], lowpass: Image, rows: slice, workers: int
+    images: NDArray[np.float32], rows: slice, workers: int
 ) -> NDArray[np.float64]:
-    """All scalar products, in pieces small enough for the cache."""
-    start, stop, _ = rows.indices(lowpass.shape[0])
-    width = lowpass.shape[1]
-    flat = functions.reshape(len(functions), -1)
-    blurred = lowpass.reshape(-1)
-    count = len(flat) + 1
-    # as long as the products of small matrices are quick
+    """All scalar products, in pieces that the small products of a BLAS are quick at."""
+    start, stop, _ = rows.indices(images.shape[1])
+    width, count = images.shape[2], len(images)
+    flat = images.reshape(count, -1)
+    half = count // 2
     piece = max(64, 10**6 // count**2)
     step = _PIECES * piece
     starts = range(start * width, stop * width - step + 1, step)
 
     def section(index: int) -> NDArray[np.float64]:
         total = np.zeros((count, count))
-        work = np.empty((_PIECES, count, piece), np.float32)
         for first in starts[index::_SECTIONS]:
-            here = slice(first, first + step)
-            pieces = flat[:, here].reshape(count - 1, _PIECES, piece)
-            work[:, :-1] = pieces.swapaxes(0, 1)
-            work[:, -1] = blurred[here].reshape(_PIECES, piece)
+            some = flat[:, first : first + step]
+            some = some.reshape(count, _PIECES, piece).swapaxes(0, 1)
             # numpy calls a slower routine for a product of a matrix with itself
-            total[1:] += (work[:, 1:] @ work.swapaxes(1, 2)).sum(axis=0)
-            total[0, 0] += np.vdot(work[:, 0], work[:, 0])
+            total[half:] += (some[:, half:] @ some.swapaxes(1, 2)).sum(axis=0)
+            upper = some[:, 1:half] @ some[:, :half].swapaxes(1, 2)
+            total[1:half, :half] += upper.sum(axis=0)
+            total[0, 0] += np.vdot(some[:, 0], some[:, 0])
         return total
 
     with ThreadPoolExecutor(workers) as pool:
         products = sum((map if workers == 1 else pool.map)(section, range(_SECTIONS)))
-    products[0, 1:] = products[1:, 0]
-    rest = slice(start * width + len(starts) * step, stop * width)
-    last = np.vstack([flat[:, rest], blurred[rest]])
-    return products + last @ last.T
+    rest = flat[:, start * width + len(starts) * step : stop * width]
+    products[half:] += rest[half:] @ rest.T
+    products[:half, :half] += rest[:half] @ rest[:half].T
+    products[:half, half:] = products[half:, :half].T
+    products[0, 1:half] = products[1:half, 0]
+    return products
