@@ -10,6 +10,7 @@ EXTRAS := simulation,book,onnx,test
 RECORDS := _build/executed
 PIP := $(BIN)/python -m pip
 STAGE := .ci/stage
+PARALLEL := -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
@@ -46,13 +47,13 @@ lock:  ## rewrite constraints.txt (UPGRADE=1: with the newest versions)
 
 .PHONY: book
 book: env  ## run every notebook and build the site: _build/html/index.html
-	@$(STAGE) "notebooks" $(BIN)/python -m sbd.records run --to $(RECORDS)
+	@$(STAGE) "notebooks" $(BIN)/python -m sbd.records run --jobs 2 --to $(RECORDS)
 	@$(STAGE) "book" env SBD_BOOK_RECORDS=$(RECORDS) \
 	    $(BIN)/jupyter-book build --all -W -n --keep-going book/
 
 .PHONY: notebooks
 notebooks: env  ## run every notebook and keep the records: notebooks/ and figures/
-	@$(STAGE) "records" $(BIN)/python -m sbd.records run
+	@$(STAGE) "records" $(BIN)/python -m sbd.records run --jobs 2
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py
 
 .PHONY: smoke
@@ -135,8 +136,9 @@ assets: env  ## simulate the bundled micrograph again and print its digest
 
 .PHONY: test
 test: env  ## run the tests, then every notebook against its record
-	@$(STAGE) "tests" $(BIN)/python -m pytest
-	@$(STAGE) "figures" $(BIN)/python -m pytest --nbval --nbval-current-env notebooks/
+	@$(STAGE) "tests" $(BIN)/python -m pytest $(PARALLEL)
+	@$(STAGE) "figures" env OMP_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-current-env notebooks/
 
 .PHONY: check
 check: env  ## look for what is malformed or out of date; seconds

@@ -40,7 +40,10 @@ def main() -> None:
             continue
         table = sbd.compare_denoisers(clean, denoisers, draws=given.draws, seed=0)
         for name, row in table.iterrows():
-            rows[name][title] = [round(row["PSNR"], 2), round(row["SSIM"], 3)]
+            rows[name][title] = [
+                round(float(row["PSNR"]), 2),
+                round(float(row["SSIM"]), 3),
+            ]
     vacuum = np.random.default_rng(0).poisson(sbd.VACUUM, (512, 512))
     for name, denoise in denoisers.items():
         rows[name]["deviation in vacuum"] = round(float(denoise(vacuum).std()), 4)

@@ -17,10 +17,12 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -351,14 +353,47 @@ def _for_each(options: argparse.Namespace) -> None:
         changed = [_changed(read_parameters(read_text(path)), given) for path in paths]
         to = options.to or (ELSEWHERE if any(changed) else None)
         to = None if to == options.notebooks else to
-    with logging_redirect_tqdm():
-        for path in tqdm(paths, unit="notebook", disable=None):
-            start = time.perf_counter()
-            if options.command == "run":
-                run_notebook(path, parameters=given, to=to)
-            else:
-                copy_prose(path)
-            _LOG.info("%s: %.0f s", path.stem, time.perf_counter() - start)
+
+    def work(path: Path) -> None:
+        start = time.perf_counter()
+        if options.command != "run":
+            copy_prose(path)
+        elif options.jobs == 1:
+            run_notebook(path, parameters=given, to=to)
+        else:
+            _run_apart(path, options, to)
+        _LOG.info("%s: %.0f s", path.stem, time.perf_counter() - start)
+
+    jobs = getattr(options, "jobs", 1)
+    with logging_redirect_tqdm(), ThreadPoolExecutor(jobs) as pool:
+        progress = {"total": len(paths), "unit": "notebook", "disable": None}
+        if jobs == 1:  # papermill changes the folder of the whole process
+            list(tqdm(map(work, paths), **progress))
+            return
+        done = [pool.submit(work, path) for path in paths]
+        try:
+            for one in tqdm(as_completed(done), **progress):
+                one.result()
+        finally:  # after a failure, those that have not begun are left out
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run_apart(path: Path, options: argparse.Namespace, to: Path | None) -> None:
+    """Run a notebook in a process of its own, with its share of the threads."""
+    command = [sys.executable, "-m", "sbd.records", "run", path.stem]
+    command += ["--notebooks", str(options.notebooks)]
+    command += ["--to", str(to)] if to else []
+    command += ["--scale", options.scale] if options.scale else []
+    for name, value in options.parameters or ():
+        command += ["-p", name, value]
+    share = str(max(1, (os.cpu_count() or 1) // options.jobs))
+    environment = {"OMP_NUM_THREADS": share} | os.environ | QUIET
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        msg = f"{path.stem} must run; it ended with\n{done.stderr.strip()}"
+        raise ValueError(msg)
 
 
 def _value(word: str) -> Any:  # noqa: ANN401
@@ -368,6 +403,15 @@ def _value(word: str) -> Any:  # noqa: ANN401
     except (SyntaxError, ValueError):
         return word
     return value if value is None or isinstance(value, bool | int | float) else word
+
+
+def _jobs(word: str) -> int:
+    """Read a number of notebooks at a time."""
+    jobs = int(word)
+    if jobs < 1:
+        msg = f"jobs must be at least 1; got {jobs}"
+        raise argparse.ArgumentTypeError(msg)
+    return jobs
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -383,6 +427,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--notebooks", type=Path, default=Path("notebooks"))
     run = commands.choices["run"]
     run.add_argument("--to", type=Path, help="folder for notebooks/ and figures/")
+    run.add_argument("--jobs", type=_jobs, default=1, help="notebooks at a time")
     run.add_argument("--scale", help="smoke, default or paper")
     run.add_argument("-p", nargs=2, action="append", dest="parameters", metavar="")
     return parser

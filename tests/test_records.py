@@ -201,6 +201,31 @@ def test_the_command_line_runs_small_elsewhere(tmp_path):
     assert not (tmp_path / "figures").exists()
 
 
+def test_notebooks_side_by_side_give_what_they_give_one_by_one(tmp_path):
+    path = lay_out(tmp_path)
+    (path.parent / "02_two.py").write_text(TEXT.replace("01_one", "02_two"))
+    command = [sys.executable, "-m", "sbd.records", "run", "--scale", "smoke", "--to"]
+    for more in (["one"], ["two", "--jobs", "2"]):
+        subprocess.run([*command, *more], cwd=tmp_path, check=True, capture_output=True)
+    made = [
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*")}
+        for folder in (tmp_path / "one", tmp_path / "two")
+    ]
+    assert len(made[0]) == 8
+    assert made[0] == made[1]
+
+
+def test_a_failure_beside_others_is_told(tmp_path, monkeypatch, caplog):
+    path = lay_out(tmp_path)
+    (path.parent / "02_two.py").write_text(FAILING.replace("01_one", "02_two"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--scale", "smoke", "--to", "out", "--jobs", "2"]) == 1
+    assert "02_two must run; it ended with" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    with pytest.raises(SystemExit):
+        main(["run", "--jobs", "0"])
+
+
 def test_the_command_line_names_stale_records(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(lay_out(tmp_path).parents[1])
     assert main(["check"]) == 1
