@@ -17,6 +17,7 @@
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
 seed = 0
+device = "auto"  # and no network runs
 source = "auto"  # "authors" or "simulated" clean image
 figures = "figures"
 
@@ -95,7 +96,9 @@ table = risks.threshold_risks(clean, **how)
 fig = appraisals.show_risks(table)
 best = table[table["weights"] == "kept or removed"].groupby(["dose", "threshold"])
 best = best[["risk", "error"]].mean().unstack("dose").idxmin()
-numbers = {f"best threshold by {k}, {dose:g} e/pixel": v for (k, dose), v in best.items()}
+numbers = {
+    f"best threshold by {k}, {dose:g} e/pixel": v for (k, dose), v in best.items()
+}
 numbers = sbd.save_figure(fig, "13_purelet-risks", origin | numbers, figures)
 
 # %% [markdown]
@@ -108,7 +111,9 @@ coarse = clean[::4, ::4]  # loses nothing, and fills the blocks of 8 pixels
 middle = [max(side // 2 - 32, 0) for side in coarse.shape]
 scene = coarse[middle[0] :, middle[1] :][:64, :64]
 doses = [0.5, 4.0] if size.crop else [0.25, 0.5, 1.0, 2.0, 4.0, 10.0]
-table = risks.expansion_bias(scene, doses=doses, draws=10 if size.crop else 60, seed=seed)
+table = risks.expansion_bias(
+    scene, doses=doses, draws=10 if size.crop else 60, seed=seed
+)
 fig = appraisals.show_expansion(table)
 numbers = {
     f"{row.dictionary}, {row.dose:g} e/pixel": [round(row.bias, 3), round(row.error, 3)]

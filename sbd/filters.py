@@ -9,6 +9,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from sbd.gains import apply_gain, frequency_length
+from sbd.lowpass import denoise_butterworth
 from sbd.typing import Image
 from sbd.validation import check_image, check_positive
 
@@ -348,3 +349,50 @@ def _distance(spots: np.ndarray, reach: float) -> Image:
     )
     inside = tuple(slice(m, m + n) for m, n in zip(margin, spots.shape, strict=True))
     return distance[inside].astype(np.float32)
+
+
+def filter_gains(noisy: Image, *, reach: float = 0.5) -> dict[str, Image]:
+    """Get what each filter in Fourier space lets through, around zero frequency.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+    reach : float, default 0.5
+        Highest frequency shown, along rows and columns [cycles/pixel].
+
+    Returns
+    -------
+    dict of str to ndarray
+        Gains with the defaults, by the filters' names; zero frequency in the middle.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `denoise_spot_filter`; or if `reach` is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
+    >>> {name: gain.shape for name, gain in filter_gains(vacuum, reach=0.25).items()}
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'spot filter': (32, 32), 'Kilaas Wiener': (32, 32), 'ABSF': (32, 32),
+     'Butterworth': (32, 32)}
+    """
+    check_positive(reach=reach)
+    filters = {
+        "spot filter": denoise_spot_filter,
+        "Kilaas Wiener": denoise_wiener,
+        "ABSF": denoise_absf,
+        "Butterworth": denoise_butterworth,
+    }
+    middle = tuple(
+        slice(n // 2 - most, n // 2 + most)
+        for n in np.shape(noisy)
+        for most in [max(1, min(round(reach * n), n // 2))]
+    )
+    return {
+        name: fft.fftshift(denoise(noisy, return_gain=True)[1])[middle]
+        for name, denoise in filters.items()
+    }

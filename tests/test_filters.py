@@ -325,3 +325,18 @@ def test_bad_options_are_named():
         denoise_windowed_fourier(counts, window=(32, 0))
     with pytest.raises(ValueError, match="threshold must be positive; got 0"):
         denoise_windowed_fourier(counts, threshold=0)
+
+
+def test_gains_are_those_of_the_filters_with_zero_frequency_in_the_middle():
+    from sbd.filters import filter_gains
+
+    counts = np.random.default_rng(0).poisson(0.45, (60, 81)).astype(np.float32)
+    gains = filter_gains(counts)
+    _, gain = denoise_wiener(counts, return_gain=True)
+    # an odd side loses its last frequency
+    np.testing.assert_array_equal(
+        gains["Kilaas Wiener"], np.fft.fftshift(gain)[:, : 2 * (81 // 2)]
+    )
+    assert filter_gains(counts, reach=0.1)["ABSF"].shape == (12, 16)
+    with pytest.raises(ValueError, match="reach must be positive; got 0"):
+        filter_gains(counts, reach=0)

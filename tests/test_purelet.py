@@ -115,7 +115,7 @@ def test_the_expansion_to_first_order_fails_among_few_electrons_and_is_refused()
 
 @pytest.mark.parametrize("read_noise", [0.0, 1.5])
 def test_correlations_of_cosines_expand_the_removal_of_an_electron(read_noise):
-    counts = record(scene(400.0, (16, 17)), np.random.default_rng(4), read_noise)
+    counts = record(scene(400.0, (8, 9)), np.random.default_rng(4), read_noise)
     options = {"levels": 1, "read_noise": read_noise, "dictionary": "dct8"}
     made = let_dictionary(counts, **options)
     less = with_one_less(counts, made, **options)
