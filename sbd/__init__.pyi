@@ -26,6 +26,7 @@ __all__ = [
     "check_parameters",
     "classical_denoisers",
     "column_audit",
+    "column_occupancy",
     "column_p_values",
     "column_significance",
     "compare_denoisers",
@@ -45,6 +46,7 @@ __all__ = [
     "denoise_windowed_fourier",
     "detection_power",
     "dose_curve",
+    "erase_columns",
     "estimate_gain",
     "example_micrograph",
     "example_scene",
@@ -69,6 +71,7 @@ __all__ = [
     "mark_pixel",
     "match_columns",
     "match_simulation",
+    "outline_columns",
     "particle_boxes",
     "peer_denoisers",
     "poisson_noise",
@@ -81,6 +84,7 @@ __all__ = [
     "run_peer",
     "save_figure",
     "save_model",
+    "score_columns",
     "show_image",
     "show_images",
     "show_map",
@@ -109,7 +113,6 @@ from .columns import (
     find_columns,
     match_columns,
     particle_boxes,
-    surface_columns,
 )
 from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
@@ -140,6 +143,7 @@ from .microscope import REFERENCE, Microscope
 from .models import create_model, field_of_view, load_model, save_model
 from .networks import DnCNN, DurrUNet, UNet
 from .noise import VACUUM, poisson_noise
+from .occupancies import column_occupancy, erase_columns
 from .onnx_files import export_onnx
 from .parameters import check_parameters
 from .peers import peer_denoisers, run_peer
@@ -166,6 +170,7 @@ from .simulation import ExitWave, exit_wave, form_image
 from .specimens import structure_table
 from .splits import published_split
 from .structures import atoms_per_column, pt_on_ceria
+from .surfaces import outline_columns, score_columns, surface_columns
 from .testbed import example_scene, held_out_scenes
 from .training import train
 from .tuning import Tuning, tune

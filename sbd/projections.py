@@ -10,8 +10,9 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 from scipy import spatial
 
-from sbd.columns import Columns, find_columns, match_columns, surface_columns
+from sbd.columns import Columns, find_columns, match_columns
 from sbd.structures import BOX
+from sbd.surfaces import surface_columns
 from sbd.typing import Image
 
 REGIONS = ("particle", "surface", "vacuum")
@@ -85,11 +86,14 @@ class Look:
         Height times width of their dots; 0 where there is none [e/pixel x pixel].
     rest : ndarray of shape (m, 2)
         (row, column) of what is found outside the support where nothing is [pixels].
+    found : Columns
+        All that is found.
     """
 
     hit: NDArray[np.bool_]
     strength: NDArray[np.float64]
     rest: NDArray[np.float64]
+    found: Columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +166,27 @@ class Specimen:
             hit=np.isin(np.arange(len(self.columns)), there)[self.platinum],
             strength=strength[self.platinum],
             rest=found.positions[match.spurious][nearest > _SUPPORT],
+            found=found,
         )
+
+    def is_particle(self, places: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which places belong to the particle, not to the support.
+
+        Parameters
+        ----------
+        places : array_like of shape (m, 2)
+            (row, column) [pixels].
+
+        Returns
+        -------
+        ndarray of bool of shape (m,)
+            Whether the nearest column is platinum; False if there are no columns.
+        """
+        places = np.asarray(places, dtype=np.float64).reshape(-1, 2)
+        if not len(self.columns) or not len(places):
+            return np.zeros(len(places), dtype=bool)
+        nearest = spatial.KDTree(self.columns * self.pixel)
+        return self.platinum[nearest.query(places * self.pixel)[1]]
 
     @cached_property
     def regions(self) -> Mapping[str, NDArray[np.bool_]]:

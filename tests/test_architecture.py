@@ -21,6 +21,7 @@ ORDER = [  # imports only point left
     *("binning", "filters", "windows", "anscombe", "denoisers"),
     *("detectors", "haar", "cosines", "purelet"),
     *("metrics", "tuning", "baselines", "blobs", "columns"),
+    *("surfaces", "occupancies"),
     *("projections", "scenes", "inspection", "audit", "comparison", "peers"),
     *("risks", "generalisation", "consistency"),
     *("likelihood", "significance", "jacobian"),
