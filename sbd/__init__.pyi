@@ -19,6 +19,8 @@ __all__ = [
     "UNet",
     "at_scale",
     "atoms_per_column",
+    "audit_denoisers",
+    "audit_vacuum",
     "authors_psnr",
     "authors_resize",
     "authors_ssim",
@@ -45,6 +47,7 @@ __all__ = [
     "denoise_wiener",
     "denoise_windowed_fourier",
     "detection_power",
+    "disturb_image",
     "dose_curve",
     "erase_columns",
     "estimate_gain",
@@ -85,6 +88,7 @@ __all__ = [
     "save_figure",
     "save_model",
     "score_columns",
+    "score_scene",
     "show_image",
     "show_images",
     "show_map",
@@ -94,6 +98,7 @@ __all__ = [
     "structure_table",
     "supported_columns",
     "surface_columns",
+    "surface_pair",
     "thin_counts",
     "train",
     "tune",
@@ -116,6 +121,7 @@ from .columns import (
 )
 from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
+from .demonstrations import disturb_image, surface_pair
 from .denoisers import (
     denoise,
     denoise_bm3d,
@@ -128,6 +134,7 @@ from .detectors import estimate_gain
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
+from .hallucinations import audit_denoisers, audit_vacuum, score_scene
 from .jacobian import jacobian_row, jacobian_rows
 from .lattice_networks import CrystalUNet, LatticeUNet
 from .likelihood import (

@@ -21,7 +21,9 @@ REGIONS = ("particle", "surface", "vacuum")
 TOLERANCE = 0.8
 """A third of the distance between platinum columns [angstrom]."""
 
-_RADII = 0.5, 1.0  # of a column's dot in the paper's images [angstrom]
+RADII = 0.5, 1.0
+"""Of a column's dot in the paper's images [angstrom]."""
+
 _SUPPORT = 1.3  # any place in the support is that near to an atom of it [angstrom]
 _PARTICLE = 1.5  # as far as a place between columns is from the nearest [angstrom]
 _BAND = 2.4  # from one platinum column to the next [angstrom]
@@ -152,7 +154,7 @@ class Specimen:
             Dots of 0.5 to 1 angstrom radius that `sbd.find_columns` finds, matched one
             to one with the columns of both crystals; within 0.8 angstrom is a hit.
         """
-        least, most = (radius / self._side for radius in _RADII)
+        least, most = (radius / self._side for radius in RADII)
         found = find_columns(
             image, min_radius=least, max_radius=most, polarity=polarity
         )

@@ -166,7 +166,7 @@ def test_places_belong_to_the_crystal_whose_column_is_nearest():
     specimen = Specimen(
         specimen.columns, platinum, specimen.support, specimen.pixel, specimen.shape
     )
-    places = [CENTRE + 3, CENTRE + (20, -18)]
+    places = [CENTRE + 3, np.add(CENTRE, (20, -18))]
     assert specimen.is_particle(places).tolist() == [True, False]
     assert specimen.is_particle(np.zeros((0, 2))).tolist() == []
 
