@@ -98,7 +98,7 @@ __all__ = [
     "structure_table",
     "supported_columns",
     "surface_columns",
-    "surface_pair",
+    "surface_scenes",
     "thin_counts",
     "train",
     "tune",
@@ -121,7 +121,7 @@ from .columns import (
 )
 from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
-from .demonstrations import disturb_image, surface_pair
+from .demonstrations import disturb_image, surface_scenes
 from .denoisers import (
     denoise,
     denoise_bm3d,

@@ -1,77 +1,180 @@
 """The authors' demonstration that PSNR does not see one column of a surface."""
 
 import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
 from sbd import metrics
-from sbd.examples import Source, example_truth, fetch_clean
-from sbd.occupancies import erase_columns
+from sbd.columns import Columns
+from sbd.examples import Source, fetch_clean
+from sbd.hallucinations import score_found
+from sbd.microscope import Microscope
+from sbd.occupancies import column_occupancy
 from sbd.registry import DataUnavailableError
 from sbd.scenes import Scene, published_scene
+from sbd.simulation import exit_wave, form_image
 from sbd.structures import pt_on_ceria
-from sbd.surfaces import surface_columns
-from sbd.testbed import example_scene
 from sbd.typing import Image
 from sbd.validation import check_image
 
-AUTHORS_SCORES = {"f1": 0.933, "jaccard": 0.875, "psnr": 41.9}
+AUTHORS_SCORES: Mapping[str, float] = MappingProxyType(
+    {"f1": 0.933, "jaccard": 0.875, "psnr": 41.9}
+)
 """What their notebook prints for one column more or less [the PSNR in dB]."""
 
+SURFACES: Mapping[str, str] = MappingProxyType(
+    {
+        "reference": "S3_2-S5_2",
+        "one column less": "S3_5",
+        "another one less": "S5_5",
+        "one column more": "S1-2_2-S3_1",
+    }
+)
+"""Defects of the particle PtNp2 in their four images, by what they show."""
+
+_DISTURBED = ", disturbed"
 _LOG = logging.getLogger(__name__)
-_PAIR = "S3_2-S5_2", "S3_5"  # the second lacks one column of the first
+_THICKNESS, _TILT, _DEFOCUS = 40.0, (3.0, 0.0), 60.0  # angstrom, degrees, angstrom
 
 
-def surface_pair(source: Literal["auto"] | Source = "auto") -> tuple[Scene, Scene]:
-    """Get two clean images that differ in one column of the particle's surface.
+def surface_scenes(
+    source: Literal["auto"] | Source = "auto",
+    *,
+    names: Sequence[str] = tuple(SURFACES),
+    grid: int | None = None,
+) -> dict[str, Scene]:
+    """Get the four clean images of the authors' demonstration.
 
     Parameters
     ----------
     source : {"auto", "real", "authors", "simulated"}, default "auto"
-        As for `sbd.example_truth`.
+        ``"authors"`` takes their files and ``"simulated"`` images of ours of the same
+        structures; ``"auto"`` does what the environment's ``SBD_SOURCE`` says, else it
+        takes each of their files that can be had and simulates the others; so does
+        ``"real"``, since a recorded micrograph has no truth.
+    names : sequence of str, default all
+        Which of the four, by what they show.
+    grid : int, optional
+        Samples of the box in our multislice calculation; the microscope's if not given.
 
     Returns
     -------
-    whole : Scene
-        The authors' image PtNp2-S3_2-S5_2, the reference of their demonstration,
-        resized as they do; where their images cannot be had, the bundled one.
-    less : Scene
-        Their image PtNp2-S3_5, which has one column less; or the bundled image with the
-        weakest column of the particle's surface erased. The title tells.
+    dict of str to Scene
+        The ``"reference"``, and three particles that differ from it by one column of
+        the surface, by what they show; resized as the authors do. The titles tell
+        whose they are.
 
     Raises
     ------
     ValueError
-        If `source` or ``SBD_SOURCE`` is unknown.
-
-    Notes
-    -----
-    Their demonstration has four images. The two that are not used here differ from the
-    reference by one column, too: one more, and one less at another place. By symmetry
-    to add a column is to swap the two.
+        If `source`, ``SBD_SOURCE`` or a name is unknown.
+    DataUnavailableError
+        If ``"authors"`` was asked for and a file cannot be had.
 
     Examples
     --------
-    >>> whole, less = surface_pair("simulated")
-    >>> less.title
-    'one column erased'
+    >>> surface_scenes("film")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: source must be one of 'auto', 'real', 'authors', ...; got 'film'
     """
-    _, title = example_truth(source)
-    if title.startswith("authors"):
-        try:
-            return tuple(_published(name) for name in _PAIR)
-        except DataUnavailableError as error:
-            _LOG.info("no pair of theirs: %s", str(error).partition("\n")[0])
-    scene = example_scene("simulated")
-    found = scene.truth.found
-    places = np.flatnonzero(
-        surface_columns(found) & scene.specimen.is_particle(found.positions)
-    )
-    weakest = places[np.abs(found.amplitudes[places]).argmin()]
-    clean = erase_columns(scene.clean, found, [weakest])
-    return scene, Scene("one column erased", clean, scene.specimen)
+    if source == "auto":
+        source = os.environ.get("SBD_SOURCE") or source
+    if source not in ("auto", "real", "authors", "simulated"):
+        msg = "source must be one of 'auto', 'real', 'authors', 'simulated'; got "
+        raise ValueError(msg + repr(source))
+    scenes = {}
+    for name in names:
+        if name not in SURFACES:
+            msg = f"names must be among {', '.join(SURFACES)}; got {name!r}"
+            raise ValueError(msg)
+        defect, image = SURFACES[name], None
+        if source != "simulated":
+            try:
+                image = fetch_clean(f"clean/PtNp2-{defect}")
+            except DataUnavailableError as error:
+                if source == "authors":
+                    raise
+                _LOG.info("simulated instead: %s", str(error).partition("\n")[0])
+        whose = "simulated here" if image is None else "authors' file"
+        if image is None:
+            image = _simulate(defect, grid)
+        atoms = pt_on_ceria("PtNp2", defect, thickness=_THICKNESS)
+        title = f"{name}, {whose}"
+        scenes[name] = published_scene(image, atoms, _TILT, title=title)
+    return scenes
+
+
+def compare_surfaces(
+    scenes: Mapping[str, Scene], *, psnr: float, seed: int
+) -> tuple[dict[str, tuple[Image, Columns]], pd.DataFrame]:
+    """Compare images with the first, as they are and disturbed to one PSNR.
+
+    Parameters
+    ----------
+    scenes : dict of str to Scene
+        The reference, then others of the same shape, such as `surface_scenes` gives.
+    psnr : float
+        Of the disturbed images against the reference [dB].
+    seed : int
+        Of the errors, which depend on (seed, place in the list) alone.
+
+    Returns
+    -------
+    looks : dict of str to (ndarray of shape (height, width), Columns)
+        The images, then the same disturbed [electrons per pixel], each with the columns
+        found in it, by a title that tells PSNR, F1 and Jaccard index.
+    scores : pandas.DataFrame
+        A row for each: ``psnr`` against the reference [dB]; ``f1`` and ``jaccard`` of
+        the particle's surface, and ``occupancy``, the least of the reference's columns
+        (see `sbd.column_occupancy`).
+
+    Raises
+    ------
+    ValueError
+        If there are no scenes, shapes differ, or an image is farther than `psnr` from
+        the reference already.
+
+    Examples
+    --------
+    >>> from sbd.projections import Specimen
+    >>> flat, nowhere = np.full((32, 32), 0.45), np.zeros((0, 2))
+    >>> empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (32, 32))
+    >>> scenes = {"a": Scene("", flat, empty)}
+    >>> looks, scores = compare_surfaces(scenes, psnr=60.0, seed=0)
+    >>> list(scores.index), scores["psnr"].round(1).tolist()
+    (['a', 'a, disturbed'], [inf, 60.0])
+    """
+    if not scenes:
+        msg = "scenes must hold at least the reference; got none"
+        raise ValueError(msg)
+    reference = next(iter(scenes.values()))
+    clean = reference.clean
+    given = {name: scene.clean for name, scene in scenes.items()}
+    for i, (name, scene) in enumerate(scenes.items()):
+        rng = np.random.default_rng([seed, i])
+        disturbed = disturb_image(scene.clean, clean, psnr=psnr, rng=rng)
+        given[f"{name}{_DISTURBED}"] = disturbed
+    looks, rows = {}, {}
+    for name, image in given.items():
+        found = reference.look(image).found
+        surface = score_found(reference, found).loc["surface"]
+        there = column_occupancy(image, reference.truth.found, reference=clean)
+        decibels = metrics.psnr(clean, image)
+        rows[name] = {"psnr": decibels, "f1": surface["f1"]}
+        rows[name] |= {"jaccard": surface["jaccard"]}
+        rows[name] |= {"occupancy": there["occupancy"].min()}
+        far = "" if np.isinf(decibels) else f"{decibels:.1f} dB, "
+        near = f"F1 {surface['f1']:.3f}, J {surface['jaccard']:.3f}"
+        looks[f"{name.removesuffix(_DISTURBED)}\n{far}{near}"] = image, found
+    return looks, pd.DataFrame.from_dict(rows, orient="index")
 
 
 def disturb_image(
@@ -137,8 +240,8 @@ def disturb_image(
     return here + (np.sqrt(half**2 - rest) - half) * wave
 
 
-def _published(name: str) -> Scene:
-    """Read an authors' image of PtNp2 and place its atoms."""
-    atoms = pt_on_ceria("PtNp2", name, thickness=40.0)
-    image, title = fetch_clean(f"clean/PtNp2-{name}"), f"authors' PtNp2-{name}"
-    return published_scene(image, atoms, (3.0, 0.0), title=title)
+def _simulate(defect: str, grid: int | None) -> Image:
+    """Simulate what one of the authors' files shows."""
+    scope = Microscope() if grid is None else replace(Microscope(), grid=grid)
+    atoms = pt_on_ceria("PtNp2", defect, thickness=_THICKNESS, tilt=_TILT)
+    return form_image(exit_wave(atoms, scope), defocus=_DEFOCUS, samples=1024)

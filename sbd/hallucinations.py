@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sbd.audit import vacuum_response
-from sbd.columns import find_columns, match_columns
+from sbd.columns import Columns, find_columns, match_columns
 from sbd.inspection import PIXEL
 from sbd.metrics import authors_psnr
 from sbd.noise import VACUUM, poisson_noise
@@ -41,9 +41,36 @@ def score_scene(scene: Scene, image: Image) -> pd.DataFrame:
     >>> score_scene(Scene("vacuum", flat, empty), flat)["f1"].tolist()
     [1.0, 1.0, 1.0]
     """
+    return score_found(scene, scene.look(image).found)
+
+
+def score_found(scene: Scene, found: Columns) -> pd.DataFrame:
+    """Score columns that were found already; `score_scene` says how.
+
+    Parameters
+    ----------
+    scene : Scene
+        A clean image and where its atoms are.
+    found : Columns
+        What `Scene.look` found in an estimate.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `sbd.score_columns`.
+
+    Examples
+    --------
+    >>> from sbd.projections import Specimen
+    >>> flat, nowhere = np.full((32, 32), 0.45), np.zeros((0, 2))
+    >>> empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (32, 32))
+    >>> scene = Scene("vacuum", flat, empty)
+    >>> score_found(scene, scene.truth.found)["found"].tolist()
+    [0, 0, 0]
+    """
     true = scene.truth.found
     return score_columns(
-        scene.look(image).found,
+        found,
         true,
         tolerance=TOLERANCE,
         pixel=scene.specimen.pixel,
@@ -251,13 +278,7 @@ def _row(scene: Scene, image: Image) -> dict[str, float]:
     """Score one estimate."""
     truth, estimate, pixel = scene.truth, scene.look(image), scene.specimen.pixel
     known = match_columns(estimate.rest, truth.rest, tolerance=TOLERANCE, pixel=pixel)
-    scores = score_columns(
-        estimate.found,
-        truth.found,
-        tolerance=TOLERANCE,
-        pixel=pixel,
-        particle=scene.specimen.is_particle(truth.found.positions),
-    )
+    scores = score_found(scene, estimate.found)
     particle, surface = scores.loc["particle"], scores.loc["surface"]
     return {
         "psnr": authors_psnr(scene.clean, image),

@@ -38,12 +38,14 @@ ORDER = [  # imports only point left
         "surveys",
         "verdicts",
         "appraisals",
+        "silhouettes",
     ),
     *("fingerprints", "records", "figure_guard", "cli"),
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
 SHEETS |= {"exhibits", "budget", "robustness", "surveys", "verdicts", "appraisals"}
+SHEETS |= {"silhouettes"}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {
