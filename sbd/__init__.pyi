@@ -19,6 +19,8 @@ __all__ = [
     "UNet",
     "at_scale",
     "atoms_per_column",
+    "audit_denoisers",
+    "audit_vacuum",
     "authors_psnr",
     "authors_resize",
     "authors_ssim",
@@ -27,6 +29,7 @@ __all__ = [
     "check_parameters",
     "classical_denoisers",
     "column_audit",
+    "column_occupancy",
     "column_p_values",
     "column_significance",
     "compare_denoisers",
@@ -48,7 +51,9 @@ __all__ = [
     "denoise_wiener",
     "denoise_windowed_fourier",
     "detection_power",
+    "disturb_image",
     "dose_curve",
+    "erase_columns",
     "estimate_gain",
     "example_micrograph",
     "example_scene",
@@ -73,6 +78,7 @@ __all__ = [
     "mark_pixel",
     "match_columns",
     "match_simulation",
+    "outline_columns",
     "particle_boxes",
     "peer_denoisers",
     "poisson_noise",
@@ -85,6 +91,8 @@ __all__ = [
     "run_peer",
     "save_figure",
     "save_model",
+    "score_columns",
+    "score_scene",
     "show_image",
     "show_images",
     "show_map",
@@ -94,6 +102,7 @@ __all__ = [
     "structure_table",
     "supported_columns",
     "surface_columns",
+    "surface_scenes",
     "thin_counts",
     "train",
     "tune",
@@ -115,15 +124,16 @@ from .columns import (
     find_columns,
     match_columns,
     particle_boxes,
-    surface_columns,
 )
 from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
 from .dataset import Benchmark, Recipe, default_recipes, read_recipe
+from .demonstrations import disturb_image, surface_scenes
 from .denoisers import denoise, denoise_constant, denoise_gaussian, denoise_network
 from .detectors import estimate_gain
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
+from .hallucinations import audit_denoisers, audit_vacuum, score_scene
 from .jacobian import jacobian_row, jacobian_rows
 from .lattice_networks import CrystalUNet, LatticeUNet
 from .likelihood import (
@@ -140,6 +150,7 @@ from .microscope import REFERENCE, Microscope
 from .models import create_model, field_of_view, load_model, save_model
 from .networks import DnCNN, DurrUNet, UNet
 from .noise import VACUUM, poisson_noise
+from .occupancies import column_occupancy, erase_columns
 from .onnx_files import export_onnx
 from .parameters import check_parameters
 from .peers import peer_denoisers, run_peer
@@ -167,6 +178,7 @@ from .specimens import structure_table
 from .splits import published_split
 from .stabilised import denoise_bm3d, denoise_vst
 from .structures import atoms_per_column, pt_on_ceria
+from .surfaces import outline_columns, score_columns, surface_columns
 from .testbed import example_scene, held_out_scenes
 from .training import train
 from .tuning import Tuning, tune

@@ -1,4 +1,4 @@
-"""Atomic columns: find them, match them, and tell which touch the vacuum."""
+"""Atomic columns: find them and match them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -100,7 +100,7 @@ class Match:
     pairs : ndarray of int of shape (k, 2)
         (index among the found, index among the true) of each matched pair.
     distances : ndarray of shape (k,)
-        Distance within each pair [pixels].
+        Distance within each pair [pixels, or angstrom if the pixel was given].
     missed : ndarray of int
         Indices of true columns without a partner.
     spurious : ndarray of int
@@ -232,7 +232,11 @@ def find_columns(
 
 
 def match_columns(
-    found: Columns | ArrayLike, true: Columns | ArrayLike, *, tolerance: float
+    found: Columns | ArrayLike,
+    true: Columns | ArrayLike,
+    *,
+    tolerance: float,
+    pixel: float | tuple[float, float] = 1.0,
 ) -> Match:
     """Pair found columns with true ones, each at most once.
 
@@ -244,7 +248,9 @@ def match_columns(
     found, true : Columns or array_like of shape (n, 2)
         The two sets, or their (row, column) positions [pixels].
     tolerance : float
-        Largest distance within a pair [pixels].
+        Largest distance within a pair [pixels, or angstrom if `pixel` is given].
+    pixel : float or tuple of float, default 1
+        Side of a pixel, or its height and width [angstrom].
 
     Returns
     -------
@@ -254,7 +260,8 @@ def match_columns(
     Raises
     ------
     ValueError
-        If the positions are no (row, column) pairs or `tolerance` is not positive.
+        If the positions are no (row, column) pairs, or `tolerance` or `pixel` is not
+        positive.
 
     Examples
     --------
@@ -266,7 +273,11 @@ def match_columns(
     if not tolerance > 0:
         msg = f"tolerance must be above 0; got {tolerance}"
         raise ValueError(msg)
-    distances = spatial.distance.cdist(here, there)
+    side = np.asarray(pixel, dtype=np.float64)
+    if side.shape not in ((), (2,)) or not ((side > 0) & np.isfinite(side)).all():
+        msg = f"pixel must be a side, or a height and a width, above 0; got {pixel}"
+        raise ValueError(msg)
+    distances = spatial.distance.cdist(here * side, there * side)
     # one pair too far costs more than any set of pairs within the tolerance
     too_far = tolerance * (min(distances.shape, default=0) + 1.0)
     cost = np.where(distances <= tolerance, distances, too_far)
@@ -278,79 +289,6 @@ def match_columns(
         missed=np.setdiff1d(np.arange(len(there)), pairs[:, 1]),
         spurious=np.setdiff1d(np.arange(len(here)), pairs[:, 0]),
     )
-
-
-def surface_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.bool_]:
-    """Tell which columns touch the vacuum.
-
-    The columns are joined into triangles (Delaunay); a triangle is material if its
-    circumscribed circle is small, at most `reach` times the distance from its corners
-    to their nearest neighbours. The edges with material on one side only are the
-    outline (an alpha shape with a local alpha), and their ends the surface: of a close-
-    packed lattice, the notch that one missing column leaves belongs to it. An edge
-    less than 1.5 neighbour distances from the image's border does not count: what it
-    faces may be material that the border cuts.
-
-    Parameters
-    ----------
-    columns : Columns
-        All columns of the object. Without a ``shape`` the object is taken as whole.
-    reach : float, default 0.9
-        Largest circumradius of a triangle of material, in neighbour distances. Perfect
-        close-packed rows have 0.58, square ones 0.71, a missing column's place 1.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-        True for columns at the surface.
-
-    Raises
-    ------
-    ValueError
-        If `reach` is not positive.
-
-    References
-    ----------
-    .. [1] Edelsbrunner, Kirkpatrick, Seidel, "On the shape of a set of points in the
-       plane", IEEE Trans. Inf. Theory 29 (1983).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> grid = np.argwhere(np.ones((3, 3))) * 10.0
-    >>> surface_columns(Columns(grid, np.full(9, 3.0), np.ones(9))).sum().item()
-    8
-    """
-    if not reach > 0:
-        msg = f"reach must be above 0; got {reach}"
-        raise ValueError(msg)
-    points = columns.positions
-    at_surface = np.ones(len(points), dtype=bool)
-    if len(points) < 3 or np.linalg.matrix_rank(points - points[0], tol=1e-6) < 2:
-        return at_surface  # nothing can be inside a line
-    triangles = spatial.Delaunay(points).simplices
-    nearest = spatial.KDTree(points).query(points, k=2)[0][:, 1]
-    limit = reach * nearest[triangles].mean(axis=1)
-    triangles = triangles[_circumradii(points[triangles]) <= limit]
-    at_surface[np.unique(triangles)] = False
-    edges = np.concatenate([np.roll(triangles, -k, axis=1) for k in range(3)])
-    _, first, uses = np.unique(
-        np.sort(edges[:, :2], axis=1), axis=0, return_index=True, return_counts=True
-    )
-    one, other, inner = edges[first[uses == 1]].T
-    if columns.shape is not None:
-        middle = (points[one] + points[other]) / 2
-        along = points[other] - points[one]
-        normal = np.stack([along[:, 1], -along[:, 0]], axis=1)
-        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        inwards = ((points[inner] - middle) * normal).sum(axis=1) > 0
-        normal[inwards] *= -1
-        step = 0.75 * (nearest[one] + nearest[other])[:, None]
-        outside = middle + step * normal
-        facing = ((outside >= 0) & (outside < columns.shape)).all(axis=1)
-        one, other = one[facing], other[facing]
-    at_surface[one] = at_surface[other] = True
-    return at_surface
 
 
 def box_around(
@@ -435,16 +373,6 @@ def particle_boxes(
         box_around(centre, (side, side), shape),
         box_around(edge, (small, small), shape),
     ]
-
-
-def _circumradii(corners: NDArray) -> NDArray[np.float64]:
-    """Radius of the circle through the corners (n, 3, 2) of each triangle."""
-    sides = corners - np.roll(corners, 1, axis=1)
-    lengths = np.linalg.norm(sides, axis=2)
-    twice_area = np.abs(np.linalg.det(sides[:, :2]))
-    flat = twice_area < 1e-12 * lengths.max(axis=1) ** 2
-    radii = lengths.prod(axis=1) / (2 * np.where(flat, 1.0, twice_area))
-    return np.where(flat, np.inf, radii)
 
 
 def _positions(columns: Columns | ArrayLike, name: str) -> NDArray[np.float64]:

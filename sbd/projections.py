@@ -10,8 +10,9 @@ from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
 from scipy import spatial
 
-from sbd.columns import Columns, find_columns, match_columns, surface_columns
+from sbd.columns import Columns, find_columns, match_columns
 from sbd.structures import BOX
+from sbd.surfaces import surface_columns
 from sbd.typing import Image
 
 REGIONS = ("particle", "surface", "vacuum")
@@ -20,7 +21,9 @@ REGIONS = ("particle", "surface", "vacuum")
 TOLERANCE = 0.8
 """A third of the distance between platinum columns [angstrom]."""
 
-_RADII = 0.5, 1.0  # of a column's dot in the paper's images [angstrom]
+RADII = 0.5, 1.0
+"""Of a column's dot in the paper's images [angstrom]."""
+
 _SUPPORT = 1.3  # any place in the support is that near to an atom of it [angstrom]
 _PARTICLE = 1.5  # as far as a place between columns is from the nearest [angstrom]
 _BAND = 2.4  # from one platinum column to the next [angstrom]
@@ -85,11 +88,14 @@ class Look:
         Height times width of their dots; 0 where there is none [e/pixel x pixel].
     rest : ndarray of shape (m, 2)
         (row, column) of what is found outside the support where nothing is [pixels].
+    found : Columns
+        All that is found.
     """
 
     hit: NDArray[np.bool_]
     strength: NDArray[np.float64]
     rest: NDArray[np.float64]
+    found: Columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +154,7 @@ class Specimen:
             Dots of 0.5 to 1 angstrom radius that `sbd.find_columns` finds, matched one
             to one with the columns of both crystals; within 0.8 angstrom is a hit.
         """
-        least, most = (radius / self._side for radius in _RADII)
+        least, most = (radius / self._side for radius in RADII)
         found = find_columns(
             image, min_radius=least, max_radius=most, polarity=polarity
         )
@@ -162,7 +168,27 @@ class Specimen:
             hit=np.isin(np.arange(len(self.columns)), there)[self.platinum],
             strength=strength[self.platinum],
             rest=found.positions[match.spurious][nearest > _SUPPORT],
+            found=found,
         )
+
+    def is_particle(self, places: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which places belong to the particle, not to the support.
+
+        Parameters
+        ----------
+        places : array_like of shape (m, 2)
+            (row, column) [pixels].
+
+        Returns
+        -------
+        ndarray of bool of shape (m,)
+            Whether the nearest column is platinum; False if there are no columns.
+        """
+        places = np.asarray(places, dtype=np.float64).reshape(-1, 2)
+        if not len(self.columns) or not len(places):
+            return np.zeros(len(places), dtype=bool)
+        nearest = spatial.KDTree(self.columns * self.pixel)
+        return self.platinum[nearest.query(places * self.pixel)[1]]
 
     @cached_property
     def regions(self) -> Mapping[str, NDArray[np.bool_]]:

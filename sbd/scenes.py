@@ -10,6 +10,7 @@ from functools import cache, cached_property
 import numpy as np
 from ase import Atoms
 
+from sbd.columns import box_around
 from sbd.dataset import Benchmark, Recipe, default_recipes
 from sbd.exchange import BOX_SAMPLES, CROP
 from sbd.metrics import authors_resize
@@ -207,6 +208,50 @@ def published_scene(
         corner=corner,
     )
     return Scene(title, clean, specimen)
+
+
+def crop_scene(scene: Scene, size: tuple[int, int]) -> Scene:
+    """Cut a frame around the particle.
+
+    Parameters
+    ----------
+    scene : Scene
+        A clean image and where its atoms are.
+    size : tuple of int
+        (height, width) of the frame; less where the image is smaller [pixels].
+
+    Returns
+    -------
+    Scene
+        The part of the image around the middle of the platinum columns, or of the image
+        where there are none.
+
+    Examples
+    --------
+    >>> from sbd import pt_on_ceria
+    >>> flat = np.full((876, 927), 0.45)
+    >>> scene = published_scene(flat, pt_on_ceria(), (0.0, 0.0), title="nothing")
+    >>> part = crop_scene(scene, (400, 480))
+    >>> part.clean.shape, int(part.specimen.platinum.sum())
+    ((400, 480), 42)
+    """
+    whole = scene.specimen
+    middle = np.array(whole.shape) / 2
+    if whole.platinum.any():
+        particle = whole.columns[whole.platinum]
+        middle = (particle.min(axis=0) + particle.max(axis=0)) / 2
+    top, left, height, width = box_around(middle, size, whole.shape)
+    places = whole.columns - (top, left)
+    inside = ((places >= 0) & (places <= (height - 1, width - 1))).all(axis=1)
+    part = Specimen(
+        places[inside],
+        whole.platinum[inside],
+        whole.support - (top, left),
+        whole.pixel,
+        (height, width),
+    )
+    clean = scene.clean[top : top + height, left : left + width]
+    return Scene(scene.title, clean, part)
 
 
 @cache

@@ -22,12 +22,14 @@ ORDER = [  # imports only point left
     *("anscombe", "stabilised", "denoisers"),
     *("detectors", "haar", "cosines", "purelet"),
     *("metrics", "tuning", "baselines", "blobs", "columns"),
-    *("projections", "scenes", "inspection", "audit", "comparison", "peers"),
+    *("surfaces", "occupancies"),
+    *("projections", "scenes", "inspection", "audit", "hallucinations"),
+    *("comparison", "peers"),
     *("risks", "generalisation", "consistency"),
     *("likelihood", "significance", "jacobian"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "portraits", "atlas"),
-    *("examples", "testbed"),
+    *("examples", "testbed", "demonstrations"),
     *(
         "fidelity",
         "residuals",
@@ -37,12 +39,14 @@ ORDER = [  # imports only point left
         "surveys",
         "verdicts",
         "appraisals",
+        "silhouettes",
     ),
     *("fingerprints", "records", "figure_guard", "cli"),
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
 SHEETS |= {"exhibits", "budget", "robustness", "surveys", "verdicts", "appraisals"}
+SHEETS |= {"silhouettes"}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {

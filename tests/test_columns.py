@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from sbd.columns import Columns, Match, find_columns, match_columns, surface_columns
+from sbd.columns import Columns, Match, find_columns, match_columns
 
 VACUUM = 0.45
 
@@ -225,6 +225,14 @@ def test_one_of_eight_missing_has_the_published_scores():
     assert match.f1 == pytest.approx(0.933, abs=0.0005)  # rounded in the source
 
 
+def test_distances_are_in_angstrom_where_the_pixel_is_known():
+    match = match_columns([[30, 40]], [[33, 44]], tolerance=0.6, pixel=(0.1, 0.1))
+    assert match.distances.tolist() == pytest.approx([0.5])  # 3, 4, 5
+    for pixel in (0, (0.1, -0.1), (0.1, 0.1, 0.1), float("nan")):
+        with pytest.raises(ValueError, match="pixel must be a side, or a height and"):
+            match_columns([[0, 0]], [[0, 0]], tolerance=1, pixel=pixel)
+
+
 def test_nothing_found_is_no_false_claim():
     nothing, one = np.zeros((0, 2)), [[3.0, 4.0]]
     assert match_columns(nothing, nothing, tolerance=1).f1 == 1.0
@@ -239,59 +247,3 @@ def test_nothing_found_is_no_false_claim():
 def test_a_tolerance_must_be_positive(tolerance):
     with pytest.raises(ValueError, match="tolerance must be above 0; got"):
         match_columns([[0, 0]], [[0, 0]], tolerance=tolerance)
-
-
-@pytest.mark.parametrize("spacing", [8.0, 50.0])
-def test_the_outer_ring_of_a_hexagon_is_its_surface(spacing):
-    points = hexagon(spacing)
-    radius = np.linalg.norm(points - points.mean(axis=0), axis=1)
-    outer = radius > 1.5 * spacing
-    np.testing.assert_array_equal(surface_columns(columns_at(points)), outer)
-    assert outer.sum() == 12
-
-
-def test_a_notch_lays_the_columns_behind_it_bare():
-    points = hexagon(40.0)
-    middle = points.mean(axis=0)
-    whole = surface_columns(columns_at(points))
-    side = np.linalg.norm(points - middle, axis=1)
-    gone = int(np.argmin(np.abs(side - np.sqrt(3) * 40)))  # in the middle of a side
-    bare = surface_columns(columns_at(np.delete(points, gone, axis=0)))
-    newly = np.delete(points, gone, axis=0)[bare & ~np.delete(whole, gone)]
-    assert len(newly) == 2
-    # both touched the missing one: one spacing away, up to rounding
-    np.testing.assert_allclose(np.linalg.norm(newly - points[gone], axis=1), 40.0)
-
-
-def test_a_crystal_cut_by_the_image_has_its_surface_at_the_vacuum_only():
-    rows = np.arange(120.0, 300.0, 40 * np.sqrt(3) / 2)
-    points = [
-        (row, col)
-        for k, row in enumerate(rows)
-        for col in np.arange(20.0 + 20 * (k % 2), 300.0, 40.0)
-    ]
-    top = np.array(points)[:, 0] == 120.0
-    found = surface_columns(columns_at(points, shape=(300, 300)))
-    np.testing.assert_array_equal(found, top)
-
-
-def test_few_or_collinear_columns_are_all_surface():
-    for points in (
-        np.zeros((0, 2)),
-        [[5.0, 5.0]],
-        [[5.0, 5.0], [9.0, 5.0]],
-        [[0.0, 0.0], [10.0, 10.0], [20.0, 20.0], [30.0, 30.0]],
-    ):
-        assert surface_columns(columns_at(points)).tolist() == [True] * len(points)
-
-
-def test_a_lone_column_beside_a_crystal_is_surface():
-    points = np.vstack([hexagon(20.0), [(300.0, 300.0)]])
-    surface = surface_columns(columns_at(points))
-    assert surface[-1]
-    assert surface.sum() == 13
-
-
-def test_reach_must_be_positive():
-    with pytest.raises(ValueError, match="reach must be above 0; got 0"):
-        surface_columns(columns_at(hexagon(20.0)), reach=0)

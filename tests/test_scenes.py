@@ -13,7 +13,7 @@ from sbd import testbed
 from sbd.inspection import PIXEL
 from sbd.projections import REGIONS, Specimen, place_atoms
 from sbd.registry import fetch
-from sbd.scenes import Scene, find_recipe
+from sbd.scenes import Scene, crop_scene, find_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 HELD_OUT = sbd.held_out_scenes()
@@ -139,6 +139,36 @@ def test_the_authors_image_is_resized_as_they_do_and_its_atoms_with_it(monkeypat
     np.testing.assert_allclose(shift, 0, atol=0.05)
     noisy = sbd.poisson_noise(scene.clean, rng=rng)
     assert scene.look(noisy * 0 + scene.clean).hit.all()
+
+
+def test_a_frame_around_the_particle_keeps_its_atoms_in_place():
+    scene = HELD_OUT[0]
+    part = crop_scene(scene, (400, 480))
+    assert part.clean.shape == part.specimen.shape == (400, 480)
+    assert part.specimen.platinum.sum() == scene.specimen.platinum.sum()
+    shift = np.unique((scene.specimen.support - part.specimen.support).round(9), axis=0)
+    assert len(shift) == 1
+    top, left = shift[0].astype(int)
+    np.testing.assert_array_equal(
+        part.clean, scene.clean[top : top + 400, left : left + 480]
+    )
+    particle = part.specimen.columns[part.specimen.platinum]
+    np.testing.assert_allclose(
+        (particle.min(axis=0) + particle.max(axis=0)) / 2, (200, 240), atol=0.5
+    )  # up to the rounding to a pixel
+    # nothing of the particle is cut, so the same columns are hit
+    assert part.truth.hit.sum() == scene.truth.hit.sum()
+
+
+def test_places_belong_to_the_crystal_whose_column_is_nearest():
+    specimen = hexagon(extra=[[[20.0, -20.0]]])
+    platinum = np.arange(8) < 7
+    specimen = Specimen(
+        specimen.columns, platinum, specimen.support, specimen.pixel, specimen.shape
+    )
+    places = [CENTRE + 3, np.add(CENTRE, (20, -18))]
+    assert specimen.is_particle(places).tolist() == [True, False]
+    assert specimen.is_particle(np.zeros((0, 2))).tolist() == []
 
 
 def test_held_out_images_are_five_different_ones_of_the_test_split():
