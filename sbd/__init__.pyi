@@ -28,6 +28,7 @@ __all__ = [
     "column_audit",
     "column_p_values",
     "column_significance",
+    "column_weights",
     "compare_denoisers",
     "create_model",
     "decidable_dose",
@@ -54,9 +55,13 @@ __all__ = [
     "fetch",
     "fetch_clean",
     "field_of_view",
+    "filter_spectrum",
     "find_columns",
     "form_image",
+    "guided_backpropagation",
     "held_out_scenes",
+    "jacobian_action",
+    "jacobian_column",
     "jacobian_row",
     "jacobian_rows",
     "judge_columns",
@@ -122,10 +127,16 @@ from .denoisers import (
     denoise_vst,
 )
 from .detectors import estimate_gain
+from .equivalent_filters import column_weights, filter_spectrum
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
-from .jacobian import jacobian_row, jacobian_rows
+from .jacobian import (
+    jacobian_action,
+    jacobian_column,
+    jacobian_row,
+    jacobian_rows,
+)
 from .lattice_networks import CrystalUNet, LatticeUNet
 from .likelihood import (
     column_significance,
@@ -154,6 +165,7 @@ from .plotting import (
 from .production import simulate_benchmark
 from .purelet import LetDictionary, denoise_purelet, let_dictionary
 from .registry import DataUnavailableError, fetch
+from .saliency import guided_backpropagation
 from .scales import Scale, at_scale
 from .significance import (
     column_p_values,

@@ -31,7 +31,7 @@ ORDER = [  # imports only point left
     *("metrics", "tuning", "baselines", "blobs", "columns"),
     *("projections", "scenes", "inspection", "audit", "comparison", "peers"),
     *("risks", "generalisation", "consistency"),
-    *("likelihood", "significance", "jacobian"),
+    *("likelihood", "significance", "jacobian", "saliency", "equivalent_filters"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "portraits", "atlas"),
     *("examples", "testbed"),
@@ -87,6 +87,7 @@ OWNERS = {  # who may import the heavy ones
         "denoisers",
         "consistency",
         "jacobian",
+        "saliency",
     },
     "zarr": {"dataset", "production"},
 }
