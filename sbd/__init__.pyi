@@ -17,6 +17,7 @@ __all__ = [
     "SimulationMatch",
     "Tuning",
     "UNet",
+    "absence_p_values",
     "at_scale",
     "atoms_per_column",
     "authors_psnr",
@@ -168,6 +169,7 @@ from .registry import DataUnavailableError, fetch
 from .saliency import guided_backpropagation
 from .scales import Scale, at_scale
 from .significance import (
+    absence_p_values,
     column_p_values,
     decidable_dose,
     detection_power,
