@@ -40,6 +40,7 @@ import numpy as np
 import sbd
 from sbd.marks import frame_panel
 from sbd.plotting import arrange_panels, show_image, show_map
+from sbd.surveys import show_column_weights
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -97,3 +98,44 @@ numbers
 # its notebook prints 0.525 = 0.067 + 0.458. Our default network works on brightness relative
 # to the local mean, and that mean is part of the gradient: whatever constants its layers hold,
 # the gradient accounts for the whole value.
+
+# %% [markdown]
+# ## A filter for one pixel
+#
+# Of all linear filters, the row is the one that the network is at this pixel. Its spectrum tells which waves pass: not only slow ones, as through a blur, but the spots of the crystal. And summed over the discs of the columns it tells whom the pixel borrows from: its neighbours, and columns like itself far away.
+#
+# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind, beside that network's row. It is cleaner to look at; it is no derivative, and says nothing of what is subtracted.
+
+# %% mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle. (b) Weight of each column's disc in the pixel (orange). (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both within 55 pixels.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with a bright middle and spots around it, the denoised image with discs in red and blue on its columns, and two maps of weights around the pixel, the second without negative ones.", "width": "100%"}}
+amplitude, frequencies = sbd.filter_spectrum(row)
+near = np.abs(frequencies) <= 0.1
+table = sbd.column_weights(row, columns, pixel, noisy=micrograph.noisy)
+paper = sbd.load_model("weights/paper")
+top, left, height, width = sbd.box_around(pixel, (384, 384), denoised.shape)
+part = micrograph.noisy[top : top + height, left : left + width]
+there = (pixel[0] - top, pixel[1] - left)
+plain, constant = sbd.jacobian_row(paper, part, there)
+guided = sbd.guided_backpropagation(paper, part, there)
+top, left, height, width = sbd.box_around(there, (110, 110), part.shape)
+close = np.s_[top : top + height, left : left + width]
+limits = [float(np.quantile(np.abs(w[close]), 0.997)) for w in (plain, guided)]
+fig, panels = arrange_panels("ab;cd", height=5.6, heading=micrograph.title)
+show_image(panels["a"], amplitude[np.ix_(near, near)], title="(a) Waves that pass")
+show_column_weights(panels["b"], denoised, table, pixel, title="(b) Borrowed from")
+show_map(panels["c"], plain[close], title="(c) Gradient, paper's kind", limit=limits[0])
+show_map(panels["d"], guided[close], title="(d) Guided backprop.", limit=limits[1])
+far = table["distance"] > 110
+numbers = {
+    "source": micrograph.source,
+    "seed": seed,
+    "columns": len(table),
+    "share_in_columns": round(float(table["share"].sum()), 2),
+    "share_beyond_110_pixels": round(float(table["share"][far].sum()), 2),
+    "contribution_of_columns": round(float(table["contribution"].sum()), 2),
+    "passes_at_zero": round(float(row.sum()), 2),
+    "net_bias_paper": round(constant, 3) + 0.0,
+}
+numbers = sbd.save_figure(fig, "03_jacobian-filter", numbers, figures)
+
+# %%
+table.sort_values("share", ascending=False).head(5).round(2)

@@ -242,7 +242,7 @@ def show_column_weights(
     )
     ax.set(xlim=limits[0], ylim=limits[1])
     mark_pixel(ax, pixel, colour=ORANGE, size=3.0)
-    bar = ax.figure.colorbar(discs, ax=ax, shrink=0.8, pad=0.02)
+    bar = ax.figure.colorbar(discs, ax=ax, fraction=0.046, pad=0.03)
     bar.ax.tick_params(labelsize=7)
     bar.set_label(of, fontsize=7.5)
     return discs

@@ -59,7 +59,7 @@ def test_discs_lie_on_the_columns_and_show_their_weights():
     table = pd.DataFrame(
         {"row": [3.0, 9.0], "column": [5.0, 2.0], "weight": [0.2, -0.1]}
     )
-    fig, panels = arrange_panels("a")
+    _, panels = arrange_panels("a")
     discs = show_column_weights(panels["a"], np.ones((12, 14)), table, (3, 5))
     assert discs.get_offsets().tolist() == [[5.0, 3.0], [2.0, 9.0]]  # x before y
     assert discs.get_array().tolist() == [0.2, -0.1]
