@@ -4,9 +4,8 @@
 
 One noisy image of 727 x 687 pixels and the default network, on one thread. Together:
 `sbd.jacobian_rows`. Separately: for each pixel the network's forward pass and one call
-of `torch.autograd.grad`, or of ``backward()``, which computes the gradients of the
-weights too. The separate calls are made in two halves, before and after, so that a
-change of the machine's load shows. The same network is used by all, so that the
+of `torch.autograd.grad`, half of them before and half after, so that the machine's load
+is much the same. The same network is used by all, so that the
 separate calls gain from its hand-written derivatives as well.
 """
 
@@ -34,17 +33,11 @@ def draw_counts() -> Image:
     return sbd.poisson_noise(clean, rng=np.random.default_rng(0))
 
 
-def row_alone(
-    model: torch.nn.Module, noisy: Image, pixel: Pixel, *, backward: bool
-) -> Image:
+def row_alone(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
     """Compute a row as a newcomer would."""
     y = torch.from_numpy(noisy).float()[None, None].requires_grad_()
     value = model(y)[(0, 0, *pixel)]
-    if not backward:
-        return torch.autograd.grad(value, y)[0][0, 0].numpy()
-    model.zero_grad()
-    value.backward()
-    return y.grad[0, 0].numpy()
+    return torch.autograd.grad(value, y)[0][0, 0].numpy()
 
 
 def measure(rows: int, separate: int) -> dict:
@@ -52,25 +45,21 @@ def measure(rows: int, separate: int) -> dict:
     model, noisy = sbd.load_model().eval(), draw_counts()
     rng = np.random.default_rng(1)
     pixels = [tuple(map(int, rng.integers(0, SHAPE))) for _ in range(rows)]
-    seconds = {"grad": [], "backward": []}
-    alone = []
+    seconds, alone = [], []
     sbd.jacobian_row(model, noisy, pixels[0])
 
     def some(which: list[Pixel]) -> None:
-        for name in seconds:
-            for pixel in which:
-                started = time.perf_counter()
-                row = row_alone(model, noisy, pixel, backward=name == "backward")
-                seconds[name].append(time.perf_counter() - started)
-                if name == "grad":
-                    alone.append(row)
+        for pixel in which:
+            started = time.perf_counter()
+            alone.append(row_alone(model, noisy, pixel))
+            seconds.append(time.perf_counter() - started)
 
     some(pixels[: separate // 2])
     started = time.perf_counter()
     together, _ = sbd.jacobian_rows(model, noisy, pixels)
     whole = time.perf_counter() - started
     some(pixels[separate // 2 : separate])
-    each = {name: float(np.mean(values)) for name, values in seconds.items()}
+    each = float(np.mean(seconds))
     error = np.abs(np.stack(alone) - together[:separate]).max()
     values = model(torch.from_numpy(noisy).float()[None, None])[0, 0].detach().numpy()
     value = np.array([values[pixel] for pixel in pixels])
@@ -81,11 +70,9 @@ def measure(rows: int, separate: int) -> dict:
         "rows computed separately": separate,
         "seconds for each row": {
             "together": round(whole / rows, 3),
-            **{f"separately, {name}": round(s, 3) for name, s in each.items()},
+            "separately": round(each, 3),
         },
-        "times faster than": {
-            name: round(s * rows / whole, 2) for name, s in each.items()
-        },
+        "times faster": round(each * rows / whole, 2),
         "largest difference, relative to the largest weight": float(
             f"{error / np.abs(together).max():.1e}"
         ),

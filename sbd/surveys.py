@@ -6,15 +6,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from sbd.exhibits import name_chart
-from sbd.marks import ORANGE, RED, mark_pixel
+from sbd.marks import RED
 from sbd.noise import VACUUM
 from sbd.plotting import TITLE_ROOM, arrange_panels, show_image, show_map
-from sbd.typing import Image, Pixel
+from sbd.typing import Image
 
 _HEAT = "viridis"
 _LEAST = 1e-8  # a change that does not matter, less than rounding
@@ -184,68 +183,6 @@ def show_changes(
         handles, labels, loc="outside lower center", ncols=3, fontsize=7, frameon=False
     )
     return fig
-
-
-def show_column_weights(
-    ax: Axes,
-    image: Image,
-    table: pd.DataFrame,
-    pixel: Pixel,
-    *,
-    of: str = "weight",
-    title: str = "",
-) -> PathCollection:
-    """Draw from which columns a denoised pixel borrows, over the image.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The panel.
-    image : ndarray of shape (height, width)
-        The denoised image [electrons per pixel].
-    table : pandas.DataFrame
-        From `sbd.column_weights`.
-    pixel : tuple of int
-        (row, column) of the denoised pixel.
-    of : str, default "weight"
-        Column of the table that the discs show: red adds, blue takes off, and their
-        area is its size.
-    title : str, optional
-        Words above it.
-
-    Returns
-    -------
-    matplotlib.collections.PathCollection
-        The discs.
-
-    Examples
-    --------
-    >>> fig, panels = arrange_panels("a")
-    >>> table = pd.DataFrame({"row": [1.0], "column": [2.0], "weight": [0.5]})
-    >>> discs = show_column_weights(panels["a"], np.ones((5, 5)), table, (1, 2))
-    >>> discs.get_clim()
-    (-0.5, 0.5)
-    """
-    values = table[of].to_numpy()
-    limit = float(np.abs(values).max(initial=0.0)) or 1.0
-    show_image(ax, image, title=title)
-    limits = ax.get_xlim(), ax.get_ylim()
-    discs = ax.scatter(
-        table["column"],
-        table["row"],
-        s=4 + 60 * np.abs(values) / limit,
-        c=values,
-        cmap="coolwarm",
-        norm=Normalize(-limit, limit),
-        edgecolors="black",
-        linewidths=0.3,
-    )
-    ax.set(xlim=limits[0], ylim=limits[1])
-    mark_pixel(ax, pixel, colour=ORANGE, size=3.0)
-    bar = ax.figure.colorbar(discs, ax=ax, fraction=0.046, pad=0.03)
-    bar.ax.tick_params(labelsize=7)
-    bar.set_label(of, fontsize=7.5)
-    return discs
 
 
 def show_cuts(

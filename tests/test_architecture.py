@@ -42,6 +42,7 @@ ORDER = [  # imports only point left
         "budget",
         "robustness",
         "surveys",
+        "sightlines",
         "verdicts",
         "appraisals",
     ),
@@ -49,7 +50,15 @@ ORDER = [  # imports only point left
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
-SHEETS |= {"exhibits", "budget", "robustness", "surveys", "verdicts", "appraisals"}
+SHEETS |= {
+    "exhibits",
+    "budget",
+    "robustness",
+    "surveys",
+    "sightlines",
+    "verdicts",
+    "appraisals",
+}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {

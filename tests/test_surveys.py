@@ -4,10 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sbd.plotting import arrange_panels
 from sbd.surveys import (
     show_changes,
-    show_column_weights,
     show_cuts,
     show_heat_maps,
     show_views,
@@ -53,20 +51,3 @@ def test_changes_are_shares_of_the_vacuum():
     shown = fig.axes[3].images[0]
     np.testing.assert_allclose(shown.get_array(), 10)
     assert shown.get_clim() == pytest.approx((-20, 20))
-
-
-def test_discs_lie_on_the_columns_and_show_their_weights():
-    table = pd.DataFrame(
-        {"row": [3.0, 9.0], "column": [5.0, 2.0], "weight": [0.2, -0.1]}
-    )
-    _, panels = arrange_panels("a")
-    discs = show_column_weights(panels["a"], np.ones((12, 14)), table, (3, 5))
-    assert discs.get_offsets().tolist() == [[5.0, 3.0], [2.0, 9.0]]  # x before y
-    assert discs.get_array().tolist() == [0.2, -0.1]
-    assert discs.get_clim() == (-0.2, 0.2)
-    large, small = discs.get_sizes()
-    assert large > small
-    assert panels["a"].lines[0].get_xydata().tolist() == [[5.0, 3.0]]
-    assert panels["a"].get_xlim() == (-0.5, 13.5)
-    empty = show_column_weights(panels["a"], np.ones((12, 14)), table[:0], (3, 5))
-    assert len(empty.get_offsets()) == 0
