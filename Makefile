@@ -112,6 +112,18 @@ throughput: env  ## measure what each trick of training is worth; minutes
 score: env  ## score the default weights on images they never learnt from; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/score.py data/benchmark --to book/measured/score.json
 
+.PHONY: likelihood
+likelihood: env  ## time the likelihood map against a plain reading of the method; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/likelihood.py book/measured/likelihood.json
+
+.PHONY: jacobian
+jacobian: env  ## time many rows of the Jacobian against separate calls; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/jacobian.py book/measured/jacobian.json
+
+.PHONY: significance
+significance: env  ## measure that probabilities of columns are what they say; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python .ci/significance.py book/measured/significance.json
+
 .PHONY: tune
 tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/tune.py data/benchmark

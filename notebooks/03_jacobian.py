@@ -40,12 +40,12 @@ import numpy as np
 import sbd
 from sbd.marks import frame_panel
 from sbd.plotting import arrange_panels, show_image, show_map
+from sbd.sightlines import show_filter
 
 sbd.check_parameters()
-size = sbd.at_scale(scale)
 model = sbd.load_model()
 micrograph = sbd.example_micrograph(
-    source, rng=np.random.default_rng(seed), crop=size.crop
+    source, rng=np.random.default_rng(seed), crop=sbd.at_scale(scale).crop
 )
 denoised = sbd.denoise(micrograph.noisy, model, device=device)
 
@@ -55,13 +55,11 @@ denoised = sbd.denoise(micrograph.noisy, model, device=device)
 
 # %%
 columns = sbd.find_columns(denoised)
-height, width = denoised.shape
-distance = np.hypot(*(columns.positions - (0.68 * height, 0.35 * width)).T)
+distance = columns.positions - np.multiply(denoised.shape, (0.68, 0.35))
 if not len(columns):
     raise ValueError(f"no atomic column to look at in {micrograph.title}")
-pixel = tuple(int(p) for p in columns.positions[distance.argmin()].round())
+pixel = tuple(int(p) for p in columns.positions[np.hypot(*distance.T).argmin()].round())
 row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel)
-explained = float((row * micrograph.noisy).sum())
 
 # %% mystnb={"figure": {"caption": "The gradient of one denoised pixel (red) with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, (d) the gradient in the same box.", "name": "fig-jacobian"}, "image": {"alt": "Four panels: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it: positive weights at the pixel and at neighbouring atomic columns, negative ones between.", "width": "100%"}}
 top, left, height, width = box = sbd.box_around(pixel, (220, 220), denoised.shape)
@@ -81,7 +79,7 @@ numbers = {
     "seed": seed,
     "pixel": list(pixel),
     "denoised": round(float(denoised[pixel]), 3),
-    "explained": round(explained, 3),
+    "explained": round(float((row * micrograph.noisy).sum()), 3),
     "net_bias": round(bias, 3) + 0.0,
     "largest_weight": round(float(np.abs(row).max()), 6),
     "weight_in_box": round(float(np.abs(row[inside]).sum() / np.abs(row).sum()), 2),
@@ -97,3 +95,26 @@ numbers
 # its notebook prints 0.525 = 0.067 + 0.458. Our default network works on brightness relative
 # to the local mean, and that mean is part of the gradient: whatever constants its layers hold,
 # the gradient accounts for the whole value.
+
+# %% [markdown]
+# ## A filter for one pixel
+#
+# Of all linear filters, the row is the one that the network is at this pixel. Its spectrum tells which waves pass: not only slow ones, as through a blur, but the spots of the crystal. And summed over the discs of the columns it tells whom the pixel borrows from: its neighbours, and columns like itself far away.
+#
+# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind, beside that network's row. It is cleaner to look at; it is no derivative, and says nothing of what is subtracted.
+
+# %% mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle. (b) Weight of each column's disc in the pixel (orange). (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with a bright middle and spots around it, the denoised image with discs in red and blue on its columns, and two maps of weights around the pixel, the second without negative ones.", "width": "100%"}}
+table = sbd.column_weights(row, columns, pixel)
+paper = sbd.load_model("weights/paper")
+part, there = micrograph.noisy[inside], (pixel[0] - top, pixel[1] - left)
+plain, _ = sbd.jacobian_row(paper, part, there)
+guided = sbd.guided_backpropagation(paper, part, there)
+maps = {"Gradient, paper's kind": plain, "Guided backpropagation": guided}
+filtering = sbd.filter_spectrum(row), denoised, table, pixel, maps
+fig = show_filter(*filtering, heading=micrograph.title)
+numbers = {
+    "source": micrograph.source,
+    "share_far": round(float(table.query("distance > 110")["share"].sum()), 2),
+    "passes_at_zero": round(float(row.sum()), 2),
+}
+sbd.save_figure(fig, "03_jacobian-filter", numbers, figures)

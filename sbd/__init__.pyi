@@ -17,6 +17,7 @@ __all__ = [
     "SimulationMatch",
     "Tuning",
     "UNet",
+    "absence_p_values",
     "at_scale",
     "atoms_per_column",
     "audit_denoisers",
@@ -32,6 +33,7 @@ __all__ = [
     "column_occupancy",
     "column_p_values",
     "column_significance",
+    "column_weights",
     "compare_denoisers",
     "create_model",
     "decidable_dose",
@@ -63,9 +65,13 @@ __all__ = [
     "fetch",
     "fetch_clean",
     "field_of_view",
+    "filter_spectrum",
     "find_columns",
     "form_image",
+    "guided_backpropagation",
     "held_out_scenes",
+    "jacobian_action",
+    "jacobian_column",
     "jacobian_row",
     "jacobian_rows",
     "judge_columns",
@@ -130,11 +136,17 @@ from .dataset import Benchmark, Recipe, default_recipes, read_recipe
 from .demonstrations import disturb_image, surface_scenes
 from .denoisers import denoise, denoise_constant, denoise_gaussian, denoise_network
 from .detectors import estimate_gain
+from .equivalent_filters import column_weights, filter_spectrum
 from .examples import example_micrograph, example_truth, fetch_clean
 from .exchange import AuthorsDataset, read_authors_layout, write_authors_layout
 from .filters import denoise_absf, denoise_spot_filter, denoise_wiener
 from .hallucinations import audit_denoisers, audit_vacuum, score_scene
-from .jacobian import jacobian_row, jacobian_rows
+from .jacobian import (
+    jacobian_action,
+    jacobian_column,
+    jacobian_row,
+    jacobian_rows,
+)
 from .lattice_networks import CrystalUNet, LatticeUNet
 from .likelihood import (
     column_significance,
@@ -165,8 +177,10 @@ from .plotting import (
 from .production import simulate_benchmark
 from .purelet import LetDictionary, denoise_purelet, let_dictionary
 from .registry import DataUnavailableError, fetch
+from .saliency import guided_backpropagation
 from .scales import Scale, at_scale
 from .significance import (
+    absence_p_values,
     column_p_values,
     decidable_dose,
     detection_power,

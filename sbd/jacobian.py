@@ -1,11 +1,18 @@
-"""What a network looks at: rows of the Jacobian of the denoising function."""
+"""What a network looks at: rows and columns of the denoiser's Jacobian.
 
-from collections.abc import Sequence
+A row holds the weight of every noisy pixel in one denoised pixel, and a column the
+change of every denoised pixel with one noisy one. In the networks that are shown the
+lattice, which coefficients are kept and which places are averaged is held fixed.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sbd.inference import fold
 from sbd.models import evaluating
 from sbd.typing import Image, Pixel
 from sbd.validation import check_image, check_pixel
@@ -105,22 +112,10 @@ def jacobian_rows(
     """
     noisy = check_image(noisy, "noisy")
     pixels = [check_pixel(pixel, noisy.shape) for pixel in pixels]
-    parameter = next(model.parameters(), torch.from_numpy(np.zeros(0, noisy.dtype)))
-    y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)[None, None]
-    y.requires_grad_()
-    rows = torch.empty((len(pixels), *noisy.shape), dtype=y.dtype)
     counts = noisy.astype(np.float64)
     biases = np.empty(len(pixels))
-    with evaluating(model), torch.enable_grad():
-        denoised = model(y)
-        if denoised.shape != y.shape:
-            msg = (
-                f"model must map {tuple(y.shape)} to the same shape; "
-                f"got {tuple(denoised.shape)}"
-            )
-            raise ValueError(msg)
-        # the second term keeps a network that ignores its input differentiable
-        values = denoised[0, 0] + 0 * y[0, 0]
+    with linearising(model, noisy) as (y, values):
+        rows = torch.empty((len(pixels), *noisy.shape), dtype=y.dtype)
         for i, pixel in enumerate(pixels):
             kept = i + 1 < len(pixels)
             (gradient,) = torch.autograd.grad(values[pixel], y, retain_graph=kept)
@@ -128,6 +123,141 @@ def jacobian_rows(
             explained = np.vdot(rows[i].numpy().astype(np.float64), counts)
             biases[i] = values[pixel].item() - explained
     return rows.numpy(), biases
+
+
+def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> Image:
+    """Tell how the denoised image changes when the noisy one moves in a direction.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        As for `jacobian_row`.
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+    direction : ndarray of shape (height, width)
+        What is multiplied by the Jacobian at `noisy`.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        The product, in the network's precision. For a bias-free network the action on
+        `noisy` itself is the denoised image.
+
+    Raises
+    ------
+    TypeError
+        If an image does not hold real numbers.
+    ValueError
+        If an image is no image, the shapes differ, or the network changes the shape.
+
+    Notes
+    -----
+    A product with the transpose is what automatic differentiation gives; it is linear
+    in what it multiplies, and its own transpose is the product wanted here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ones = np.ones((1, 3))
+    >>> jacobian_action(torch.nn.Identity(), ones, 2 * ones).tolist()
+    [[2.0, 2.0, 2.0]]
+    """
+    noisy = check_image(noisy, "noisy")
+    direction = check_image(direction, "direction")
+    if direction.shape != noisy.shape:
+        msg = (
+            f"direction must have the shape of noisy, {noisy.shape}; "
+            f"got {direction.shape}"
+        )
+        raise ValueError(msg)
+    with linearising(model, noisy) as (y, values):
+        free = torch.zeros_like(values, requires_grad=True)
+        (back,) = torch.autograd.grad(values, y, free, create_graph=True)
+        along = torch.tensor(direction, dtype=y.dtype, device=y.device)
+        (moved,) = torch.autograd.grad(back[0, 0], free, along)
+    return moved.cpu().numpy()
+
+
+def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
+    """Tell how much each denoised pixel changes with one noisy pixel.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        As for `jacobian_row`.
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+    pixel : tuple of int
+        (row, column) of the noisy pixel.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        Derivative of each denoised pixel, in the network's precision.
+
+    Raises
+    ------
+    TypeError, ValueError, IndexError
+        As for `jacobian_row`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> blur = torch.nn.AvgPool2d((1, 3), 1, (0, 1))
+    >>> jacobian_column(blur, np.ones((1, 5)), (0, 0)).round(2).tolist()
+    [[0.33, 0.33, 0.0, 0.0, 0.0]]
+    """
+    noisy = check_image(noisy, "noisy")
+    direction = np.zeros_like(noisy)
+    direction[check_pixel(pixel, noisy.shape)] = 1
+    return jacobian_action(model, noisy, direction)
+
+
+@contextmanager
+def linearising(
+    model: torch.nn.Module, noisy: Image
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Denoise an image with everything kept that derivatives need.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        As for `jacobian_row`; in evaluation mode inside.
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
+
+    Yields
+    ------
+    y : Tensor of shape (1, 1, height, width)
+        The counts, in the network's precision.
+    values : Tensor of shape (height, width)
+        Its estimate, which depends on `y`.
+
+    Raises
+    ------
+    ValueError
+        If the network changes the image's shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with linearising(torch.nn.Identity(), np.ones((1, 2))) as (y, values):
+    ...     torch.autograd.grad(values[0, 1], y)[0].tolist()
+    [[[[0.0, 1.0]]]]
+    """
+    parameter = next(model.parameters(), torch.from_numpy(np.zeros(0, noisy.dtype)))
+    y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)[None, None]
+    y.requires_grad_()
+    with evaluating(model), torch.enable_grad():
+        denoised = fold(model)(y)
+        if denoised.shape != y.shape:
+            msg = (
+                f"model must map {tuple(y.shape)} to the same shape; "
+                f"got {tuple(denoised.shape)}"
+            )
+            raise ValueError(msg)
+        # the second term keeps a network that ignores its input differentiable
+        yield y, denoised[0, 0] + 0 * y[0, 0]
 
 
 def effective_field_of_view(

@@ -102,11 +102,23 @@ def log_likelihood_ratio(
     >>> log_likelihood_ratio(bright, bright, column).round(3).tolist()
     [0.174]
     """
-    noisy, logs, excess = check_claims(noisy, denoised, vacuum)
-    which, pixels = disc_pixels(columns, noisy.shape)
-    per_pixel = noisy[pixels] * logs[pixels] - excess[pixels]
-    count = np.bincount(which, minlength=len(columns))
-    return np.bincount(which, weights=per_pixel, minlength=len(columns)) / count
+    claims = check_claims(noisy, denoised, vacuum)
+    return _mean_ratios(*claims, *disc_pixels(columns, claims[0].shape), len(columns))
+
+
+def _mean_ratios(
+    counts: Image | float,
+    logs: NDArray[np.float64],
+    excess: NDArray[np.float64],
+    which: NDArray[np.intp],
+    pixels: tuple[NDArray[np.intp], NDArray[np.intp]],
+    number: int,
+) -> NDArray[np.float64]:
+    """Average the ratio over each disc."""
+    counts = counts[pixels] if np.ndim(counts) else counts
+    per_pixel = counts * logs[pixels] - excess[pixels]
+    count = np.bincount(which, minlength=number)
+    return np.bincount(which, weights=per_pixel, minlength=number) / count
 
 
 def column_significance(
@@ -310,13 +322,15 @@ def likelihood_map(
     >>> support.ratios.round(3).tolist(), round(support.vacuum_ratio, 3)
     ([0.017], -0.016)
     """
-    noisy, *_ = check_claims(noisy, denoised, vacuum)
+    noisy, logs, excess = check_claims(noisy, denoised, vacuum)
     if columns is None:
         columns = find_columns(denoised)
     if guard is not None and not guard > 0:
         msg = f"guard must be above 0; got {guard}"
         raise ValueError(msg)
-    ratios = log_likelihood_ratio(noisy, denoised, columns, vacuum=vacuum)
+    which, pixels = disc_pixels(columns, noisy.shape)
+    discs = logs, excess, which, pixels, len(columns)
+    ratios = _mean_ratios(noisy, *discs)
     region = _vacuum_region(columns, noisy.shape, guard)
     vacuum_ratio = np.nan
     if region.any():
@@ -329,11 +343,9 @@ def likelihood_map(
                 "every ratio is wrong",
                 stacklevel=2,
             )
-        quiet = np.full_like(noisy, counted)
-        claims = log_likelihood_ratio(quiet, denoised, columns, vacuum=vacuum)
+        claims = _mean_ratios(float(counted), *discs)
         vacuum_ratio = float(claims.mean()) if len(claims) else 0.0
     image = np.where(region, vacuum_ratio, np.nan)
-    which, pixels = disc_pixels(columns, noisy.shape)
     image[pixels] = ratios[which]
     return LikelihoodMap(image, columns, ratios, vacuum_ratio, region)
 

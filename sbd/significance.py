@@ -188,6 +188,73 @@ def detection_power(
     return np.where(laws.silent, 0.0, power)
 
 
+def absence_p_values(
+    noisy: Image,
+    claimed: Image,
+    columns: Columns,
+    *,
+    occupancy: float = 1.0,
+    vacuum: float = VACUUM,
+) -> NDArray[np.float64]:
+    """Tell how probable a column's score, or a smaller one, is if the column is there.
+
+    `column_p_values` asks whether the counts rule out vacuum; this asks whether they
+    rule out the column. Where the dose is low they may do neither.
+
+    Parameters
+    ----------
+    noisy : ndarray of shape (height, width)
+        Recorded counts [electrons per pixel].
+    claimed : ndarray of shape (height, width)
+        What is claimed about their means, from counts other than these
+        [electrons per pixel].
+    columns : Columns
+        Columns to judge, each in the disc of its radius.
+    occupancy : float, default 1.0
+        Part of what the claim adds to the vacuum, or takes from it, that is to be ruled
+        out. With 1 the column as claimed is tested, errors of the claim included; less
+        forgives a claim that is too strong, and takes more counts.
+    vacuum : float, default 0.45
+        Expected counts without the object [electrons per pixel].
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        One-sided p-values, exact but for a floor of 1e-12; 1 where the claim is the
+        vacuum. A column of that occupancy, or of more, gets one up to `level` with
+        probability `level` at most.
+
+    Raises
+    ------
+    TypeError
+        If an image does not hold real numbers.
+    ValueError
+        As for `column_p_values`, or if `occupancy` is not above 0 and at most 1.
+
+    Examples
+    --------
+    >>> disc = Columns(np.array([[4.0, 4.0]]), np.array([0.5]), np.array([1.0]))
+    >>> claim, counts = np.full((9, 9), 6.0), np.full((9, 9), 2)
+    >>> p = absence_p_values(counts, claim, disc, vacuum=1.0)  # of one pixel
+    >>> bool(np.isclose(p[0], stats.poisson.cdf(2, 6.0)))
+    True
+    """
+    if not 0 < occupancy <= 1:
+        msg = f"occupancy must be above 0 and at most 1; got {occupancy}"
+        raise ValueError(msg)
+    laws = _Laws(noisy, claimed, columns, vacuum, occupancy=occupancy)
+    scores = laws.scores(_whole_counts(laws.noisy))
+    p_values = np.empty(len(columns))
+    for some in laws.groups():
+        tails = laws.survival(some, claimed=True)
+        above = _look_up(tails, scores[some] - laws.first[some] + 1)
+        # beyond the grid's lower end no score is as small
+        below = scores[some] < laws.first[some]
+        p_values[some] = np.where(below, 0.0, 1 - above)
+    p_values = np.where(laws.apart, laws.normal_tail(scores), p_values)
+    return np.where(laws.silent, 1.0, p_values.clip(_LEAST, 1.0))
+
+
 def decidable_dose(
     claimed: Image,
     columns: Columns,
@@ -573,6 +640,7 @@ class _Laws:
         columns: Columns,
         vacuum: float,
         dose: ArrayLike = 1.0,
+        occupancy: float = 1.0,
     ) -> None:
         self.noisy, logs, excess = check_claims(noisy, claimed, vacuum)
         self.which, self.pixels = disc_pixels(columns, self.noisy.shape)
@@ -580,7 +648,7 @@ class _Laws:
         weights = logs[self.pixels]
         dose = np.broadcast_to(np.asarray(dose, np.float64), self.number)[self.which]
         self.empty = vacuum * dose
-        self.full = (vacuum + excess[self.pixels]) * dose
+        self.full = (vacuum + occupancy * excess[self.pixels]) * dose
         means = [self._sum(rate * weights) for rate in (self.empty, self.full)]
         widest = np.maximum(
             *(np.sqrt(self._sum(rate * weights**2)) for rate in (self.empty, self.full))
@@ -606,6 +674,12 @@ class _Laws:
     def scores(self, counts: Image) -> NDArray[np.int64]:
         """Sum the weighted counts of every column."""
         return np.rint(self._sum(self.weights * counts[self.pixels])).astype(np.int64)
+
+    def normal_tail(self, scores: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the probability of each score or a smaller one, nearly, if claimed."""
+        mean = self._sum(self.full * self.weights)
+        deviation = np.sqrt(self._sum(self.full * self.weights**2))
+        return stats.norm.cdf((scores - mean) / np.where(deviation > 0, deviation, 1.0))
 
     def survival(self, some: NDArray[np.intp], *, claimed: bool) -> NDArray[np.float64]:
         """Return the probability of each score or a greater one, from `first` on."""

@@ -11,6 +11,7 @@ References
    Optics 43 (2004) 2695-2702.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -64,26 +65,70 @@ def windowed_fourier(
     pad = window // 2  # windows are centred on the border's places too
     extra = [-(n + 2 * pad - window) % hop for n in (height, width)]
     padded = mirror(binned, (pad, pad + extra[0]), (pad, pad + extra[1]))
-    hann = _hann(window).to(binned)
-    patches = padded[:, 0].unfold(1, window, hop).unfold(2, window, hop)
-    mean = (patches * hann).sum((-1, -2), keepdim=True) / hann.sum()
-    spectrum = torch.fft.rfft2((patches - mean) * hann)
-    power = spectrum.detach().abs().square()
-    floor = mean.detach().clamp_min(0) / counts * hann.square().sum()
-    twice = torch.full((window // 2 + 1,), 2.0).to(binned)
-    twice[0] = twice[-1] = 1.0
-    estimates = []
-    for threshold in thresholds:
-        keep = power > threshold * floor
-        kept = (keep * twice).sum((-1, -2), keepdim=True)
-        local = torch.fft.irfft2(spectrum * keep, s=(window, window)) + mean * hann
-        weight = 1 / (1 + kept)
-        total = _overlap_add(local * weight, padded.shape[-2:], hop)
-        norm = _overlap_add(hann * weight, padded.shape[-2:], hop)
-        inner = (slice(None), slice(None), slice(pad, pad + height),
-                 slice(pad, pad + width))  # fmt: skip
-        estimates.append(total[inner] / norm[inner])
-    return estimates
+    estimates = _WindowedFourier.apply(padded, window, hop, tuple(thresholds), counts)
+    return [whole[..., pad : pad + height, pad : pad + width] for whole in estimates]
+
+
+class _WindowedFourier(torch.autograd.Function):
+    """The filter of `windowed_fourier`, on an image with its border.
+
+    With what is kept held fixed it is linear, and so is its transpose. A filter that
+    keeps some coefficients of a real image is its own transpose, so that one more
+    transform each way does for all thresholds; and a Hann window is a product of one
+    down and one across, so that the local means take two small matrix products.
+    """
+
+    @staticmethod
+    def forward(ctx, padded, window, hop, thresholds, counts):  # noqa: ANN001, ANN205
+        """Return an estimate for each threshold."""
+        hann = _hann(window, padded.dtype).to(padded)
+        patches = padded[:, 0].unfold(1, window, hop).unfold(2, window, hop)
+        mean = (patches * hann).sum((-1, -2), keepdim=True) / hann.sum()
+        if min(thresholds) < math.inf:
+            spectrum = torch.fft.rfft2((patches - mean) * hann)
+            power = spectrum.abs().square()
+        floor = mean.clamp_min(0) / counts * hann.square().sum()
+        twice = torch.full((window // 2 + 1,), 2.0).to(padded)
+        twice[0] = twice[-1] = 1.0
+        estimates, ctx.kept = [], []
+        ctx.window, ctx.hop = window, hop
+        for threshold in thresholds:
+            keep, local, weight = None, mean * hann, torch.ones_like(mean)
+            if threshold < math.inf:
+                keep = power > threshold * floor
+                weight = 1 / (1 + (keep * twice).sum((-1, -2), keepdim=True))
+                local = torch.fft.irfft2(spectrum * keep, s=(window, window)) + local
+            total = _overlap_add(local * weight, padded.shape[-2:], hop)
+            norm = _overlap_add(hann * weight, padded.shape[-2:], hop)
+            estimates.append(total / norm)
+            if ctx.needs_input_grad[0]:
+                ctx.kept.append((keep, weight, norm))
+        return tuple(estimates)
+
+    @staticmethod
+    def backward(ctx, *gradients):  # noqa: ANN002, ANN001, ANN205
+        """Apply the transpose; it has a derivative of its own."""
+        window, hop, shape = ctx.window, ctx.hop, gradients[0].shape
+        hann = _hann(window, gradients[0].dtype).to(gradients[0])
+        down, across = (
+            _hann_rows(n, window, hop, gradients[0].dtype).to(gradients[0])
+            for n in shape[-2:]
+        )
+        spectrum, flat = None, 0.0
+        for gradient, (keep, weight, norm) in zip(gradients, ctx.kept, strict=True):
+            share = (gradient / norm)[:, 0]
+            flat = flat + (down @ share @ across.mT) * weight[..., 0, 0]
+            if keep is not None:
+                patches = share.unfold(1, window, hop).unfold(2, window, hop)
+                kept = torch.fft.rfft2(patches * weight) * keep
+                spectrum = kept if spectrum is None else spectrum + kept
+        total = 0.0
+        if spectrum is not None:
+            local = torch.fft.irfft2(spectrum, s=(window, window)) * hann
+            flat = flat - local.sum((-1, -2))
+            total = _overlap_add(local, shape[-2:], hop)
+        means = down.mT @ (flat / hann.sum()) @ across
+        return total + means[:, None], None, None, None, None
 
 
 def upsample(binned: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
@@ -122,10 +167,24 @@ def _cosine_matrix(coarse: int, fine: int) -> torch.Tensor:
 
 
 @lru_cache(maxsize=16)
-def _hann(window: int) -> torch.Tensor:
-    # half a sample off zero, so that every place has some weight
-    one = 0.5 - 0.5 * torch.cos(2 * torch.pi * (torch.arange(window) + 0.5) / window)
+def _hann(window: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    one = _hann_line(window, dtype)
     return one[:, None] * one
+
+
+def _hann_line(window: int, dtype: torch.dtype) -> torch.Tensor:
+    # half a sample off zero, so that every place has some weight
+    places = torch.arange(window, dtype=dtype) + 0.5
+    return 0.5 - 0.5 * torch.cos(2 * torch.pi * places / window)
+
+
+@lru_cache(maxsize=32)
+def _hann_rows(size: int, window: int, hop: int, dtype: torch.dtype) -> torch.Tensor:
+    """Return a Hann window in each row, the next one a hop farther."""
+    rows = torch.zeros((size - window) // hop + 1, size, dtype=dtype)
+    for number, row in enumerate(rows):
+        row[number * hop : number * hop + window] = _hann_line(window, dtype)
+    return rows
 
 
 def mirror(

@@ -27,6 +27,7 @@ import torch.nn.functional as F  # noqa: N812
 from scipy.fft import next_fast_len
 
 from sbd.spectra import mirror
+from sbd.squares import Part, add_squares, view_squares
 
 TILE = 64  # distance between tiles [places]
 _RAMP = 16  # overlap of neighbouring tiles, half on each side
@@ -215,7 +216,7 @@ def _sum(
     judge = _Judge(guide.detach(), variance.detach(), tiles)
     number = [0.0 for _ in tolerances]
 
-    def parts() -> Iterator[tuple[list[torch.Tensor], list[tuple[torch.Tensor, ...]]]]:
+    def parts() -> Iterator[Part]:
         """Weigh some translations at a time; where each parity's places begin."""
         for first in range(0, tried, _TOGETHER):
             part = slice(first, first + _TOGETHER)
@@ -226,7 +227,9 @@ def _sum(
             odd = product((rows, rows + _FRACTION), (columns, columns + _FRACTION))
             yield weights, [tiles.index(*place) for place in odd]
 
-    sums = _WeightedSum.apply(_polyphase(images, outside=0), parts())
+    phases = _polyphase(images, outside=0, pad=False)
+    border = _border(height, width)
+    sums = add_squares(phases, parts(), side=_SIDE, border=border)
     # (row parity, column parity, channels, tolerances, tiles, side, side)
     whole = sums.unflatten(0, (2, 2, channels, -1))
     whole = whole.permute(4, 3, 2, 5, 0, 6, 1)
@@ -272,12 +275,12 @@ class _Judge:
         patch = _SIDE + 2 * _PATCH
         none = torch.zeros(len(tiles.top), 1, dtype=torch.long, device=guide.device)
         still, wider = tiles.index(none, none), tiles.index(none, none, _PATCH)
-        self.guide = _squares(_polyphase(guide)[0], patch)
+        self.guide = view_squares(_polyphase(guide)[0], patch)
         self.here = self.guide[wider]
         inside = _polyphase(torch.ones_like(guide), outside=0)[0, 0, 0]
-        self.inside = _squares(inside, _SIDE)
-        self.known = _squares(inside, patch)[wider[2:]]
-        scale = _squares(_polyphase(variance)[0], _SIDE)[still]
+        self.inside = view_squares(inside, _SIDE)
+        self.known = view_squares(inside, patch)[wider[2:]]
+        scale = view_squares(_polyphase(variance)[0], _SIDE)[still]
         self.share = _box(self.known).clamp_min(1) * scale.clamp_min(1e-12)
 
     @torch.no_grad()
@@ -297,53 +300,6 @@ class _Judge:
         return [torch.exp(unlike / -t).mul_(usable) for t in tolerances]
 
 
-def _squares(image: torch.Tensor, side: int) -> torch.Tensor:
-    """View every square of an image, by its corner."""
-    return image.unfold(-2, side, 1).unfold(-2, side, 1)
-
-
-class _WeightedSum(torch.autograd.Function):
-    """Add up weighted squares of images; the gradient adds them back."""
-
-    @staticmethod
-    def forward(ctx, sources, parts):  # noqa: ANN001, ANN205
-        """Return sums of shape (parity x channel x tolerance, tiles, side, side)."""
-        ctx.shape, ctx.parts = sources.shape, []
-        squares = [_squares(source, _SIDE) for source in sources]
-        sums = None
-        for weights, places in parts:
-            added = []
-            for index in places:
-                for square in squares:
-                    values = square[index]
-                    added += [(weight * values).sum(1) for weight in weights]
-            pairs = zip(sums or [0.0] * len(added), added, strict=True)
-            sums = [a + b for a, b in pairs]
-            if ctx.needs_input_grad[0]:
-                ctx.parts.append((weights, places))
-        return torch.stack(sums)
-
-    @staticmethod
-    def backward(ctx, gradient):  # noqa: ANN001, ANN205
-        """Add the squares' gradients where they came from."""
-        channels, *inner = ctx.shape
-        total = gradient.new_zeros(channels, math.prod(inner))
-        gradient = gradient.unflatten(0, (4, channels, -1))[:, :, :, :, None]
-        line = torch.arange(_SIDE, device=gradient.device)
-        square = line[:, None] * inner[-1] + line
-        for weights, places in ctx.parts:
-            for each, index in zip(gradient, places, strict=True):
-                first = 0
-                for part, size in zip(index, inner, strict=True):
-                    first = first * size + part
-                place = (first[..., None, None] + square).flatten()
-                for whole, mine in zip(total, each, strict=True):
-                    pairs = zip(weights, mine, strict=True)
-                    back = sum(weight * share for weight, share in pairs)
-                    whole.index_add_(0, place, back.flatten())
-        return total.reshape(ctx.shape), None
-
-
 def _box(image: torch.Tensor) -> torch.Tensor:
     """Sum over (2 * _PATCH + 1)^2, where all of it is there."""
     for axis in (-1, -2):
@@ -355,11 +311,14 @@ def _box(image: torch.Tensor) -> torch.Tensor:
     return image
 
 
-def _polyphase(image: torch.Tensor, *, outside: float | None = None) -> torch.Tensor:
+def _polyphase(
+    image: torch.Tensor, *, outside: float | None = None, pad: bool = True
+) -> torch.Tensor:
     """Interpolate to quarters of a place, sorted by the eight phases of each axis.
 
     From (channels, height, width) to (channels, 8, 8, height, width), in pairs of
     places, with a border of `_BORDER` pairs; mirrored near the edge, or `outside`.
+    Without `pad` the far part of the border, which is zero, is left to the caller.
     """
     height, width = image.shape[-2:]
     kernel = _interpolator().to(image)
@@ -376,9 +335,14 @@ def _polyphase(image: torch.Tensor, *, outside: float | None = None) -> torch.Te
     # even and odd places apart: phases 0..3 are of the even ones, 4..7 of the odd ones
     x = x.unflatten(0, (-1, _FRACTION)).unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
     x = x.permute(0, 4, 1, 6, 2, 3, 5).flatten(1, 2).flatten(2, 3)
+    return F.pad(x, _border(height, width)) if pad else x
+
+
+def _border(height: int, width: int) -> tuple[int, int, int, int]:
+    """Pairs of places left, right, above and below that are zero."""
     rest = _BORDER - _PATCH
     more = [-n % TILE // 2 for n in (height, width)]
-    return F.pad(x, (rest, rest + more[1], rest, rest + more[0]))
+    return rest, rest + more[1], rest, rest + more[0]
 
 
 @lru_cache(maxsize=1)

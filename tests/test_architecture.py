@@ -16,7 +16,15 @@ ORDER = [  # imports only point left
     *("specimens", "splits", "structures", "noise"),
     *("microscope", "potential", "multislice", "simulation"),
     *("dataset", "production", "exchange", "matching"),
-    *("spectra", "translations", "networks", "lattice_networks", "models", "training"),
+    *(
+        "spectra",
+        "squares",
+        "translations",
+        "networks",
+        "lattice_networks",
+        "models",
+        "training",
+    ),
     *("convolutions", "inference", "portable_operations", "onnx_files"),
     *("binning", "gains", "lowpass", "filters", "windows", "averaging"),
     *("anscombe", "stabilised", "denoisers"),
@@ -26,7 +34,7 @@ ORDER = [  # imports only point left
     *("projections", "scenes", "inspection", "audit", "hallucinations"),
     *("comparison", "peers"),
     *("risks", "generalisation", "consistency"),
-    *("likelihood", "significance", "jacobian"),
+    *("likelihood", "significance", "jacobian", "saliency", "equivalent_filters"),
     *("digest", "artists", "filing", "marks", "plotting", "charts"),
     *("atomic_models", "diagrams", "layouts", "portraits", "atlas"),
     *("examples", "testbed", "demonstrations"),
@@ -37,6 +45,7 @@ ORDER = [  # imports only point left
         "budget",
         "robustness",
         "surveys",
+        "sightlines",
         "verdicts",
         "appraisals",
         "silhouettes",
@@ -45,8 +54,8 @@ ORDER = [  # imports only point left
 ]
 DRAWING = {"artists", "charts", "filing", "marks", "plotting"}
 SHEETS = {"atomic_models", "diagrams", "layouts", "portraits", "atlas"}
-SHEETS |= {"exhibits", "budget", "robustness", "surveys", "verdicts", "appraisals"}
-SHEETS |= {"silhouettes"}
+SHEETS |= {"exhibits", "budget", "robustness", "surveys", "sightlines", "verdicts"}
+SHEETS |= {"appraisals", "silhouettes"}
 OWNERS = {  # who may import the heavy ones
     "abtem": {"potential"},
     "ase": {
@@ -71,6 +80,7 @@ OWNERS = {  # who may import the heavy ones
     "torch": {
         "multislice",
         "spectra",
+        "squares",
         "translations",
         "networks",
         "lattice_networks",
@@ -84,6 +94,7 @@ OWNERS = {  # who may import the heavy ones
         "denoisers",
         "consistency",
         "jacobian",
+        "saliency",
     },
     "zarr": {"dataset", "production"},
 }

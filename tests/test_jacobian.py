@@ -6,7 +6,14 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from sbd.jacobian import effective_field_of_view, jacobian_row, jacobian_rows
+import sbd
+from sbd.jacobian import (
+    effective_field_of_view,
+    jacobian_action,
+    jacobian_column,
+    jacobian_row,
+    jacobian_rows,
+)
 
 
 @pytest.fixture
@@ -179,3 +186,107 @@ def test_a_field_of_view_needs_weight_and_a_fraction():
         effective_field_of_view(np.ones((4, 4)), (0, 0), fraction=2)
     with pytest.raises(IndexError, match="pixel must lie inside"):
         effective_field_of_view(np.ones((4, 4)), (4, 0))
+
+
+@pytest.mark.parametrize("kind", ["UNet", "DnCNN"])
+def test_rows_of_the_networks_agree_with_finite_differences(kind):
+    """Whole networks, folded on the way: to 1e-5 of the largest weight."""
+    options = {"UNet": {"scales": 2, "channels": 4}, "DnCNN": {"depth": 4}}[kind]
+    torch.manual_seed(3)
+    model = getattr(sbd, kind)(**options).eval().double()
+    for name, tensor in model.state_dict().items():  # as if it had been trained
+        if tensor.ndim == 4:
+            tensor.normal_(std=(2 / tensor[0].numel()) ** 0.5)
+        elif name.endswith("mean"):
+            tensor.uniform_(-0.1, 0.1)
+        elif name.endswith("var"):
+            tensor.uniform_(0.5, 1.5)
+    rng, pixel, step = np.random.default_rng(4), (9, 8), 1e-7
+    image = rng.poisson(1.0, (16, 20)) + rng.uniform(0.1, 0.2, (16, 20))
+    row, _ = jacobian_row(model, image, pixel)
+    assert np.abs(row).max() > 0.05
+    for place in rng.integers(0, (16, 20), (40, 2)):
+        nudge = np.zeros_like(image)
+        nudge[tuple(place)] = step
+        above, below = (value_at(model, image + s * nudge, pixel) for s in (1, -1))
+        # 1e-16 of a value of order 1, over the step, is 1e-9 of a weight of order 0.1
+        difference = (above - below) / (2 * step)
+        assert abs(row[tuple(place)] - difference) < 1e-5 * np.abs(row).max()
+
+
+def test_columns_and_rows_are_of_one_matrix(counts):
+    model, places = relu_network(bias=True), [(8, 9), (0, 0), (15, 17), (8, 11)]
+    rows, _ = jacobian_rows(model, counts, places)
+    for place in places:
+        column = jacobian_column(model, counts, place)
+        assert column.shape == counts.shape
+        for row, there in zip(rows, places, strict=True):
+            # sums of some hundred terms of order 1 in double precision
+            assert column[there] == pytest.approx(row[place], abs=1e-14)
+
+
+def test_the_action_is_the_derivative_along_a_direction(counts):
+    model, rng = relu_network(bias=True), np.random.default_rng(5)
+    image = counts + rng.uniform(0.1, 0.2, counts.shape)  # off the kinks of the ReLUs
+    direction = rng.normal(size=counts.shape)
+    moved = jacobian_action(model, image, direction)
+    step, values = 1e-7, []
+    for sign in (1, -1):
+        y = torch.from_numpy(image + sign * step * direction)[None, None]
+        values.append(model(y)[0, 0].detach().numpy())
+    # rounding of values of order 1 in double precision, over the step: 1e-16 / 1e-7
+    np.testing.assert_allclose(
+        moved, (values[0] - values[1]) / (2 * step), rtol=0, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("kind", ["UNet", "LatticeUNet", "CrystalUNet"])
+def test_the_action_and_the_rows_agree_in_the_real_networks(kind):
+    """One goes down the network, the others up: <row, v> is the action at the pixel."""
+    model = sbd.create_model(kind, seed=1, scales=2, channels=4).eval().double()
+    for network in (model, getattr(model, "pilot", model)):
+        last = getattr(network, "unet", network).outc["conv"]
+        torch.nn.init.normal_(last.weight, std=0.1)
+    rng = np.random.default_rng(6)
+    wave = 1 + 0.4 * np.cos(np.arange(96) * 2 * np.pi / 24)
+    noisy = rng.poisson(np.outer(wave, wave)).astype(float)
+    direction, pixel = rng.normal(size=noisy.shape), (40, 50)
+    row, bias = jacobian_row(model, noisy, pixel)
+    moved = jacobian_action(model, noisy, direction)
+    # some ten thousand terms in double precision
+    scale = np.abs(row).sum()
+    assert moved[pixel] == pytest.approx(np.vdot(row, direction), abs=1e-12 * scale)
+    if kind != "UNet":  # all is relative to the local mean: f(y) = J y
+        np.testing.assert_allclose(
+            jacobian_action(model, noisy, noisy),
+            model(torch.from_numpy(noisy)[None, None])[0, 0].detach().numpy(),
+            rtol=0,
+            atol=1e-10,
+        )
+        assert bias == pytest.approx(0, abs=1e-10)
+
+
+def test_a_bias_free_network_is_its_action_on_the_counts(counts):
+    model = relu_network(bias=False)
+    value = model(torch.from_numpy(counts).double()[None, None])[0, 0].detach().numpy()
+    np.testing.assert_allclose(
+        jacobian_action(model, counts, counts), value, rtol=0, atol=1e-14
+    )
+
+
+def test_no_counts_at_all_and_odd_counts_have_a_row(counts):
+    model = relu_network(bias=True)
+    for image in (np.zeros_like(counts), counts * 0.37, np.ones((1, 1))):
+        row, bias = jacobian_row(model, image, (0, 0))
+        total = np.vdot(row, image.astype(float)) + bias
+        assert total == pytest.approx(value_at(model, image, (0, 0)), abs=1e-14)
+
+
+def test_a_direction_must_fit_the_image(counts):
+    model = relu_network(bias=True)
+    with pytest.raises(ValueError, match=r"shape of noisy, \(16, 18\); got \(16, 17\)"):
+        jacobian_action(model, counts, counts[:, 1:])
+    with pytest.raises(ValueError, match="direction must be finite"):
+        jacobian_action(model, counts, counts * np.nan)
+    with pytest.raises(IndexError, match="pixel must lie inside"):
+        jacobian_column(model, counts, (16, 0))

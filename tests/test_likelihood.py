@@ -264,3 +264,37 @@ def test_a_vacuum_that_does_not_fit_the_image_is_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sbd.likelihood_map(noisy, vacuum, none, vacuum=1.35)
+
+
+@pytest.mark.parametrize(
+    "centres",
+    [[(60, 60)], [(60, 30), (60, 60), (60, 90)], [(60, 55), (60, 62), (64, 58)]],
+    ids=["one", "collinear", "overlapping"],
+)
+def test_columns_of_every_arrangement_have_a_map(centres):
+    claim = atoms((160, 160), *centres)
+    noisy = np.random.default_rng(9).poisson(claim)
+    columns = columns_at(*centres)
+    support = likelihood_map(noisy, claim, columns)
+    alone = [
+        log_likelihood_ratio(noisy, claim, columns[i])[0] for i in range(len(columns))
+    ]
+    np.testing.assert_array_equal(support.ratios, alone)
+    discs = [disc(claim.shape, centre, 9.0) for centre in centres]
+    # where discs overlap the last one is on top
+    np.testing.assert_array_equal(support.image[discs[-1]], support.ratios[-1])
+    assert support.vacuum_region.any()
+
+
+def test_no_counts_and_parts_of_counts_have_a_likelihood():
+    """Sums over gain-corrected frames are no whole numbers: the ratio takes them."""
+    claim, column = atoms((60, 60), (30, 30)), columns_at((30, 30))
+    nothing = log_likelihood_ratio(np.zeros_like(claim), claim, column)
+    whole = log_likelihood_ratio(np.ones_like(claim), claim, column)
+    part = log_likelihood_ratio(np.full_like(claim, 0.25), claim, column)
+    # linear in the counts; values of order 0.1 in double precision
+    np.testing.assert_allclose(part, 0.75 * nothing + 0.25 * whole, rtol=0, atol=1e-15)
+    with pytest.warns(UserWarning, match="counts 0 electrons per pixel"):
+        support = likelihood_map(np.zeros((160, 160)), atoms((160, 160), (30, 30)))
+    assert support.ratios[0] < 0
+    assert support.vacuum_ratio == support.ratios[0]

@@ -7,6 +7,7 @@ from scipy import ndimage, stats
 import sbd
 from sbd.columns import Columns
 from sbd.significance import (
+    absence_p_values,
     column_p_values,
     decidable_dose,
     detection_power,
@@ -86,6 +87,47 @@ def test_the_same_counts_cannot_be_used_twice():
     assert not split.supported.any()
 
 
+def test_an_absence_is_the_probability_of_that_score_or_a_smaller_one():
+    claim = np.full((9, 9), 1.0)
+    claim[4, 4], claim[4, 5], claim[5, 4] = 2.0, 1.5, 0.6
+    disc = Columns(np.array([[4.0, 4.0]]), np.array([1.0]), np.array([0.1]))
+    weights = np.log([2.0, 1.5, 0.6])
+    counts = np.ones((9, 9))
+    counts[4, 4], counts[4, 5], counts[5, 4] = 2, 1, 1
+    n = np.stack(np.indices((25, 25, 25))).reshape(3, -1)
+    for occupancy in (1.0, 0.5):
+        means = 1 + occupancy * (np.array([2.0, 1.5, 0.6]) - 1)
+        law = stats.poisson.pmf(n, means[:, None]).prod(axis=0)
+        expected = law[weights @ n <= weights @ [2, 1, 1] + 1e-9].sum()
+        (p,) = absence_p_values(counts, claim, disc, vacuum=1.0, occupancy=occupancy)
+        # as above: rounded weights move few atoms of the law across the border
+        assert p == pytest.approx(expected, rel=0.02)
+
+
+def test_a_column_that_is_there_is_ruled_out_at_the_level():
+    claim, discs = lattice(30, 40, vacuum=0.45, height=0.9)
+    rng = np.random.default_rng(7)
+    p = absence_p_values(rng.poisson(claim), claim, discs)
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+    # and with half of it at most as often, four standard errors of 1,200 columns
+    half = absence_p_values(rng.poisson(claim), claim, discs, occupancy=0.5)
+    assert np.mean(half <= 0.05) < 0.05
+    # where there is vacuum it is ruled out as often as the powers say
+    gone = absence_p_values(rng.poisson(0.45, claim.shape), claim, discs)
+    assert np.mean(gone <= 0.05) > 0.2
+
+
+def test_counts_far_from_both_are_still_answered():
+    """Far apart, the exact laws are beyond the grid: the normal tail answers."""
+    claim = np.full((40, 40), 9.0)
+    disc = Columns(np.array([[20.0, 20.0]]), np.array([15.0]), np.array([4.0]))
+    rng = np.random.default_rng(0)
+    there = absence_p_values(rng.poisson(claim), claim, disc)[0]
+    assert 0.001 < there < 0.999  # a uniform number
+    assert absence_p_values(rng.poisson(0.45, (40, 40)), claim, disc)[0] == 1e-12
+    assert absence_p_values(np.zeros((40, 40)), claim, disc)[0] == 1e-12
+
+
 def test_power_is_how_often_a_column_is_found():
     claim, discs = lattice(3, 6, vacuum=0.45, height=0.9)
     rng, found = np.random.default_rng(5), 0
@@ -154,6 +196,48 @@ def test_no_columns_are_an_answer():
     assert detection_power(counts, none).shape == (0,)
     assert decidable_dose(counts, none).shape == (0,)
     assert supported_columns([]).shape == (0,)
+    assert absence_p_values(counts, counts, none).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [[(60, 60)], [(60, 30), (60, 60), (60, 90)], [(60, 55), (60, 62), (64, 58)]],
+    ids=["one", "collinear", "overlapping"],
+)
+def test_columns_of_every_arrangement_have_an_answer(places):
+    y, x = np.indices((120, 120))
+    claim = 0.45 + sum(
+        0.5 * np.exp(-((y - r) ** 2 + (x - c) ** 2) / 50) for r, c in places
+    )
+    n = len(places)
+    columns = Columns(np.array(places, float), np.full(n, 7.0), np.full(n, 0.5))
+    counts = np.random.default_rng(1).poisson(claim)
+    p = column_p_values(counts, claim, columns)
+    # what overlaps is tested disc by disc: the same as alone
+    alone = [column_p_values(counts, claim, columns[i])[0] for i in range(n)]
+    np.testing.assert_allclose(p, alone, rtol=1e-9)
+    assert (p < 0.01).all()
+    judged = judge_columns(counts, follow_the_noise, rng=np.random.default_rng(2))
+    assert len(judged.p_values) == len(judged.columns)
+
+
+def test_no_counts_at_all_support_nothing():
+    nothing, claim = np.zeros((60, 60)), lattice(2, 2, vacuum=0.45)[0]
+    _, discs = lattice(2, 2, vacuum=0.45)
+    claim = np.pad(np.maximum(claim, 0.5), 6, mode="edge")
+    p = column_p_values(nothing, claim, discs)
+    np.testing.assert_allclose(p, 1.0, atol=1e-9)
+    judged = judge_columns(nothing, follow_the_noise, rng=np.random.default_rng(0))
+    assert len(judged.columns) == 0
+
+
+def test_a_lattice_without_vacuum_is_judged_like_any_other():
+    claim, discs = lattice(10, 10, vacuum=0.45, height=0.9)
+    inner = claim[:, : 10 * STEP]
+    rng = np.random.default_rng(8)
+    judged = judge_columns(rng.poisson(inner), follow_the_noise, rng=rng, columns=discs)
+    assert judged.p_values.shape == (100,)
+    assert 0 < judged.supported.sum() < 100
 
 
 @pytest.mark.parametrize(
@@ -168,6 +252,9 @@ def test_no_columns_are_an_answer():
         (lambda *_: supported_columns([1.1]), "p_values must be one row of numbers"),
         (lambda y, c: detection_power(y, c, dose=-1.0), "dose must be above 0; got"),
         (lambda y, c: detection_power(y, c, level=2), "level must be between 0 and 1"),
+        (lambda y, c: absence_p_values(y / 2, y, c), "whole counts; got 0.5"),
+        (lambda y, c: absence_p_values(y, y, c, occupancy=0),
+         "occupancy must be above 0 and at most 1; got 0"),
         (lambda y, c: decidable_dose(y, c, power=1), "power must be between 0 and 1"),
     ],
 )  # fmt: skip

@@ -1,10 +1,14 @@
 """Check the windowed Fourier view and the interpolation."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from scipy import fft
 
+from sbd import spectra
 from sbd.spectra import upsample, windowed_fourier
 
 
@@ -71,3 +75,29 @@ def test_interpolation_is_the_cosine_series():
     expected = fft.idctn(padded, norm="ortho") * 4
     ours = upsample(torch.tensor(image)[None, None], (24, 28))[0, 0]
     np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+def test_the_gradient_is_that_of_the_kept_coefficients(monkeypatch):
+    """The hand-written transpose against automatic differentiation of the filter."""
+    generator = torch.Generator().manual_seed(8)
+    y, x = torch.meshgrid(torch.arange(70.0), torch.arange(75.0), indexing="ij")
+    wave = 0.45 * (1 + 0.3 * torch.cos(x) * torch.cos(y / 1.7)).double()
+    image = torch.poisson(16 * wave, generator=generator)[None, None] / 16
+    options = {"window": 32, "hop": 8, "thresholds": (4.0, 9.0, math.inf), "counts": 16}
+    others = torch.rand(3, *image.shape, generator=generator).double()
+
+    def transposed():
+        leaf = image.clone().requires_grad_()
+        views = torch.stack(windowed_fourier(leaf, **options))
+        return views, torch.autograd.grad((views * others).sum(), leaf)[0]
+
+    views, ours = transposed()
+    unaware = SimpleNamespace(needs_input_grad=(False,))
+    plain = spectra._WindowedFourier.forward
+    monkeypatch.setattr(
+        spectra._WindowedFourier, "apply", lambda *each: plain(unaware, *each)
+    )
+    same, automatic = transposed()
+    assert torch.equal(views, same)
+    # some thousand terms of order 1 in double precision
+    torch.testing.assert_close(ours, automatic, rtol=0, atol=1e-12)

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sbd.surveys import show_changes, show_cuts, show_heat_maps, show_views
+from sbd.surveys import (
+    show_changes,
+    show_cuts,
+    show_heat_maps,
+    show_views,
+)
 
 
 def test_a_heat_map_says_its_numbers_and_shares_one_scale():

@@ -1,0 +1,102 @@
+"""Time many rows of the Jacobian against separate calls: ``.ci/jacobian.py``.
+
+    python .ci/jacobian.py book/measured/jacobian.json [--rows N] [--separate N]
+
+One noisy image of 727 x 687 pixels and the default network, on one thread. Together:
+`sbd.jacobian_rows`. Separately: for each pixel the network's forward pass and one call
+of `torch.autograd.grad`, half of them before and half after, so that the machine's load
+is much the same. The same network is used by all, so that the
+separate calls gain from its hand-written derivatives as well.
+"""
+
+import argparse
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import sbd
+from sbd.typing import Image, Pixel
+
+SHAPE = (727, 687)
+
+
+def draw_counts() -> Image:
+    """Count the bundled image at the published size; the rest is its mirror image."""
+    clean, _ = sbd.example_truth("simulated")
+    more = [(0, max(0, n - m)) for n, m in zip(SHAPE, clean.shape, strict=True)]
+    clean = np.pad(clean, more, mode="reflect")[: SHAPE[0], : SHAPE[1]]
+    return sbd.poisson_noise(clean, rng=np.random.default_rng(0))
+
+
+def row_alone(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
+    """Compute a row as a newcomer would."""
+    y = torch.from_numpy(noisy).float()[None, None].requires_grad_()
+    value = model(y)[(0, 0, *pixel)]
+    return torch.autograd.grad(value, y)[0][0, 0].numpy()
+
+
+def measure(rows: int, separate: int) -> dict:
+    """Time the ways in turn."""
+    model, noisy = sbd.load_model().eval(), draw_counts()
+    rng = np.random.default_rng(1)
+    pixels = [tuple(map(int, rng.integers(0, SHAPE))) for _ in range(rows)]
+    seconds, alone = [], []
+    sbd.jacobian_row(model, noisy, pixels[0])
+
+    def some(which: list[Pixel]) -> None:
+        for pixel in which:
+            started = time.perf_counter()
+            alone.append(row_alone(model, noisy, pixel))
+            seconds.append(time.perf_counter() - started)
+
+    some(pixels[: separate // 2])
+    started = time.perf_counter()
+    together, _ = sbd.jacobian_rows(model, noisy, pixels)
+    whole = time.perf_counter() - started
+    some(pixels[separate // 2 : separate])
+    each = float(np.mean(seconds))
+    error = np.abs(np.stack(alone) - together[:separate]).max()
+    values = model(torch.from_numpy(noisy).float()[None, None])[0, 0].detach().numpy()
+    value = np.array([values[pixel] for pixel in pixels])
+    summed = np.tensordot(together.astype(float), noisy.astype(float), 2)
+    return {
+        "shape": SHAPE,
+        "rows": rows,
+        "rows computed separately": separate,
+        "seconds for each row": {
+            "together": round(whole / rows, 3),
+            "separately": round(each, 3),
+        },
+        "times faster": round(each * rows / whole, 2),
+        "largest difference, relative to the largest weight": float(
+            f"{error / np.abs(together).max():.1e}"
+        ),
+        "largest |f(y) - J y| [e/pixel]": float(f"{np.abs(summed - value).max():.1e}"),
+        "default": type(model).__name__,
+        "machine": platform.machine(),
+        "versions": {name: version(name) for name in ("sbd", "torch")},
+    }
+
+
+def main() -> None:
+    """Measure, and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--separate", type=int, default=10)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    text = json.dumps(measure(given.rows, given.separate), indent=1) + "\n"
+    part = given.file.with_name(given.file.name + ".part")
+    part.write_text(text)
+    part.replace(given.file)
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
