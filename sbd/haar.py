@@ -14,11 +14,11 @@ coefficient :math:`\delta` is that of
 on average: exactly, for any threshold, box and number of electrons.
 """
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from sbd.typing import Image
 
 ORIENTATIONS = ((1, -1), (-1, 1), (-1, -1))  # sum or difference along rows, columns
-_STRIP = 1 << 16  # pixels: long enough for numpy, short enough for the cache
-_Work = Callable[[Callable, range], object]  # like map
+_STRIP = 1 << 17  # pixels: long enough for numpy, short enough for the cache
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,12 @@ def haar_functions(
     masks = 2 if interscale else 1
     functions = np.empty((6 * masks * levels + 1, *counts.shape), np.float32)
     correlations = np.empty(len(functions))
-    sums = counts
+    sums, found = counts, []
+    spares: SimpleQueue[tuple[Image, Image]] = SimpleQueue()
+    for _ in range(workers):
+        strip = np.empty((5, min(_STRIP, counts.size)), np.float32)
+        spares.put((strip, np.empty_like(counts)))
     with ThreadPoolExecutor(workers) as pool:
-        work: _Work = map if workers == 1 else pool.map
         for level in range(1, levels + 1):
             lag = 2 ** (level - 1)
             halves, sums = _add_up(sums, lag)
@@ -110,16 +112,15 @@ def haar_functions(
                 _detail(halves, lag, orientation, band[0, 0])
                 if interscale:
                     _mask_edges(sums, 2 * lag, orientation, band[1, 0])
-            shrink = _Shrink(
-                sums, level, read=4**level * read_noise**2, threshold=threshold
-            )
-            share = partial(_shrink_share, shrink, bands, strips, workers)
-            shares = list(work(share, range(workers)))
-            # in the order of the strips, whoever computed them
-            totals = [shares[i % workers].pop(0) for i in range(len(strips))]
-            correlations[here] = 16.0**-level * sum(totals).ravel()
-            share = partial(_spread_share, bands, lag, halves, workers)
-            list(work(share, range(workers)))
+            del halves
+            read = 4**level * read_noise**2
+            shrink = _Shrink(sums, level, read=read, threshold=threshold)
+            for band, orientation in zip(bands, ORIENTATIONS, strict=True):
+                task = partial(_process, shrink, band, orientation, strips, spares)
+                found.append(task() if workers == 1 else pool.submit(task))
+            del shrink, task  # and with them the sums of this level
+    totals = found if workers == 1 else [one.result() for one in found]
+    correlations[:-1] = np.ravel(totals)
     correlations[-1] = _overlap(sums, levels, read_noise, strips)
     np.multiply(sums, np.float32(16.0**-levels), out=functions[-1])
     _spread(functions[-1], 2 ** (levels - 1), (1, 1), sums)
@@ -212,6 +213,7 @@ class _Shrink:
         self.read = np.float32(read)
         self.limit = np.float32(threshold**2)
         self.scale = np.float32(16.0**-level)
+        self.lag = 2 ** (level - 1)
 
     def variances(self, sums: Image, now: Image, fewer: Image) -> None:
         """Square the threshold, for the counts and for when one electron is missing."""
@@ -224,9 +226,7 @@ class _Shrink:
             out += 1 + self.read
             out *= self.limit
 
-    def strip(
-        self, bands: Image, here: slice, electrons: float, work: Image
-    ) -> NDArray[np.float64]:
+    def strip(self, bands: Image, here: slice, work: Image) -> NDArray[np.float64]:
         """Turn coefficients into functions, and sum up their correlations."""
         sums = self.sums[here]
         detail, now, fewer, first, second = work[:, : sums.size]
@@ -245,7 +245,8 @@ class _Shrink:
             slopes += self.slopes(now, fewer, sums, -1)
         difference = np.subtract(first, second, out=now)
         first += second
-        every = float(np.dot(detail, detail)) - electrons - self.read * sums.size
+        every = float(np.dot(detail, detail)) - float(np.sum(sums))
+        every -= self.read * sums.size
         below = self.below(sums, detail, difference, first, slopes)
         totals = [np.array([every - below, below])]
         if len(bands) == 2:
@@ -299,36 +300,26 @@ def _below(detail: Image, limit: Image, out: Image, *, kept: Image) -> None:
     np.divide(kept, out, out=out)
 
 
-def _shrink_share(
+def _process(
     shrink: _Shrink,
-    bands: Image,
+    band: Image,
+    orientation: tuple[int, int],
     strips: list[tuple[int, int, bool]],
-    workers: int,
-    share: int,
-) -> list[NDArray[np.float64]]:
-    """Work on every `workers`-th strip; zero for those that are not in charge."""
-    flat = bands.reshape(*bands.shape[:3], -1)
-    work = np.empty((5, min(_STRIP, flat.shape[-1])), np.float32)
-    totals = []
+    spares: SimpleQueue[tuple[Image, Image]],
+) -> NDArray[np.float64]:
+    """Turn the coefficients of a band into its functions; their correlations."""
+    strip, image = spares.get()
+    flat = band.reshape(*band.shape[:2], -1)
+    total = np.zeros(band.shape[:2])
     # far above the threshold nothing is small; without an electron none can be missing
     with np.errstate(over="ignore", divide="ignore"):
-        for start, stop, counted in strips[share::workers]:
-            here = slice(start, stop)
-            electrons = float(np.sum(shrink.sums[here]))
-            total = [shrink.strip(band, here, electrons, work) for band in flat]
-            totals.append(np.array(total) * counted)
-    return totals
-
-
-def _spread_share(
-    bands: Image, lag: int, spare: Image, workers: int, share: int
-) -> None:
-    """Spread every `workers`-th function over the boxes it was taken from."""
-    orientations = np.repeat(ORIENTATIONS, bands[0].shape[0] * 2, axis=0)
-    functions = bands.reshape(-1, *bands.shape[3:])
-    work = spare[share] if share < len(spare) else np.empty_like(spare[0])
-    for index in range(share, len(functions), workers):
-        _spread(functions[index], lag, tuple(orientations[index]), work)
+        for start, stop, counted in strips:
+            found = shrink.strip(flat, slice(start, stop), strip)
+            total += found * counted
+    for function in band.reshape(-1, *band.shape[2:]):
+        _spread(function, shrink.lag, orientation, image)
+    spares.put((strip, image))
+    return total * float(shrink.scale)
 
 
 def _spread(image: Image, lag: int, signs: tuple[int, int], work: Image) -> None:

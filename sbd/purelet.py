@@ -468,7 +468,7 @@ def _check_dose(counts: Image, dictionary: str) -> None:
 
 def _parts(
     shape: tuple[int, int], levels: int, dictionary: str
-) -> Iterator[tuple[NDArray[np.intp], slice]]:
+) -> Iterator[tuple[NDArray[np.intp] | slice, slice]]:
     """Cut a large image into bands of rows: those to read, and those in charge."""
     height, width = shape
     masks = 1 if dictionary == "haar" else 2
@@ -476,7 +476,7 @@ def _parts(
     margin = 2**levels * masks + DICTIONARIES[dictionary]
     most = _MEMORY // (count * width)
     if height <= most:
-        yield np.arange(height), slice(0, height)
+        yield slice(None), slice(0, height)
         return
     step = max(most - 2 * margin, margin)
     for start in range(0, height, step):
