@@ -28,6 +28,9 @@ PROMISED = {
     "09_borders",
     "10_generalisation",
     "11_significance",
+    "12_filters",
+    "13_purelet",
+    "14_surfaces",
 }
 
 named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
