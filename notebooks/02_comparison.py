@@ -80,7 +80,7 @@ numbers
 shown = ("raw counts", "constant", "spot filter", "PURE-LET")
 others = {n: f for n, f in sbd.classical_denoisers().items() if n not in shown}
 images = {name: f(micrograph.noisy) for name, f in others.items()}
-fig = sbd.show_images(images, columns=4, heading=micrograph.title)
+fig = sbd.show_images(images, columns=4, width=6.2, heading=micrograph.title)
 numbers = {"source": micrograph.source, "seed": seed}
 numbers |= {name: round(float(image.std()), 4) for name, image in images.items()}
 numbers = sbd.save_figure(fig, "02_comparison-others", numbers, figures)
