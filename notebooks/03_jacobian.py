@@ -117,4 +117,4 @@ numbers = {
     "share_far": round(float(table.query("distance > 110")["share"].sum()), 2),
     "passes_at_zero": round(float(row.sum()), 2),
 }
-sbd.save_figure(fig, "03_jacobian-filter", numbers, figures)
+numbers = sbd.save_figure(fig, "03_jacobian-filter", numbers, figures)

@@ -69,7 +69,7 @@ tuning[["tuned", "difference", "standard_error", "edge"]].round(2)
 # %% [markdown]
 # ## One image, every number
 #
-# The authors' clean image, or the bundled one without it. PSNR by their metric for the whole image, the particle, its surface and the vacuum; then the share of the true columns that a finder finds in the denoised image, and how many it finds where there are none. A constant scores well in the whole, and counts as they are let the finder find every column, among hundreds of false ones: no single number will do.
+# The authors' clean image, or the bundled one without it. PSNR by their metric for the whole image, the particle, its surface and the vacuum; then the share of the true columns that a finder finds in the denoised image, and how many it finds where there are none. A constant scores well in the whole, and counts as they are let the finder find nearly every column, among hundreds of false ones: no single number will do.
 
 # %%
 scene = sbd.example_scene(source)
@@ -80,7 +80,7 @@ judged[shown].round(2)
 # %% tags=["nbval-ignore-output"]
 judged[["parameters", "seconds"]].round(2)
 
-# %% mystnb={"figure": {"caption": "The counts, the best filters, and the network.", "name": "fig-filters"}, "image": {"alt": "Six images of a particle: noise, a blurred one, one with fringes in the vacuum, two with clear columns, and the network's.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Counts, the clean image, some filters, and the network.", "name": "fig-filters"}, "image": {"alt": "Eight images of a particle: noise, the clean one, one with fringes in the vacuum, a faint one, a rough one, two with clear columns, and the network's.", "width": "100%"}}
 noisy = sbd.poisson_noise(scene.clean, rng=np.random.default_rng([seed, 0]))
 gallery = ("spot filter", "VST + NLM", "PURE-LET", "windowed Fourier")
 gallery = [*gallery, "correlation averaging", "network"]
@@ -132,8 +132,8 @@ best = ranking.drop(index="network").iloc[0]
 print(f"{best.name}: {best['difference']:+.1f} dB against windowed Fourier")
 
 # %% [markdown]
-# **The best without training is printed above; the safest is the windowed Fourier threshold.** It needs no training and no choice of parameters, runs in a fraction of a second, takes the noise's level from the counts themselves, and leaves the vacuum empty.
+# **The best without training is printed above; the safest is the windowed Fourier threshold.** It needs no training and no choice of parameters, runs in a fraction of a second, takes the noise's level from the counts themselves, and leaves little in the vacuum. It takes them for counts: divide by your detector's gain first.
 #
-# **Where the crystal repeats itself, average it over its own translations** (`sbd.denoise_correlation_averaging`): the estimate gains once more. But an average over the lattice is a statement about the lattice: a column that is like no other, at an edge or a defect, is what it may lose, and a column that is missing is what it fills in. The windowed threshold does the same within its windows, if less. Look at both: [what each finds and loses](14_surfaces) is more than a matter of decibels.
+# **Where the crystal repeats itself, average it over its own translations** (`sbd.denoise_correlation_averaging`): the image as a whole gains once more. The table says where: in the vacuum and in what repeats over a wide area, not in the small particle, which loses. An average over the lattice is a statement about the lattice; a column that is like no other, at an edge or a defect, is what it may lose, and a column that is missing is what it fills in. The windowed threshold does the same within its windows, if less. Look at both: [what each finds and loses](14_surfaces) is more than a matter of decibels.
 #
 # **After a spot filter, a blur or wavelets, do not trust what looks like a column**: what they leave of the noise does, also where nothing is. And whatever the filter, [ask the counts](11_significance) before you believe a single column.

@@ -12,7 +12,7 @@
 # %% [markdown]
 # # A filter that knows its own error
 #
-# PURE-LET is the classical rival in the paper: a wavelet filter for counts that needs neither training nor a guess of the noise. It estimates its mean squared error from the noisy image alone, without bias, and sets its weights so that this estimate is least. Here is how that works, where it can be trusted, and where the published shortcut fails.
+# PURE-LET is the classical rival in the paper: a wavelet filter for counts that needs neither training nor a guess of the noise. For given weights it estimates its mean squared error from the noisy image alone, without bias, and it sets the weights so that this estimate is least. Here is how that works, where it can be trusted, and where the published shortcut fails.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -106,7 +106,7 @@ numbers = sbd.save_figure(fig, "13_purelet-risks", origin | numbers, figures)
 #
 # The heart of PURE is the overlap of each piece with the *unknown* clean image. For Haar boxes it is had exactly, by asking what a threshold would do with one electron less. For other transforms, as the published code does it, the question is answered to first order only. Among a few electrons one is not a small step.
 
-# %% mystnb={"figure": {"caption": "Average deviation of the estimated overlap from the true one, as a share of it, with its standard error.", "name": "fig-purelet-expansion"}, "image": {"alt": "Two lines against dose. The one of Haar boxes stays at zero; the one of cosines rises far above zero below one electron per pixel.", "width": "70%"}}
+# %% mystnb={"figure": {"caption": "Average deviation of the estimated overlap from the true one, as a share of it, with its standard error.", "name": "fig-purelet-expansion"}, "image": {"alt": "Two lines against dose. The one of Haar boxes is zero within its error; the one of cosines rises far above zero below two electrons per pixel.", "width": "70%"}}
 coarse = clean[::4, ::4]  # loses nothing, and fills the blocks of 8 pixels
 middle = [max(side // 2 - 32, 0) for side in coarse.shape]
 scene = coarse[middle[0] :, middle[1] :][:64, :64]
@@ -127,4 +127,4 @@ numbers
 # %% [markdown]
 # ## Your own image
 #
-# `sbd.denoise_purelet(counts)` does all of this. Counts with gain and offset go in with `gain="auto", offset=...`; `dictionary="interscale"` also asks the neighbouring boxes for edges, still exactly; `"dct8"` and `"dct16"` add cosines for textures, and are refused below one electron per pixel, for the reason above. `return_risk=True` returns PURE, to compare two settings on one image.
+# `sbd.denoise_purelet(counts)` does this, with as many levels as the image holds. Counts with gain and offset go in with `gain="auto", offset=...`; `dictionary="interscale"` also asks the neighbouring boxes for edges, still exactly; `"dct8"` and `"dct16"` add cosines for textures, and are refused below three electrons per pixel, for the reason above. `return_risk=True` returns PURE, to compare two settings on one image.

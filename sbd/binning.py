@@ -32,7 +32,8 @@ def check_binning(binning: int) -> None:
     --------
     >>> check_binning(4)
     """
-    if not isinstance(binning, int | np.integer) or binning < 1:
+    whole = isinstance(binning, int | np.integer) and not isinstance(binning, bool)
+    if not whole or binning < 1:
         msg = f"binning must be a positive whole number; got {binning!r}"
         raise ValueError(msg)
 
@@ -172,7 +173,8 @@ def bin_counts(noisy: Image, width: int) -> Image:
     ----------
     noisy : ndarray of shape (height, width)
         Counts, in electrons per pixel; mirrored at the far border where a side is no
-        multiple of `width`.
+        multiple of `width`: there some counts are added twice, and their sums scatter
+        more than counts do.
     width : int
         Side of a square [pixels].
 

@@ -2,7 +2,8 @@ r"""Thresholds of overlapping block cosine transforms, for counts that are not t
 
 Textures that the Haar transform breaks up are a few coefficients of a block cosine
 transform. Its kernels are not +1 and -1, so the estimate with one electron less,
-:math:`f^-`, is expanded to first order; that needs a few electrons per pixel.
+:math:`f^-`, is expanded: to first order in the electron, and not at all in the small
+term of the read noise. That needs a few electrons per pixel.
 """
 
 from collections.abc import Callable

@@ -7,13 +7,16 @@ noise :math:`\tau` records :math:`v = \alpha z + \delta + N(0, \tau^2)` for coun
 """
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from sbd.typing import Image
 from sbd.validation import check_image
 
 _BLOCK = 16  # pixels: 64 independent differences, little structure
 _ROUNDS = 20
-_FAR = 3.0  # standard deviations from which a block is an edge
+_SURE = 4.0  # standard errors of a slope that is believed
+_FAR = 4.0  # standard deviations from which a block is an edge
 
 
 def estimate_gain(image: Image, *, offset: float = 0.0) -> tuple[float, float]:
@@ -27,8 +30,9 @@ def estimate_gain(image: Image, *, offset: float = 0.0) -> tuple[float, float]:
 
     Parameters
     ----------
-    image : ndarray of shape (height, width)
-        What the detector recorded, in its units; at least 32 x 32 pixels.
+    image : ndarray of shape (height, width) or (frames, height, width)
+        What the detector recorded, in its units; at least 32 x 32 pixels. Frames of a
+        stack are taken together.
     offset : float, default 0.0
         Units where no electron arrives. From one image it cannot be told from the read
         noise.
@@ -46,8 +50,8 @@ def estimate_gain(image: Image, *, offset: float = 0.0) -> tuple[float, float]:
     TypeError
         If `image` does not hold real numbers.
     ValueError
-        If `image` is too small, not two-dimensional, not finite, or its noise does not
-        grow with brightness.
+        If `image` is too small, neither an image nor a stack, not finite, or does not
+        tell: its noise does not grow with brightness by four standard errors.
 
     References
     ----------
@@ -65,57 +69,79 @@ def estimate_gain(image: Image, *, offset: float = 0.0) -> tuple[float, float]:
     >>> abs(gain - 30) < 2
     True
     """
-    image = check_image(image, "image")
-    if min(image.shape) < 2 * _BLOCK:
+    stack = isinstance(image, np.ndarray) and image.ndim == 3 and len(image)
+    frames = [check_image(frame, "image") for frame in (image if stack else [image])]
+    if min(frames[0].shape) < 2 * _BLOCK:
         msg = (
             f"image must be at least {2 * _BLOCK} x {2 * _BLOCK} pixels to estimate a "
-            f"gain from; got shape {image.shape}"
+            f"gain from; got shape {frames[0].shape}"
         )
         raise ValueError(msg)
     if not np.isfinite(offset):
         msg = f"offset must be finite; got {offset!r}"
         raise ValueError(msg)
-    mean, variance = _blocks(image.astype(np.float64) - offset)
-    slope, floor = _fit_line(mean, variance)
-    if not slope > 0:
+    blocks = [_blocks(frame.astype(np.float64) - offset) for frame in frames]
+    slope, floor, error = _fit_line(*np.concatenate(blocks, axis=1))
+    if not slope > _SURE * error:
         msg = (
-            "image must have more noise where it is brighter, as counts do; got "
-            f"{slope:.3g} more variance per unit (give gain and read_noise instead)"
+            "image must have more noise where it is brighter, and areas of different "
+            f"brightness, to estimate a gain from; got {slope:.3g} more variance per "
+            f"unit, with a standard error of {error:.2g} (give gain and read_noise "
+            "instead)"
         )
         raise ValueError(msg)
-    return float(slope), float(np.sqrt(max(floor, 0)))
+    return slope, float(np.sqrt(max(floor, 0)))
 
 
-def _blocks(image: Image) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of each block, and the variance of a pixel of it by its differences."""
+def _blocks(image: Image) -> NDArray:
+    """Mean of each block, that of those around it, and a pixel's variance in it."""
     rows, columns = (side // _BLOCK for side in image.shape)
     cut = image[: rows * _BLOCK, : columns * _BLOCK]
     half = _BLOCK // 2
     quads = cut.reshape(rows, half, 2, columns, half, 2)
     signs = np.array([[1, -1], [-1, 1]]) / 2
     difference = np.einsum("aibckd,bd->acik", quads, signs)
-    return quads.mean((1, 2, 4, 5)).ravel(), np.square(difference).mean((2, 3)).ravel()
+    mean = quads.mean((1, 2, 4, 5))
+    ring = np.ones((3, 3))
+    ring[1, 1] = 0
+    inside = ndimage.correlate(np.ones_like(mean), ring, mode="constant")
+    around = ndimage.correlate(mean, ring, mode="constant") / inside
+    variance = np.square(difference).mean((2, 3))
+    return np.array([mean.ravel(), around.ravel(), variance.ravel()])
 
 
-def _fit_line(mean: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
-    """Fit slope and floor to the blocks whose variance is noise."""
-    design = np.column_stack([mean, np.ones_like(mean)])
-    spread = np.full_like(mean, max(np.median(variance), np.finfo(float).tiny))
-    residual = np.ones_like(mean)
-    kept = np.ones(len(mean), bool)
-    line = np.zeros(2)
+def _fit_line(
+    mean: NDArray, around: NDArray, variance: NDArray
+) -> tuple[float, float, float]:
+    """Fit slope and floor to the blocks whose variance is noise; the slope's error.
+
+    The mean of a block is noisy, and a line over it would be too flat. What the blocks
+    around it show stands in for the true brightness: an instrumental variable.
+    """
+    scatter = np.sqrt(2) / (_BLOCK // 2)
+    weight = np.ones_like(variance)
+    slope = floor = 0.0
+    error = np.inf
     for turn in range(_ROUNDS):
-        # first the line through the middle of the blocks, then the mean near it
-        weight = 1 / spread
-        if turn < _ROUNDS // 2:
-            weight = weight / np.sqrt(np.maximum(np.abs(residual), 0.1))
-        rows = design[kept] * weight[kept, None]
-        line = np.linalg.lstsq(rows, variance[kept] * weight[kept])[0]
-        fitted = design @ line
-        spread = np.maximum(fitted, 0.01 * fitted.max())
+        x, z, y = (
+            values - np.average(values, weights=weight)
+            for values in (mean, around, variance)
+        )
+        common = np.sum(weight * x * z)
+        if not common > 0:
+            return 0.0, 0.0, np.inf
+        slope = np.sum(weight * y * z) / common
+        floor = np.average(variance - slope * mean, weights=weight)
+        error = np.sqrt(np.sum((weight * (y - slope * x) * z) ** 2)) / common
+        fitted = floor + slope * around
         if not fitted.max() > 0:
-            break
-        residual = (variance - fitted) / spread / np.sqrt(2 / (_BLOCK // 2) ** 2)
-        if turn >= _ROUNDS // 2:
-            kept = np.abs(residual) < _FAR
-    return line[0], line[1]
+            return 0.0, 0.0, np.inf
+        spread = np.maximum(fitted, 0.01 * fitted.max())
+        residual = np.abs(variance - fitted) / spread / scatter
+        # first the line through the middle of the blocks, then the mean near it
+        middle = turn < _ROUNDS // 2
+        weight = 1 / np.maximum(residual, 0.5) if middle else residual < _FAR
+        weight = weight * (fitted.max() / spread) ** 2
+        if np.count_nonzero(weight) < 3:
+            return 0.0, 0.0, np.inf
+    return float(slope), float(floor), float(error)

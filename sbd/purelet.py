@@ -34,7 +34,7 @@ from sbd.validation import check_image
 
 DICTIONARIES = {"haar": 0, "interscale": 0, "dct8": 8, "dct16": 16}
 _MOST_LEVELS = {"haar": 7, "interscale": 7, "dct8": 5, "dct16": 5}  # boxes of 128 or 32
-_FEWEST = 1.0  # electrons per pixel below which a first-order expansion misleads
+_FEWEST = 3.0  # electrons per pixel below which a first-order expansion misleads
 _MEMORY = 1 << 27  # values of all functions held at once: half a GiB
 _PIECES = 16  # multiplied at once
 _SECTIONS = 16  # of a sum, in an order that no number of threads changes
@@ -237,7 +237,7 @@ def denoise_purelet(
         with every coefficient sorted by whether the boxes beside it show an edge (the
         idea of [1]_, here for every shift at once and exact); or that and the cosine
         transforms of overlapping blocks of 8 or 16 pixels, which know more of textures
-        and need an electron per pixel and more time.
+        and need three electrons per pixel and more time.
     gain : float or "auto", optional
         Detector units per electron. None stands for 1 and asks for whole counts; "auto"
         estimates the gain, and the read noise where that is not given, from the image
@@ -259,8 +259,9 @@ def denoise_purelet(
     risk : float or ndarray of shape (frames,)
         Only with `return_risk`: PURE, the estimated mean squared error. At the fitted
         coefficients it is optimistic, and it has a standard error of about
-        :math:`\sqrt{2 / N}` times the mean count whatever the estimate, so on one image
-        compare risks rather than read one; it can be negative.
+        :math:`\sqrt{2 / N}` times the noise's variance whatever the estimate, so on one
+        image compare risks rather than read one; it can be negative. Computed in single
+        precision: above some ten thousand electrons per pixel it means nothing.
 
     Raises
     ------
@@ -295,7 +296,11 @@ def denoise_purelet(
     """
     options = {"levels": levels, "dictionary": dictionary, "gain": gain}
     options |= {"offset": offset, "read_noise": read_noise, "workers": workers}
-    if np.ndim(noisy) == 3 and len(noisy):
+    if isinstance(noisy, np.ndarray) and noisy.ndim == 3 and len(noisy):
+        _check_options(dictionary, gain, offset, read_noise, workers)
+        if gain == "auto":  # one detector for all frames
+            options["gain"], estimated = estimate_gain(noisy, offset=offset)
+            options["read_noise"] = estimated if read_noise is None else read_noise
         frames = [denoise_purelet(f, **options, return_risk=True) for f in noisy]
         estimates, risks = (np.array(part) for part in zip(*frames, strict=True))
         return (estimates, risks) if return_risk else estimates
@@ -412,23 +417,32 @@ def _to_electrons(
     noisy: Image, gain: float | str | None, offset: float, read_noise: float | None
 ) -> tuple[Image, float]:
     """Check an image; counts of unit gain, and the read noise in electrons."""
-    plain = gain is None and read_noise is None
     clean = offset == 0 and not read_noise and gain != "auto"
     noisy = check_image(noisy, "noisy", counts=clean)
     if min(noisy.shape) < 2:
         msg = f"noisy must be at least 2 x 2 pixels; got shape {noisy.shape}"
         raise ValueError(msg)
-    if plain and offset == 0 and (odd := noisy[noisy != np.rint(noisy)]).size:
-        msg = (
-            f"noisy must hold whole electron counts; got {odd[0]:g} (pass gain='auto' "
-            "for a detector's units, or gain=1.0 if these are electrons nevertheless)"
-        )
-        raise ValueError(msg)
+    if gain is None and read_noise is None:
+        units = noisy - offset if offset else noisy
+        if (odd := noisy[units != np.rint(units)]).size:
+            msg = (
+                f"noisy must hold whole electron counts; got {odd[0]:g} (pass "
+                "gain='auto' for a detector's units, or gain=1.0 if these are "
+                "electrons nevertheless)"
+            )
+            raise ValueError(msg)
     if gain == "auto":
         gain, estimated = estimate_gain(noisy, offset=offset)
         read_noise = estimated if read_noise is None else read_noise
     gain, read_noise = gain or 1.0, read_noise or 0.0
-    return ((noisy - offset) / gain).astype(np.float32), read_noise / gain
+    counts = ((noisy - offset) / gain).astype(np.float32)
+    if not read_noise and counts.min() < 0:
+        msg = (
+            f"noisy must not fall below offset ({offset:g}) where there is no read "
+            f"noise; got {noisy.min():g} (give read_noise, or the right offset)"
+        )
+        raise ValueError(msg)
+    return counts, read_noise / gain
 
 
 def _check_levels(levels: int | None, shape: tuple[int, int], default: int) -> int:

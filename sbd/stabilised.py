@@ -113,6 +113,9 @@ def denoise_vst(
         if denoised.shape != counts.shape:
             msg = f"inner must return shape {counts.shape}; got {denoised.shape}"
             raise ValueError(msg)
+        if not np.isfinite(denoised).all():
+            msg = "inner must return finite values; got NaN or infinite ones"
+            raise ValueError(msg)
         intensity = unstabilise(denoised, read_noise=read, weight=weight)
         estimate = unbin(intensity, width, noisy.shape)
     return estimate

@@ -150,7 +150,7 @@ def tune(
         "seed": seed,
         "metric": getattr(metric, "__qualname__", repr(metric)),
         "images": _digest(cleans),
-        "denoised": _digest([_run(denoiser, {}, _count(cleans[0], [seed, 0, 0]))]),
+        **_fingerprint(denoiser, metric, cleans[0], seed, candidates[-1]),
     }
     scores = _read(cache, about)
     bar = tqdm(
@@ -168,6 +168,20 @@ def tune(
             _write(cache, about, scores)
             bar.update()
     return _choose(candidates, grid, np.array(scores))
+
+
+def _fingerprint(
+    denoiser: Denoiser,
+    metric: Callable[[Image, Image], float],
+    clean: Image,
+    seed: int,
+    other: dict[str, Any],
+) -> dict[str, Any]:
+    """Tell a denoiser and a metric by what they do, since their names do not."""
+    noisy = _count(clean, [seed, 0, 0])
+    results = [_run(denoiser, candidate, noisy) for candidate in ({}, other)]
+    score = _score(metric, clean, results[0], {})
+    return {"denoised": _digest(results), "scored": score}
 
 
 def _defaults(denoiser: Denoiser, grid: Grid) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
     TypeError
         If the values are not real numbers.
     ValueError
-        If the array is empty, not two-dimensional, not finite, or has a negative count.
+        If the array is empty, masked, not two-dimensional, not finite, or has a
+        negative count.
 
     Examples
     --------
@@ -44,6 +45,11 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
             f"{name} must be two-dimensional (height, width); got rows of unlike length"
         )
         raise ValueError(msg) from None
+    if np.ma.is_masked(image):
+        msg = (
+            f"{name} must not be masked; got {np.ma.count_masked(image)} masked pixels"
+        )
+        raise ValueError(msg)
     if isinstance(image, str | Path):
         msg = f"{name} must be an array; got the name {str(image)!r} (load it first)"
         raise TypeError(msg)
@@ -113,7 +119,8 @@ def check_positive(**numbers: float) -> None:
     >>> check_positive(cutoff=0.02)
     """
     for name, number in numbers.items():
-        if not (np.isfinite(number) and number > 0):
+        real = isinstance(number, int | float | np.number) and number is not True
+        if not (real and 0 < number < np.inf):
             msg = f"{name} must be positive; got {number!r}"
             raise ValueError(msg)
 

@@ -108,9 +108,9 @@ def test_the_expansion_to_first_order_fails_among_few_electrons_and_is_refused()
     assert deviation_of_cosines(0.25) > 4
     assert deviation_of_cosines(4.0) < 4
     few = np.random.default_rng(3).poisson(0.5, (64, 64))
-    with pytest.raises(ValueError, match="at least 1 electrons per pixel on average"):
+    with pytest.raises(ValueError, match="at least 3 electrons per pixel on average"):
         denoise_purelet(few, dictionary="dct8")
-    assert denoise_purelet(4 * few, dictionary="dct8").shape == few.shape
+    assert denoise_purelet(8 * few, dictionary="dct8").shape == few.shape
 
 
 @pytest.mark.parametrize("read_noise", [0.0, 1.5])
@@ -222,7 +222,7 @@ def test_any_size_is_taken(shape):
 
 @pytest.mark.parametrize("dictionary", [*EXACT, "dct8"])
 def test_a_large_image_is_denoised_in_parts_alike(dictionary, monkeypatch):
-    counts = record(scene(3.0, (150, 70)), np.random.default_rng(10))
+    counts = record(scene(9.0, (150, 70)), np.random.default_rng(10))
     options = {"levels": 3, "dictionary": dictionary, "return_risk": True}
     whole, risk = denoise_purelet(counts, **options)
     made = []
@@ -243,7 +243,7 @@ def test_a_large_image_is_denoised_in_parts_alike(dictionary, monkeypatch):
 
 @pytest.mark.parametrize("dictionary", [*EXACT, "dct8"])
 def test_no_digit_depends_on_the_number_of_threads(dictionary):
-    counts = record(scene(3.0, (300, 310)), np.random.default_rng(11))
+    counts = record(scene(9.0, (300, 310)), np.random.default_rng(11))
     one, two, three = (
         denoise_purelet(counts, levels=3, dictionary=dictionary, workers=w)
         for w in (1, 2, 3)
@@ -276,6 +276,14 @@ def test_left_alone_it_takes_the_levels_that_the_image_holds():
         counts = rng.poisson(5.0, shape)
         chosen = denoise_purelet(counts)
         np.testing.assert_array_equal(chosen, denoise_purelet(counts, levels=levels))
+
+
+def test_frames_of_a_stack_share_one_estimated_gain():
+    clean = np.linspace(0.5, 8, 96) * np.ones((96, 1))
+    frames = 5.0 * np.random.default_rng(17).poisson(clean, (6, 96, 96))
+    means = denoise_purelet(frames, gain="auto").mean(axis=(1, 2))
+    ratios = means / frames.mean(axis=(1, 2))
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-4)
 
 
 def test_what_edges_the_neighbours_show_helps():
@@ -336,5 +344,9 @@ def test_bad_input_is_named():
         denoise_purelet(good, gain="automatic")
     with pytest.raises(ValueError, match="noisy must be finite"):
         denoise_purelet(good * np.nan)
+    with pytest.raises(ValueError, match=r"must not fall below offset \(3\)"):
+        denoise_purelet(good, offset=3.0)
+    with pytest.raises(ValueError, match=r"whole electron counts; got 1\.5"):
+        denoise_purelet(good + 0.5, offset=0.25)
     # with an offset or read noise, negative values are to be expected
     assert denoise_purelet(good - 2, offset=-1.0).shape == good.shape

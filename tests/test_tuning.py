@@ -123,7 +123,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
 
     def once(clean, image):
         done.append(clean.mean())
-        if len(done) == 5:
+        if len(done) == 6:
             raise KeyboardInterrupt
         return error(clean, image)
 
@@ -133,9 +133,24 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["scores.json"]
     assert len(json.loads(cache.read_text())["scores"]) == 2
     found = sbd.tune(shrink, IMAGES, grid, cache=cache, **options)
-    assert len(done) == 7  # the third image alone is done again
+    assert len(done) == 9  # once to tell the metric, then the third image alone
     whole = sbd.tune(shrink, IMAGES, grid, **options)
     pd.testing.assert_frame_equal(found.table, whole.table)
+
+
+def test_another_metric_of_the_same_name_is_another_run(tmp_path):
+    grid, options = {"share": (1.0,)}, {"draws": 1, "seed": 0}
+    options["cache"] = tmp_path / "scores.json"
+    for sign in (1, -1):
+
+        def signed(clean, image, sign=sign):
+            return sign * error(clean, image)
+
+        if sign == 1:
+            sbd.tune(shrink, IMAGES, grid, metric=signed, **options)
+            continue
+        with pytest.raises(ValueError, match="cache must be of the same run"):
+            sbd.tune(shrink, IMAGES, grid, metric=signed, **options)
 
 
 @pytest.mark.parametrize(
