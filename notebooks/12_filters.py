@@ -38,11 +38,13 @@ if "google.colab" in sys.modules:
 
 # %%
 import numpy as np
+import pandas as pd
 
 import sbd
 from sbd.filters import filter_gains
 
 sbd.check_parameters()
+pd.set_option("display.max_colwidth", None)
 size = sbd.at_scale(scale)
 model = sbd.load_model()
 tuning = sbd.tuning_table()
@@ -88,7 +90,8 @@ images = {"counts": noisy, "clean": scene.clean}
 images |= {name: denoisers[name](noisy) for name in gallery if name in denoisers}
 look = {"columns": 4, "limits": {"counts": "robust"}, "heading": scene.title}
 fig = sbd.show_images(images, **look)
-numbers = judged[shown].round(2).to_dict("index")
+origin = {"source": "authors" if "authors" in scene.title else "simulated"}
+numbers = origin | judged[shown].round(2).to_dict("index")
 numbers |= {"seed": seed, "judged_on": scene.title}
 numbers = sbd.save_figure(fig, "12_filters", numbers, figures)
 
@@ -102,6 +105,7 @@ gains = filter_gains(noisy, reach=1 / 16)
 gains["windowed Fourier"] = sbd.denoise_windowed_fourier(noisy, return_gain=True)[1]
 fig = sbd.show_images(gains, columns=5)
 numbers = {name: round(float(gain.mean()), 4) for name, gain in gains.items()}
+numbers |= origin | {"seed": seed}
 numbers = sbd.save_figure(fig, "12_filters-gains", numbers, figures)
 
 # %% [markdown]
@@ -118,7 +122,8 @@ some = ranking.drop(index=["raw counts", "constant"], errors="ignore")
 bars, errors = (some[c].to_dict() for c in ("difference", "difference_error"))
 label = "PSNR less that of windowed Fourier (dB)"
 fig = sbd.show_scores(bars, errors=errors, label=label)
-numbers = ranking.round(2).to_dict("index") | {"seed": seed}
+numbers = ranking.round(2).to_dict("index")
+numbers |= origin | {"seed": seed}
 numbers = sbd.save_figure(fig, "12_filters-ranking", numbers, figures)
 
 # %%

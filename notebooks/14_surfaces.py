@@ -84,7 +84,8 @@ table = sbd.audit_denoisers(denoisers, held_out, doses=doses, seed=seed)
 metrics = {"f1": "F1 of the columns", "surface_jaccard": "Jaccard of the surface"}
 fig = silhouettes.show_tradeoffs(table, metrics)
 against = hallucinations.disagreement(table, ["recall", *metrics]).round(3)
-origin = {"seed": seed, "images": len(held_out), "doses": doses}
+origin = {"source": origin["source"], "seed": seed, "doses": doses}
+origin["images"] = len(held_out)
 numbers = origin | {"disagreement": against.to_dict()}
 numbers = sbd.save_figure(fig, "14_surfaces-psnr", numbers, figures)
 
