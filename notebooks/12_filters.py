@@ -55,9 +55,8 @@ if bm3d:
     denoisers["VST + BM3D"] = sbd.denoise_bm3d
 if peers:
     denoisers |= sbd.peer_denoisers()
-if size.crop:
-    few = ("constant", "Gaussian", "windowed Fourier")
-    denoisers = {name: denoisers[name] for name in few}
+few = ("constant", "Gaussian", "windowed Fourier") if size.crop else [*denoisers]
+denoisers = {name: denoisers[name] for name in few}
 denoisers["network"] = lambda noisy: sbd.denoise_network(noisy, model, device=device)
 
 # %% [markdown]
@@ -91,8 +90,8 @@ images |= {name: denoisers[name](noisy) for name in gallery if name in denoisers
 look = {"columns": 4, "limits": {"counts": "robust"}, "heading": scene.title}
 fig = sbd.show_images(images, **look)
 origin = {"source": "authors" if "authors" in scene.title else "simulated"}
+origin |= {"seed": seed, "judged_on": scene.title}
 numbers = origin | judged[shown].round(2).to_dict("index")
-numbers |= {"seed": seed, "judged_on": scene.title}
 numbers = sbd.save_figure(fig, "12_filters", numbers, figures)
 
 # %% [markdown]
@@ -104,8 +103,7 @@ numbers = sbd.save_figure(fig, "12_filters", numbers, figures)
 gains = filter_gains(noisy, reach=1 / 16)
 gains["windowed Fourier"] = sbd.denoise_windowed_fourier(noisy, return_gain=True)[1]
 fig = sbd.show_images(gains, columns=5)
-numbers = {name: round(float(gain.mean()), 4) for name, gain in gains.items()}
-numbers |= origin | {"seed": seed}
+numbers = origin | {name: round(float(g.mean()), 4) for name, g in gains.items()}
 numbers = sbd.save_figure(fig, "12_filters-gains", numbers, figures)
 
 # %% [markdown]
@@ -114,16 +112,14 @@ numbers = sbd.save_figure(fig, "12_filters-gains", numbers, figures)
 # Five images of the benchmark's test split, of other thickness, tilt and defocus, each counted once. The difference to the windowed Fourier threshold is taken image by image; its standard error says what five images can tell.
 
 # %% mystnb={"figure": {"caption": "Difference of the PSNR to that of the windowed Fourier threshold, mean and standard error over five images.", "name": "fig-filters-ranking"}, "image": {"alt": "Horizontal bars, most of them to the left of zero; the network's and the correlation average's reach to the right.", "width": "85%"}}
-others = sbd.held_out_scenes()[: 2 if size.crop else 5]
-scenes = {other.title: other.clean for other in others}
+scenes = {s.title: s.clean for s in sbd.held_out_scenes()[: 2 if size.crop else 5]}
 scores = sbd.dose_curve(denoisers, scenes, doses=[sbd.VACUUM], draws=1, seed=seed)
 ranking = sbd.rank_denoisers(scores, reference="windowed Fourier")
 some = ranking.drop(index=["raw counts", "constant"], errors="ignore")
 bars, errors = (some[c].to_dict() for c in ("difference", "difference_error"))
 label = "PSNR less that of windowed Fourier (dB)"
 fig = sbd.show_scores(bars, errors=errors, label=label)
-numbers = ranking.round(2).to_dict("index")
-numbers |= origin | {"seed": seed}
+numbers = origin | ranking.round(2).to_dict("index")
 numbers = sbd.save_figure(fig, "12_filters-ranking", numbers, figures)
 
 # %%
