@@ -18,7 +18,7 @@
 scale = "default"  # "smoke", "default" or "paper"
 seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
-source = "auto"  # "authors" or "simulated" images of the demonstration
+source = "real"  # what can be had of the authors; or all "authors" or "simulated"
 figures = "figures"
 
 # %% tags=["hide-input"]
