@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from sbd.exhibits import name_chart
-from sbd.plotting import arrange_panels
+from sbd.plotting import LEGEND, arrange_panels
 
 _LOOKS = {
     "kept or removed": {"color": "#8a8a8a", "marker": "o"},
@@ -14,7 +14,6 @@ _LOOKS = {
     "Haar, exact": {"color": "#2c5f8a", "marker": "o"},
     "cosines, to first order": {"color": "#b58a2b", "marker": "D"},
 }
-_LEGEND = {"frameon": False, "fontsize": 7.5, "handlelength": 1.6}
 
 
 def show_risks(table: pd.DataFrame, *, width: float = 7.0) -> Figure:
@@ -57,7 +56,7 @@ def show_risks(table: pd.DataFrame, *, width: float = 7.0) -> Figure:
         up = "mean squared error / dose²" if name == "a" else ""
         name_chart(ax, f"({name}) {dose:g} e/pixel", "threshold (noise sd)", up)
     lines = panels["a"].get_legend_handles_labels()
-    fig.legend(*lines, loc="outside lower center", ncols=4, **_LEGEND)
+    fig.legend(*lines, loc="outside lower center", ncols=4, **LEGEND)
     return fig
 
 
@@ -94,7 +93,7 @@ def show_expansion(table: pd.DataFrame, *, width: float = 4.5) -> Figure:
     ax.set_xticks(doses, [f"{dose:g}" for dose in doses])
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    ax.legend(**_LEGEND)
+    ax.legend(**LEGEND)
     name_chart(ax, "", "mean dose (e/pixel)", "bias of the correlations")
     return fig
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from sbd.binning import bin_counts, choose_binning, unbin
+from sbd.binning import bin_counts, choose_binning, repeat_bins, unbin
 from sbd.translations import TILE, average_translations, find_translations
 from sbd.typing import Image
 from sbd.validation import check_image
@@ -117,8 +117,7 @@ def denoise_correlation_averaging(
     estimate = unbin(average, width, noisy.shape)
     if not return_number:
         return estimate
-    number = np.repeat(np.repeat(number, width, 0), width, 1)
-    return estimate, number[: noisy.shape[0], : noisy.shape[1]]
+    return estimate, repeat_bins(number, width, noisy.shape)
 
 
 def _blocks(

@@ -235,3 +235,30 @@ def unbin(binned: Image, width: int, shape: tuple[int, int]) -> Image:
     density = ndimage.zoom(density, width, order=3, mode="nearest", grid_mode=True)
     first = _MARGIN * width
     return density[first : first + shape[0], first : first + shape[1]]
+
+
+def repeat_bins(binned: Image, width: int, shape: tuple[int, int]) -> Image:
+    """Give each pixel what its bin has, with nothing in between.
+
+    Parameters
+    ----------
+    binned : ndarray of shape (rows, columns)
+        Any values.
+    width : int
+        Side of the bins [pixels].
+    shape : tuple of int
+        (height, width) of the result; the mirrored rest is cropped.
+
+    Returns
+    -------
+    ndarray of shape `shape`
+        The values, of the type of `binned`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> repeat_bins(np.array([[1, 2]]), 2, (2, 3)).tolist()
+    [[1, 1, 2], [1, 1, 2]]
+    """
+    fine = np.repeat(np.repeat(binned, width, axis=0), width, axis=1)
+    return fine[: shape[0], : shape[1]]

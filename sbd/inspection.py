@@ -19,6 +19,7 @@ from sbd.projections import TOLERANCE
 from sbd.scenes import square_scene
 from sbd.structures import BOX
 from sbd.typing import Denoiser, Image
+from sbd.validation import check_positive
 
 PIXEL = BOX / BOX_SAMPLES / 0.785
 """Side of a pixel of the paper's recorded movies [angstrom]."""
@@ -149,10 +150,7 @@ def inspect_columns(
     Traceback (most recent call last):
     ValueError: dose must be positive; got 0.0
     """
-    for name, value in (("dose", dose), ("pixel", pixel)):
-        if not (np.isfinite(value) and value > 0):
-            msg = f"{name} must be positive; got {value}"
-            raise ValueError(msg)
+    check_positive(dose=dose, pixel=pixel)
     scene = square_scene(benchmark, row, pixel)
     rng = np.random.default_rng([seed, row])
     noisy = poisson_noise(scene.clean * (dose / VACUUM), rng=rng)

@@ -39,6 +39,9 @@ STYLE = {
 }
 """Matplotlib settings of every figure; the fonts come with Matplotlib."""
 
+LEGEND = {"frameon": False, "fontsize": 7.5, "handlelength": 1.6}
+"""Options of the legend of a chart."""
+
 TITLE_ROOM = 0.25
 """Height of a line of words above a panel [inch]."""
 

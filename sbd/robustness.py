@@ -18,13 +18,12 @@ from sbd.audit import recall_by_score, tabulate_inspections
 from sbd.columns import box_around
 from sbd.exhibits import name_chart
 from sbd.inspection import Inspection
-from sbd.plotting import TITLE_ROOM, arrange_panels, show_image, show_map
+from sbd.plotting import LEGEND, TITLE_ROOM, arrange_panels, show_image, show_map
 from sbd.typing import Image
 
 # The first method is what the figure is about.
 _COLOURS = ("#c8372d", "#2c5f8a", "#8a8a8a", "#b58a2b", "#5d8a4a", "#444444")
 _MARKERS = "osD^v*"
-_LEGEND = {"frameon": False, "fontsize": 7.5, "handlelength": 1.6}
 _LOST, _INVENTED = "#49b0ff", "#ff4433"
 
 
@@ -67,7 +66,7 @@ def show_training(card: Mapping, *, width: float = 7.0) -> Figure:
         for end in ends[:-1]:
             ax.axvline(end, color="#444444", linewidth=0.6, linestyle=":")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
-    panels["a"].legend(loc="lower right", **_LEGEND)
+    panels["a"].legend(loc="lower right", **LEGEND)
     panels["b"].ticklabel_format(axis="y", scilimits=(-2, 3))
     name_chart(panels["a"], "(a) On validation images", "step", "PSNR (dB)")
     name_chart(panels["b"], "(b) On training images", "step", "loss")
@@ -116,7 +115,7 @@ def show_doses(
             panels[name].axvspan(*trained, color="#f1f1f1", linewidth=0, zorder=0)
         title = textwrap.fill(f"({name}) {image}", 44)
         name_chart(panels[name], title, "dose (e/pixel)", "PSNR (dB)")
-    panels["a"].legend(loc="lower right", **_LEGEND)
+    panels["a"].legend(loc="lower right", **LEGEND)
     low, high = table["psnr"].min(), table["psnr"].max()
     for ax in panels.values():
         ax.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
@@ -177,7 +176,7 @@ def show_vacuum(
     panels[first].set_yscale("log")
     panels[second].yaxis.set_major_formatter(PercentFormatter(1.0))
     panels[second].set_ylim(-0.04, 1.04)
-    panels[first].legend(loc="lower left", **_LEGEND)
+    panels[first].legend(loc="lower left", **LEGEND)
     words = {first: ("How much", "deviation (% of the dose)"),
              second: ("How much of it is periodic", "share of the power")}  # fmt: skip
     for letter, (title, up) in words.items():
@@ -244,7 +243,7 @@ def show_inspections(
     for name, words in ((names[0].upper(), "clean"), (names[0], "denoised")):
         panels[name].set_ylabel(words)
     handles, labels = panels[names[0]].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=2, **_LEGEND)
+    fig.legend(handles, labels, loc="outside lower center", ncols=2, **LEGEND)
     return fig
 
 
@@ -290,7 +289,7 @@ def show_column_audit(
     for name in "ac":
         panels[name].yaxis.set_major_formatter(PercentFormatter(1.0))
         panels[name].set_ylim(-0.04, 1.04)
-    panels["a"].legend(loc="lower right", **_LEGEND)
+    panels["a"].legend(loc="lower right", **LEGEND)
     panels["b"].yaxis.set_major_locator(MaxNLocator(integer=True))
     across, score = "defocus (nm)", "score, at least (std. dev.)"
     name_chart(panels["a"], "(a) Columns found", across, "share of the columns")

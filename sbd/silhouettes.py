@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from sbd.columns import Columns, box_around, match_columns
 from sbd.exhibits import name_chart
-from sbd.plotting import TITLE_ROOM, arrange_panels, show_image
+from sbd.plotting import LEGEND, TITLE_ROOM, arrange_panels, show_image
 from sbd.projections import TOLERANCE
 from sbd.scenes import Scene
 from sbd.surfaces import outline_columns, surface_columns
@@ -25,7 +25,6 @@ _LOOKS = (
     ("#444444", ">"),
 )  # fmt: skip
 _LINE, _RIGHT, _LOST, _FALSE = "#ffd60a", "#49b0ff", "#ffffff", "#ff4433"
-_LEGEND = {"frameon": False, "fontsize": 7.5, "handlelength": 1.6}
 _SHARES = {"recall", "precision", "f1", "jaccard", "surface_f1", "surface_jaccard"}
 
 
@@ -113,7 +112,7 @@ def show_surfaces(
             )
         ax.set(xlim=(-0.5, wide - 0.5), ylim=(high - 0.5, -0.5))
     handles, labels = panels["a"].get_legend_handles_labels()
-    legend = fig.legend(handles, labels, loc="outside lower center", ncols=3, **_LEGEND)
+    legend = fig.legend(handles, labels, loc="outside lower center", ncols=3, **LEGEND)
     legend.set_in_layout(True)
     for handle in legend.legend_handles[1:2]:
         handle.set_edgecolor("#444444")
@@ -313,4 +312,4 @@ def _by_dose(ax: Axes, doses: pd.Series) -> None:
 
 def _name_methods(fig: Figure, ax: Axes) -> None:
     handles, labels = ax.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=5, **_LEGEND)
+    fig.legend(handles, labels, loc="outside lower center", ncols=5, **LEGEND)

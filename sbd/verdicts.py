@@ -8,12 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from sbd.columns import Columns
 from sbd.exhibits import name_chart
-from sbd.plotting import TITLE_ROOM, arrange_panels, show_image
+from sbd.plotting import LEGEND, TITLE_ROOM, arrange_panels, show_image
 from sbd.significance import ColumnVerdicts
 
 _COLOURS = ("#2c5f8a", "#5d8a4a", "#c8372d", "#b58a2b")
 _YES, _NO, _WRONG = "#49b0ff", "#ffb000", "#ff4433"
-_LEGEND = {"frameon": False, "fontsize": 7.5, "handlelength": 1.6}
 
 
 def show_calibration(
@@ -53,7 +52,7 @@ def show_calibration(
         ax.set(xscale="log", yscale="log", xlim=(least, 1), ylim=(least, 1.1))
         ax.set_aspect("equal")
         name_chart(ax, f"({name}) {title}", "level", "share of p-values up to it")
-    panels["a"].legend(loc="lower right", **_LEGEND)
+    panels["a"].legend(loc="lower right", **LEGEND)
     return fig
 
 
@@ -118,7 +117,7 @@ def show_verdicts(
     panels["b"].set(yscale="log", xlim=(-0.03, 1.03))
     name_chart(panels["b"], "(b) On the second part", "power", "p-value")
     if len(dose):
-        panels["b"].legend(loc="lower left", **_LEGEND)
+        panels["b"].legend(loc="lower left", **LEGEND)
     there = np.sort(dose[~wrong & np.isfinite(dose)])
     share = np.arange(1, len(there) + 1) / max((~wrong).sum(), 1)
     panels["c"].step(there, share, where="post", color=_COLOURS[0])

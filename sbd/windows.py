@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from scipy import fft
 
-from sbd.binning import bin_counts, choose_binning, unbin
+from sbd.binning import bin_counts, choose_binning, repeat_bins, unbin
 from sbd.typing import Image
 from sbd.validation import check_image
 
@@ -118,8 +118,7 @@ def denoise_windowed_fourier(
     estimate = unbin(estimate, width, noisy.shape)
     if not return_gain:
         return estimate
-    gain = np.repeat(np.repeat(gain / width**2, width, 0), width, 1)
-    return estimate, gain[: noisy.shape[0], : noisy.shape[1]]
+    return estimate, repeat_bins(gain / width**2, width, noisy.shape)
 
 
 def _check_sides(window: int | Sequence[int]) -> list[int]:
