@@ -1,5 +1,8 @@
 """Blobs of an image, their centres, widths and heights: the Laplacian of Gaussian."""
 
+from collections.abc import Iterator
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
@@ -11,15 +14,15 @@ _FAR = 9.0  # widths, beyond which a Gaussian is less than rounding
 _RIDGE = 10.0  # a blob's two principal curvatures differ by less than this factor
 
 
-def laplacian_ladder(
-    image: Image, *, least: float | None = None, most: float | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Filter an image with scale-normalised Laplacians of Gaussians.
+class LaplacianLadder:
+    r"""An image's scale-normalised Laplacians of Gaussians, at a series of widths.
 
     The response :math:`-\sigma^2 \nabla^2 G_\sigma * x` is positive in bright blobs; a
     Gaussian blob of standard deviation :math:`\sigma` and height :math:`A` scores
     :math:`A/2` at the width :math:`\sigma`. The filter is a product in the cosine
-    transform: the image goes on as its mirror image, and nothing is truncated.
+    transform: the image goes on as its mirror image, and only what is less than
+    rounding is left out. The whole response is computed only where it is asked for; at
+    a few places the cosine series is summed instead.
 
     Parameters
     ----------
@@ -29,12 +32,10 @@ def laplacian_ladder(
         Smallest and largest width [pixels]; by default a factor 1.5 around the width
         at which the response varies most over the image.
 
-    Returns
-    -------
+    Attributes
+    ----------
     sigmas : ndarray of shape (m,)
         Widths, a geometric series of odd length [pixels].
-    responses : ndarray of shape (m, height, width)
-        The Laplacian at each width.
 
     References
     ----------
@@ -46,38 +47,118 @@ def laplacian_ladder(
     >>> import numpy as np
     >>> y, x = np.mgrid[:60, :80]
     >>> blob = np.exp(-((y - 30) ** 2 + (x - 40) ** 2) / (2 * 5.0**2))
-    >>> sigmas, responses = laplacian_ladder(blob)
-    >>> sigmas[responses[:, 30, 40].argmax()].round().item(), responses.max().round(1)
+    >>> ladder = LaplacianLadder(blob)
+    >>> here = ladder.at(np.array([[30, 40]]))[:, 0]
+    >>> ladder.sigmas[here.argmax()].round().item(), here.max().round(1)
     (5.0, np.float64(0.5))
     """
-    rows, cols = (np.pi * np.arange(n) / n for n in image.shape)
-    squared = rows[:, None] ** 2 + cols**2  # of the angular frequency, per pixel
-    spectrum = fft.dctn(image - image.mean(), norm="ortho")
-    if least is None or most is None:
-        best = _liveliest_width(spectrum, squared)
-        least = best / 1.5 if least is None else least
-        most = max(best * 1.5, least) if most is None else most
-        least = min(least, most)
-    count = 2 * int(np.ceil(_SCALES_PER_OCTAVE * np.log2(most / least) / 2)) + 1
-    sigmas = np.geomspace(least, most, count)
-    responses = np.empty((count, *image.shape))
-    wider = [_quick_length(n, _FAR * sigmas[-1]) for n in image.shape]
-    if tuple(wider) != image.shape:
-        more = [(0, n - m) for n, m in zip(wider, image.shape, strict=True)]
-        spectrum = fft.dctn(
-            np.pad(image - image.mean(), more, mode="symmetric"), norm="ortho"
-        )
-        rows, cols = (np.pi * np.arange(n) / n for n in wider)
-        squared = rows[:, None] ** 2 + cols**2
-    down, across = (slice(n) for n in image.shape)
-    curved = spectrum * squared
-    for response, sigma in zip(responses, sigmas, strict=True):
-        # a Gaussian is a product of one down and one across
-        part = curved * (sigma**2 * np.exp(-((sigma * rows) ** 2) / 2))[:, None]
-        part *= np.exp(-((sigma * cols) ** 2) / 2)
-        whole = fft.idctn(part, norm="ortho", overwrite_x=True)
-        response[:] = whole[down, across]
-    return sigmas, responses
+
+    def __init__(
+        self, image: Image, *, least: float | None = None, most: float | None = None
+    ) -> None:
+        centred = image - image.mean()
+        self._shape = image.shape
+        self._transform(centred, reach=0.0)
+        if least is None or most is None:
+            best = self._liveliest_width()
+            least = best / 1.5 if least is None else least
+            most = max(best * 1.5, least) if most is None else most
+            least = min(least, most)
+        count = 2 * int(np.ceil(_SCALES_PER_OCTAVE * np.log2(most / least) / 2)) + 1
+        self.sigmas = np.geomspace(least, most, count)
+        if self._curved.shape != image.shape:
+            self._transform(centred, reach=_FAR * self.sigmas[-1])
+        self._curved *= self._squared
+
+    def image(self, number: int) -> NDArray[np.float64]:
+        """Compute the response of the whole image at one of the widths.
+
+        Parameters
+        ----------
+        number : int
+            Of the width, in `sigmas`.
+
+        Returns
+        -------
+        ndarray of shape (height, width)
+            The response.
+        """
+        (down, across), part = self._smooth(number)
+        part = down[:, None] * part * across
+        height, width = self._shape
+        long, wide = self._curved.shape
+        lines = fft.idct(part, n=wide, axis=1, norm="forward")[:, :width]
+        response = fft.idct(lines, n=long, axis=0, norm="forward")
+        return response[:height]
+
+    def at(self, places: NDArray) -> NDArray[np.float64]:
+        """Compute the responses at some places, at every width.
+
+        Parameters
+        ----------
+        places : ndarray of shape (n, 2)
+            (row, column) of each, which may lie between the pixels [pixels].
+
+        Returns
+        -------
+        ndarray of shape (m, n)
+            The responses.
+        """
+        waves = []
+        _, widest = self._smooth(0)
+        for place, n, kept in zip(
+            places.T, self._curved.shape, widest.shape, strict=True
+        ):
+            terms = np.arange(kept)
+            wave = np.cos(np.pi / n * (place[:, None] + 0.5) * terms)
+            waves.append(wave * np.where(terms > 0, 2.0, 1.0))
+        responses = np.empty((len(self.sigmas), len(places)))
+        for number, response in enumerate(responses):
+            lines, part = self._smooth(number)
+            left, right = (
+                wave[:, : len(line)] * line
+                for wave, line in zip(waves, lines, strict=True)
+            )
+            np.einsum("ij,ij->i", left @ part, right, out=response)
+        return responses
+
+    def _smooth(self, number: int) -> tuple[list[NDArray], NDArray]:
+        """Gaussian down and across, and the coefficients that it does not quench."""
+        sigma = self.sigmas[number]
+        lines = [
+            np.exp(-((sigma * line[sigma * line <= _FAR]) ** 2) / 2)
+            for line in self._frequencies
+        ]
+        lines[0] *= sigma**2 / (4 * self._curved.size)
+        return lines, self._curved[: len(lines[0]), : len(lines[1])]
+
+    def _transform(self, centred: Image, *, reach: float) -> None:
+        """Transform the image, made longer where its sides are slow to transform."""
+        wider = [_quick_length(n, reach) for n in self._shape]
+        more = [(0, n - m) for n, m in zip(wider, self._shape, strict=True)]
+        if any(after for _, after in more):
+            centred = np.pad(centred, more, mode="symmetric")
+        self._curved = fft.dctn(centred)
+        self._frequencies = [np.pi * np.arange(n) / n for n in wider]  # angular
+        down, across = self._frequencies
+        self._squared = down[:, None] ** 2 + across**2
+
+    def _liveliest_width(self) -> float:
+        """Find the width at which the Laplacian varies most, white noise set aside."""
+        bins = 2000
+        squared, power = self._squared, self._curved**2
+        power[0] /= 2  # as in the orthogonal transform
+        power[:, 0] /= 2
+        top = max(squared[-1, -1], np.finfo(float).tiny)
+        ring = (bins * np.sqrt(squared / top)).astype(np.intp).ravel()
+        # white noise: squares of its coefficients have 0.455 of their mean as median
+        noise = np.median(power[squared >= squared[-1, -1] / 4]) / 0.455
+        rings = np.bincount(ring, weights=power.ravel()) - noise * np.bincount(ring)
+        rings = np.maximum(rings, 0)
+        frequency = (np.arange(len(rings)) + 0.5) / bins
+        sigmas = np.geomspace(1.0, max(min(self._shape) / 8, 2.0), 100)
+        a = (sigmas[:, None] * frequency) ** 2 * top
+        return float(sigmas[((a * np.exp(-a / 2)) ** 2 @ rings).argmax()])
 
 
 def _quick_length(n: int, reach: float) -> int:
@@ -115,11 +196,16 @@ def find_peaks(
     >>> find_peaks(response, separation=2, lowest=0.5).tolist()
     [[4, 5]]
     """
-    size = 2 * max(round(separation), 1) + 1
-    top = ndimage.maximum_filter(response, size=size, mode="nearest")
-    inside = np.zeros(response.shape, dtype=bool)
-    inside[1:-1, 1:-1] = True
-    tops = inside & (response == top) & (response > lowest)
+    tops = np.zeros(response.shape, dtype=bool)
+    tops[1:-1, 1:-1] = response[1:-1, 1:-1] > lowest
+    for near in _neighbours(response):
+        tops[1:-1, 1:-1] &= response[1:-1, 1:-1] >= near
+    reach = max(round(separation), 1)
+    found = np.argwhere(tops)
+    box = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+    around = np.clip(found[:, None] + box, 0, np.array(response.shape) - 1)
+    highest = response[around[..., 0], around[..., 1]].max(axis=1, initial=-np.inf)
+    tops[tuple(found.T)] = response[tuple(found.T)] == highest
     labels, _ = ndimage.label(tops, structure=np.ones((3, 3)))  # equal neighbours
     peaks = np.argwhere(tops)
     peaks = peaks[np.unique(labels[tops], return_index=True)[1]]
@@ -160,62 +246,55 @@ def refine_peaks(
 
 
 def best_widths(
-    sigmas: NDArray[np.float64],
-    responses: NDArray[np.float64],
-    peaks: NDArray[np.intp],
+    sigmas: NDArray[np.float64], responses: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find the width of each blob: where its response is largest.
 
     Parameters
     ----------
-    sigmas, responses : ndarray
-        From `laplacian_ladder`.
-    peaks : ndarray of int of shape (n, 2)
-        From `find_peaks`.
+    sigmas : ndarray of shape (m,)
+        Widths, a geometric series [pixels].
+    responses : ndarray of shape (m, n)
+        Of the n blobs at these widths, from `LaplacianLadder.at`.
 
     Returns
     -------
     widths : ndarray of shape (n,)
         Top of a parabola over the logarithm of the width [pixels].
     heights : ndarray of shape (n,)
-        Largest response.
+        Response there.
 
     Examples
     --------
     >>> import numpy as np
     >>> y, x = np.mgrid[:60, :80]
     >>> blob = np.exp(-((y - 30) ** 2 + (x - 40) ** 2) / (2 * 5.3**2))
-    >>> widths, heights = best_widths(*laplacian_ladder(blob), np.array([[30, 40]]))
+    >>> ladder = LaplacianLadder(blob)
+    >>> widths, heights = best_widths(ladder.sigmas, ladder.at(np.array([[30, 40]])))
     >>> widths.round(2).tolist(), heights.round(2).tolist()
     ([5.3], [0.5])
     """
-    at = responses[:, peaks[:, 0], peaks[:, 1]]
     if len(sigmas) == 1:
-        return np.full(len(peaks), sigmas[0]), at[0]
-    best = at.argmax(axis=0)
+        return np.full(responses.shape[1], sigmas[0]), responses[0]
+    best = responses.argmax(axis=0)
     middle = np.clip(best, 1, len(sigmas) - 2)
     below, here, above = (
-        np.take_along_axis(at, (middle + step)[None], axis=0)[0] for step in (-1, 0, 1)
+        np.take_along_axis(responses, (middle + step)[None], axis=0)[0]
+        for step in (-1, 0, 1)
     )
     curvature = below - 2 * here + above
     top = (curvature < 0) & (best == middle)  # else the largest is at an end
     step = np.where(top, (below - above) / (2 * np.where(top, curvature, -1.0)), 0.0)
-    return sigmas[best] * (sigmas[1] / sigmas[0]) ** step, at.max(axis=0)
+    heights = responses.max(axis=0) + step * (above - below) / 4
+    return sigmas[best] * (sigmas[1] / sigmas[0]) ** step, heights
 
 
-def _liveliest_width(spectrum: NDArray, squared: NDArray) -> float:
-    """Find the width at which the Laplacian varies most, white noise set aside."""
-    bins = 2000
-    top = max(squared.max(), np.finfo(float).tiny)
-    ring = (np.sqrt(squared / top) * bins).astype(int)
-    power = np.bincount(ring.ravel(), weights=(spectrum**2).ravel())
-    # white noise: squares of its coefficients have 0.455 of their mean as median
-    noise = np.median(spectrum[squared >= squared.max() / 4] ** 2) / 0.455
-    power = np.maximum(power - noise * np.bincount(ring.ravel()), 0)
-    frequency = (np.arange(len(power)) + 0.5) / bins
-    sigmas = np.geomspace(1.0, max(min(spectrum.shape) / 8, 2.0), 100)
-    a = (sigmas[:, None] * frequency) ** 2 * top
-    return float(sigmas[((a * np.exp(-a / 2)) ** 2 @ power).argmax()])
+def _neighbours(image: NDArray) -> Iterator[NDArray]:
+    """Shift an image so that each inner pixel has one of its eight neighbours."""
+    height, width = image.shape
+    for down, across in product(range(3), repeat=2):
+        if (down, across) != (1, 1):
+            yield image[down : height - 2 + down, across : width - 2 + across]
 
 
 def _derivatives(response: NDArray, peaks: NDArray) -> tuple[NDArray, NDArray]:

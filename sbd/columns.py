@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, spatial
 
-from sbd.blobs import best_widths, find_peaks, laplacian_ladder, refine_peaks
+from sbd.blobs import LaplacianLadder, best_widths, find_peaks, refine_peaks
 from sbd.typing import Image
 from sbd.validation import check_image
 
@@ -212,18 +212,20 @@ def find_columns(
         floor = 0.1 * abs(np.median(image))
     floor = max(floor, 1e-6 * np.abs(image).max())  # not the rounding of a flat image
     least, most = (r and r / np.sqrt(2) for r in (min_radius, max_radius))
-    sigmas, responses = laplacian_ladder(image, least=least, most=most)
-    middle = len(sigmas) // 2
-    sign = _POLARITIES.get(polarity) or (
-        1 if (responses[middle] ** 3).sum() >= 0 else -1
-    )
-    responses *= sign
-    peaks = find_peaks(responses[middle], separation=sigmas[middle], lowest=floor / 2)
-    widths, heights = best_widths(sigmas, responses, peaks)
+    ladder = LaplacianLadder(image, least=least, most=most)
+    middle = len(ladder.sigmas) // 2
+    response = ladder.image(middle)
+    skewness = np.vdot(response * response, response)
+    sign = _POLARITIES.get(polarity) or (1 if skewness >= 0 else -1)
+    response *= sign
+    separation = ladder.sigmas[middle]
+    peaks = find_peaks(response, separation=separation, lowest=floor / 2)
+    positions = refine_peaks(response, peaks)
+    widths, heights = best_widths(ladder.sigmas, sign * ladder.at(positions))
     strong = np.percentile(heights, 90) if len(heights) else 0.0
     keep = heights >= max(threshold * strong, floor / 2)
     return Columns(
-        positions=refine_peaks(responses[middle], peaks[keep]),
+        positions=positions[keep],
         radii=np.sqrt(2) * widths[keep],
         amplitudes=2 * sign * heights[keep],
         polarity=sign,

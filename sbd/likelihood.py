@@ -408,12 +408,28 @@ def _vacuum_region(
         guard = float(np.median(neighbours[0][:, 1]))
     elif guard is None:
         guard = 4 * float(columns.radii[0])
-    empty = np.ones(shape, dtype=bool)
-    empty[tuple(np.rint(columns.positions).astype(np.intp).T)] = False
-    narrow = (
-        ndimage.distance_transform_edt(ndimage.distance_transform_edt(empty) > guard)
-        <= guard / 2
-    )
+    # a disc finds room where its middle is farther than the guard by its radius
+    squared = _squared_distances(columns, shape, 1.5 * guard)
+    narrow = np.isfinite(squared)
     if narrow.all():
         return np.zeros(shape, dtype=bool)
-    return ndimage.distance_transform_edt(narrow) <= guard / 2
+    covered = ndimage.distance_transform_edt(narrow) <= guard / 2 + 0.5
+    return covered & (squared > guard**2)
+
+
+def _squared_distances(
+    columns: Columns, shape: tuple[int, int], reach: float
+) -> NDArray[np.float64]:
+    """Squared distance of each pixel to its nearest column; infinite beyond reach."""
+    nearest = np.full(shape, np.inf)
+    for position in columns.positions:
+        first = np.maximum(np.ceil(position - reach), 0).astype(int)
+        last = np.minimum(np.floor(position + reach) + 1, shape).astype(int)
+        rows, cols = (
+            (np.arange(*ends) - centre) ** 2
+            for *ends, centre in zip(first, last, position, strict=True)
+        )
+        box = nearest[tuple(map(slice, first, last))]
+        np.minimum(box, rows[:, None] + cols, out=box)
+    nearest[nearest > reach**2] = np.inf
+    return nearest
