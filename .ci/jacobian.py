@@ -2,15 +2,17 @@
 
     python .ci/jacobian.py book/measured/jacobian.json [--rows N] [--separate N]
 
-One noisy image of 727 x 687 pixels and the default network, on one thread. Together:
-`sbd.jacobian_rows`. Separately: for each pixel the network's forward pass and one call
-of `torch.autograd.grad`, half of them before and half after, so that the machine's load
-is much the same. The same network is used by all, so that the
-separate calls gain from its hand-written derivatives as well.
+One noisy image of 727 x 687 pixels and the default network, on one core and on all of
+them. Together: `sbd.jacobian_rows`, with a thread for each core. Separately: for each
+pixel the network's forward pass and one call of `torch.autograd.grad`, which uses as
+many cores; half of these calls are made before and half after, so that the machine's
+load is much the same. The same network is used by all, so that the separate calls gain
+from its hand-written derivatives as well.
 """
 
 import argparse
 import json
+import os
 import platform
 import time
 from importlib.metadata import version
@@ -41,10 +43,29 @@ def row_alone(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
 
 
 def measure(rows: int, separate: int) -> dict:
-    """Time the ways in turn."""
+    """Time the ways in turn, on one core and on all."""
     model, noisy = sbd.load_model().eval(), draw_counts()
     rng = np.random.default_rng(1)
     pixels = [tuple(map(int, rng.integers(0, SHAPE))) for _ in range(rows)]
+    record = {"shape": SHAPE, "rows": rows, "rows computed separately": separate}
+    for cores in sorted({1, len(os.sched_getaffinity(0))}):
+        record[f"cores: {cores}"] = compare(model, noisy, pixels, separate, cores)
+    return record | {
+        "default": type(model).__name__,
+        "machine": platform.machine(),
+        "versions": {name: version(name) for name in ("sbd", "torch")},
+    }
+
+
+def compare(
+    model: torch.nn.Module,
+    noisy: Image,
+    pixels: list[Pixel],
+    separate: int,
+    cores: int,
+) -> dict:
+    """Time both ways on so many cores."""
+    torch.set_num_threads(cores)
     seconds, alone = [], []
     sbd.jacobian_row(model, noisy, pixels[0])
 
@@ -56,7 +77,7 @@ def measure(rows: int, separate: int) -> dict:
 
     some(pixels[: separate // 2])
     started = time.perf_counter()
-    together, _ = sbd.jacobian_rows(model, noisy, pixels)
+    together, _ = sbd.jacobian_rows(model, noisy, pixels, workers=cores)
     whole = time.perf_counter() - started
     some(pixels[separate // 2 : separate])
     each = float(np.mean(seconds))
@@ -65,21 +86,15 @@ def measure(rows: int, separate: int) -> dict:
     value = np.array([values[pixel] for pixel in pixels])
     summed = np.tensordot(together.astype(float), noisy.astype(float), 2)
     return {
-        "shape": SHAPE,
-        "rows": rows,
-        "rows computed separately": separate,
         "seconds for each row": {
-            "together": round(whole / rows, 3),
+            "together": round(whole / len(pixels), 3),
             "separately": round(each, 3),
         },
-        "times faster": round(each * rows / whole, 2),
+        "times faster": round(each * len(pixels) / whole, 2),
         "largest difference, relative to the largest weight": float(
             f"{error / np.abs(together).max():.1e}"
         ),
         "largest |f(y) - J y| [e/pixel]": float(f"{np.abs(summed - value).max():.1e}"),
-        "default": type(model).__name__,
-        "machine": platform.machine(),
-        "versions": {name: version(name) for name in ("sbd", "torch")},
     }
 
 
@@ -90,7 +105,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--separate", type=int, default=10)
     given = parser.parse_args()
-    torch.set_num_threads(1)
     text = json.dumps(measure(given.rows, given.separate), indent=1) + "\n"
     part = given.file.with_name(given.file.name + ".part")
     part.write_text(text)

@@ -1,4 +1,4 @@
-r"""A 3 x 3 convolution with half the multiplications.
+r"""3 x 3 convolutions: with half the multiplications, and with a quick gradient.
 
 Four rows of a convolution with three weights take twelve products, or six of certain
 sums: those of polynomials at the points 0, 1, -1, 2, -2 and infinity, which is
@@ -99,6 +99,59 @@ class FastConvolution(nn.Module):
             ]
             _four_rows(products, [whole[:, :, top + i : bottom : 4] for i in range(4)])
         return whole[:, :, :height]
+
+
+class FixedConvolution(nn.Module):
+    """What a convolution does that goes on with copies of its border.
+
+    The gradient is the same but for rounding, and takes less time: what falls on the
+    copies is added to the border in place.
+
+    Parameters
+    ----------
+    conv : torch.nn.Conv2d
+        One that `FastConvolution` takes, with copies of the border around the image;
+        its weights get no gradients.
+
+    Examples
+    --------
+    >>> conv = nn.Conv2d(4, 2, 3, padding=1, padding_mode="replicate")
+    >>> x = torch.rand(1, 4, 5, 6, requires_grad=True)
+    >>> torch.equal(FixedConvolution(conv)(x), conv(x))
+    True
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve images of shape (batch, channels, height, width)."""
+        if not (x.requires_grad and torch.is_grad_enabled()):
+            return self.conv(x)
+        return _Convolve.apply(x, self.conv.weight.detach(), self.conv.bias)
+
+
+class _Convolve(torch.autograd.Function):
+    """Convolve an image with copies of its border around it."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias):  # noqa: ANN001, ANN205
+        """Return an image of the same size."""
+        ctx.weight = weight
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), "replicate"), weight, bias)
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ANN001, ANN205
+        """Apply the transpose, which can be differentiated again."""
+        whole = F.conv_transpose2d(gradient, ctx.weight)
+        for axis in (-2, -1):
+            n = whole.shape[axis] - 2
+            inner = whole.narrow(axis, 1, n)
+            inner.narrow(axis, 0, 1).add_(whole.narrow(axis, 0, 1))
+            inner.narrow(axis, n - 1, 1).add_(whole.narrow(axis, n + 1, 1))
+            whole = inner
+        return whole, None, None
 
 
 def _six_rows(d: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:

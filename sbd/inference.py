@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sbd.convolutions import FastConvolution
+from sbd.convolutions import FastConvolution, FixedConvolution
 from sbd.lattice_networks import CrystalUNet, LatticeUNet
 from sbd.networks import DnCNN, DurrUNet, UNet
 from sbd.translations import TILE
@@ -93,8 +93,11 @@ def _fold_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Module:
         shift = shift + scale * conv.bias.cpu()
     if conv.bias is not None or shift.any():
         folded.bias = nn.Parameter(shift.to(conv.weight), requires_grad=False)
-    wide = min(conv.in_channels, conv.out_channels) >= _WIDE
-    return FastConvolution(folded) if wide and FastConvolution.takes(conv) else folded
+    if not FastConvolution.takes(conv):
+        return folded
+    if min(conv.in_channels, conv.out_channels) >= _WIDE:
+        return FastConvolution(folded)
+    return FixedConvolution(folded) if conv.padding_mode == "replicate" else folded
 
 
 def grid_of(model: nn.Module) -> int:

@@ -175,6 +175,8 @@ class UNet(nn.Module):
             )
             if fit is not None:
                 x = fit(x, skips[level].shape)
+            if x.requires_grad:  # which is cut from that of both, and slow if so used
+                x.register_hook(torch.clone)
             up = getattr(self, f"up{6 - level}")["conv"]["double_conv"]
             x = up(torch.cat([skips[level], x], dim=1))
         return self.outc["conv"](x)

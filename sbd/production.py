@@ -46,6 +46,7 @@ from sbd.potential import check_atoms
 from sbd.simulation import exit_wave, form_image
 from sbd.specimens import TILTS, structure_table
 from sbd.structures import check_tilts
+from sbd.validation import check_workers
 
 log = logging.getLogger(__name__)
 
@@ -160,9 +161,7 @@ def simulate_benchmark(
     A structure is one chunk, written to a temporary name and renamed, so a run that was
     killed goes on where it stopped. The result does not depend on who computed it.
     """
-    if workers < 1:
-        msg = f"workers must be at least 1; got {workers}"
-        raise ValueError(msg)
+    check_workers(workers)
     if dask is not None and workers != 1:
         msg = f"workers must be left out where dask has its own; got {workers}"
         raise ValueError(msg)

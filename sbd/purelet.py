@@ -30,7 +30,7 @@ from sbd.cosines import cosine_functions
 from sbd.detectors import estimate_gain
 from sbd.haar import haar_functions
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_image, check_workers
 
 DICTIONARIES = {"haar": 0, "interscale": 0, "dct8": 8, "dct16": 16}
 _MOST_LEVELS = {"haar": 7, "interscale": 7, "dct8": 5, "dct16": 5}  # boxes of 128 or 32
@@ -408,9 +408,7 @@ def _check_options(
     if not np.isfinite(offset):
         msg = f"offset must be finite; got {offset!r}"
         raise ValueError(msg)
-    if not (isinstance(workers, int | np.integer) and workers >= 1):
-        msg = f"workers must be a whole number of at least 1; got {workers!r}"
-        raise ValueError(msg)
+    check_workers(workers)
 
 
 def _to_electrons(

@@ -13,10 +13,13 @@ References
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+
+_AT_ONCE = 2**17  # numbers in the windows that are transformed at a time
 
 
 def windowed_fourier(
@@ -75,60 +78,121 @@ class _WindowedFourier(torch.autograd.Function):
     With what is kept held fixed it is linear, and so is its transpose. A filter that
     keeps some coefficients of a real image is its own transpose, so that one more
     transform each way does for all thresholds; and a Hann window is a product of one
-    down and one across, so that the local means take two small matrix products.
+    down and one across, so that local means take two small matrix products. Windows
+    are transformed some rows at a time, to stay in the processor's cache.
     """
 
     @staticmethod
     def forward(ctx, padded, window, hop, thresholds, counts):  # noqa: ANN001, ANN205
         """Return an estimate for each threshold."""
-        hann = _hann(window, padded.dtype).to(padded)
-        patches = padded[:, 0].unfold(1, window, hop).unfold(2, window, hop)
-        mean = (patches * hann).sum((-1, -2), keepdim=True) / hann.sum()
-        if min(thresholds) < math.inf:
-            spectrum = torch.fft.rfft2((patches - mean) * hann)
-            power = spectrum.abs().square()
-        floor = mean.clamp_min(0) / counts * hann.square().sum()
+        ctx.grid = grid = _Grid.over(padded, window, hop)
+        mean = grid.gather(padded[:, 0]) / grid.hann.sum()
+        floor = mean.clamp_min(0) / counts * grid.hann.square().sum()
         twice = torch.full((window // 2 + 1,), 2.0).to(padded)
         twice[0] = twice[-1] = 1.0
-        estimates, ctx.kept = [], []
-        ctx.window, ctx.hop = window, hop
-        for threshold in thresholds:
-            keep, local, weight = None, mean * hann, torch.ones_like(mean)
-            if threshold < math.inf:
-                keep = power > threshold * floor
-                weight = 1 / (1 + (keep * twice).sum((-1, -2), keepdim=True))
-                local = torch.fft.irfft2(spectrum * keep, s=(window, window)) + local
-            total = _overlap_add(local * weight, padded.shape[-2:], hop)
-            norm = _overlap_add(hann * weight, padded.shape[-2:], hop)
-            estimates.append(total / norm)
+        finite = [threshold for threshold in thresholds if threshold < math.inf]
+        ctx.drops, kept = [], torch.zeros(len(finite), *mean.shape).to(padded)
+        totals = [torch.zeros_like(padded) for _ in finite]
+        for rows in grid.strips() if finite else ():
+            patches = grid.cut(padded[:, 0], rows) - mean[:, rows, :, None, None]
+            spectrum = torch.fft.rfft2(patches.mul_(grid.hann))
+            power = spectrum.real.square() + spectrum.imag.square()
+            lowest = floor[:, rows, :, None, None]
+            drops = [power <= threshold * lowest for threshold in finite]
+            for i, drop in enumerate(drops):
+                kept[i, :, rows] = (~drop * twice).sum((-1, -2))
+                local = torch.fft.irfft2(spectrum.masked_fill(drop, 0))
+                local /= 1 + kept[i, :, rows, :, None, None]
+                grid.lay(local, totals[i], rows)
             if ctx.needs_input_grad[0]:
-                ctx.kept.append((keep, weight, norm))
+                ctx.drops.append(drops)
+        sums = iter(zip(kept, totals, strict=True))
+        ctx.weights, ctx.norms, estimates = [], [], []
+        for threshold in thresholds:
+            weight, total = torch.ones_like(mean), 0.0
+            if threshold < math.inf:
+                number, total = next(sums)
+                weight = 1 / (1 + number)
+            norm = grid.spread(weight)[:, None]
+            estimates.append((total + grid.spread(mean * weight)[:, None]) / norm)
+            ctx.weights.append(weight)
+            ctx.norms.append(norm)
+        ctx.finite = [i for i, each in enumerate(thresholds) if each < math.inf]
         return tuple(estimates)
 
     @staticmethod
     def backward(ctx, *gradients):  # noqa: ANN002, ANN001, ANN205
         """Apply the transpose; it has a derivative of its own."""
-        window, hop, shape = ctx.window, ctx.hop, gradients[0].shape
-        hann = _hann(window, gradients[0].dtype).to(gradients[0])
-        down, across = (
-            _hann_rows(n, window, hop, gradients[0].dtype).to(gradients[0])
-            for n in shape[-2:]
+        grid = ctx.grid
+        shares = [g[:, 0] / n[:, 0] for g, n in zip(gradients, ctx.norms, strict=True)]
+        flat = sum(
+            grid.gather(share) * weight
+            for share, weight in zip(shares, ctx.weights, strict=True)
         )
-        spectrum, flat = None, 0.0
-        for gradient, (keep, weight, norm) in zip(gradients, ctx.kept, strict=True):
-            share = (gradient / norm)[:, 0]
-            flat = flat + (down @ share @ across.mT) * weight[..., 0, 0]
-            if keep is not None:
-                patches = share.unfold(1, window, hop).unfold(2, window, hop)
-                kept = torch.fft.rfft2(patches * weight) * keep
-                spectrum = kept if spectrum is None else spectrum + kept
-        total = 0.0
-        if spectrum is not None:
-            local = torch.fft.irfft2(spectrum, s=(window, window)) * hann
-            flat = flat - local.sum((-1, -2))
-            total = _overlap_add(local, shape[-2:], hop)
-        means = down.mT @ (flat / hann.sum()) @ across
+        total, sums = torch.zeros_like(gradients[0]), []
+        for rows, drops in zip(
+            grid.strips() if ctx.finite else (), ctx.drops, strict=True
+        ):
+            spectrum = None
+            for i, drop in zip(ctx.finite, drops, strict=True):
+                weight = ctx.weights[i][:, rows, :, None, None]
+                kept = torch.fft.rfft2(grid.cut(shares[i], rows) * weight)
+                kept = kept.masked_fill_(drop, 0)
+                spectrum = kept if spectrum is None else spectrum.add_(kept)
+            local = torch.fft.irfft2(spectrum).mul_(grid.hann)
+            sums.append(local.sum((-1, -2)))
+            grid.lay(local, total, rows)
+        if sums:
+            flat = flat - torch.cat(sums, 1)
+        means = grid.spread(flat / grid.hann.sum())
         return total + means[:, None], None, None, None, None
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Windows on an image, in rows."""
+
+    window: int
+    hop: int
+    shape: tuple[int, int]
+    down: torch.Tensor
+    across: torch.Tensor
+    hann: torch.Tensor
+
+    @classmethod
+    def over(cls, padded: torch.Tensor, window: int, hop: int) -> "_Grid":
+        """Lay windows over images of shape (batch, 1, height, width)."""
+        shape, dtype = padded.shape[-2:], padded.dtype
+        lines = (_hann_rows(n, window, hop, dtype).to(padded) for n in shape)
+        return cls(window, hop, shape, *lines, _hann(window, dtype).to(padded))
+
+    def gather(self, image: torch.Tensor) -> torch.Tensor:
+        """Sum each window; from (batch, height, width) to (batch, rows, columns)."""
+        return self.down @ image @ self.across.mT
+
+    def spread(self, values: torch.Tensor) -> torch.Tensor:
+        """Add windows of such heights, the transpose of `gather`."""
+        return self.down.mT @ values @ self.across
+
+    def strips(self) -> list[slice]:
+        """Rows of windows that are transformed at a time."""
+        rows, columns = len(self.down), len(self.across)
+        step = max(1, _AT_ONCE // (columns * self.window**2))
+        return [slice(i, min(i + step, rows)) for i in range(0, rows, step)]
+
+    def _part(self, rows: slice) -> slice:
+        return slice(rows.start * self.hop, (rows.stop - 1) * self.hop + self.window)
+
+    def cut(self, image: torch.Tensor, rows: slice) -> torch.Tensor:
+        """View the squares of some rows: (batch, rows, columns, window, window)."""
+        part = image[:, self._part(rows)]
+        return part.unfold(1, self.window, self.hop).unfold(2, self.window, self.hop)
+
+    def lay(self, local: torch.Tensor, total: torch.Tensor, rows: slice) -> None:
+        """Add the squares of some rows to images of shape (batch, 1, height, width)."""
+        part = total[:, :, self._part(rows)]
+        flat = local.flatten(3).flatten(1, 2).mT
+        part += F.fold(flat, part.shape[-2:], self.window, stride=self.hop)
 
 
 def upsample(binned: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
@@ -197,11 +261,3 @@ def mirror(
         index = torch.where(index < n, index, 2 * n - 1 - index)
         image = image.index_select(axis, index)
     return image
-
-
-def _overlap_add(
-    patches: torch.Tensor, shape: tuple[int, int], hop: int
-) -> torch.Tensor:
-    batch, down, across, window, _ = patches.shape
-    columns = patches.reshape(batch, down * across, window * window).transpose(1, 2)
-    return F.fold(columns, shape, window, stride=hop)

@@ -5,7 +5,7 @@ tile's place, and weighted squares at the translated ones. Its derivative adds w
 squares to where they were cut.
 """
 
-import math
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import product
@@ -136,7 +136,7 @@ class _Kept:
         self, shape: Sequence[int], side: int, border: tuple[int, int, int, int]
     ) -> None:
         self.shape, self.side, self.border = shape, side, border
-        self.parts, self.scratch = [], None
+        self.parts, self.benches = [], threading.local()
 
     def keep(self, parts: Iterable[Part]) -> Iterator[Part]:
         """Pass parts on, and keep them."""
@@ -144,14 +144,23 @@ class _Kept:
             self.parts.append(part)
             yield part
 
+    def spread(self, squares: torch.Tensor) -> torch.Tensor:
+        """Weigh squares and add them to where they were cut."""
+        if not hasattr(self.benches, "mine"):  # kept for each thread: making it is slow
+            self.benches.mine = _Bench(self, squares)
+        total = self.benches.mine.spread(squares)
+        before, after, above, below = self.border
+        _, _, _, height, width = self.shape
+        return total[..., above : height - below, before : width - after].clone()
+
     @cached_property
     def steps(self) -> list[tuple[int, tuple[int, int, int], list[torch.Tensor]]]:
         """Tile, place in the memory and weights of every square that has a weight.
 
         The four parities of a place lie fixed distances apart in the memory, which
         differ from translation to translation; what is listed is the first place and
-        the distances down and across. Tile by tile, and in each the same phases after
-        one another, so that they are in the processor's cache.
+        the distances down and across. Sorted so that what is written after one another
+        is in the same phases, and of one tile, and so in the processor's cache.
         """
         _, _, phases, height, width = self.shape
         found = []
@@ -166,38 +175,49 @@ class _Kept:
                 place = (first, below - first, right - first)
                 found.append((tile, place, [weight[tile, each] for weight in weights]))
         plane = height * width
-        return sorted(
-            found, key=lambda one: (one[0], one[1][1:], one[1][0] // plane, one[1][0])
-        )
+        return sorted(found, key=lambda one: (one[1][0] // plane, one[0], one[1][0]))
 
-    def spread(self, squares: torch.Tensor) -> torch.Tensor:
-        """Weigh squares and add them to where they were cut.
 
-        All parities and channels are one strided view of the memory, to which some
-        kilobytes are added at a time.
-        """
-        channels, *_, height, width = self.shape
-        if self.scratch is None:  # kept as well: fresh memory is slow
-            self.scratch = squares.new_empty(math.prod(self.shape))
-        total = self.scratch.zero_()
-        plane = total.numel() // channels
+class _Bench:
+    """Memory to spread squares in, and every step as views of it.
+
+    All parities and channels of a step are one strided view, to which some kilobytes
+    are added at a time.
+    """
+
+    def __init__(self, kept: _Kept, squares: torch.Tensor) -> None:
+        channels, width = kept.shape[0], kept.shape[-1]
+        self.total = squares.new_empty(kept.shape)
+        flat = self.total.view(-1)
+        # (tiles, weights, channels, row parity, column parity, side, side); a step down
+        # in the memory is a step up with the parities exchanged
         tiles = squares.unflatten(0, (2, 2, channels, -1)).permute(4, 3, 2, 0, 1, 5, 6)
-        # a step down in the memory is a step up with the parities exchanged
-        turned = {
-            (up, left): tiles.flip([3] * up + [4] * left).contiguous().unbind()
+        self.turned = {
+            (up, left): torch.empty_like(tiles, memory_format=torch.contiguous_format)
             for up, left in product((False, True), repeat=2)
         }
-        turned = {k: [mine.unbind() for mine in each] for k, each in turned.items()}
-        view = (channels, 2, 2, self.side, self.side)
-        buffer = squares.new_empty(view)
-        for tile, (first, down, across), weights in self.steps:
+        plane = flat.numel() // channels
+        view = (channels, 2, 2, kept.side, kept.side)
+        self.buffer = squares.new_empty(view)
+        self.steps = []
+        for tile, (first, down, across), weights in kept.steps:
             distances = (plane, abs(down), abs(across), width, 1)
             start = first + min(down, 0) + min(across, 0)
-            mine = turned[down < 0, across < 0][tile]
-            torch.mul(mine[0], weights[0], out=buffer)
-            for square, weight in zip(mine[1:], weights[1:], strict=True):
-                buffer.addcmul_(square, weight)
-            total.as_strided(view, distances, start).add_(buffer)
-        before, after, above, below = self.border
-        total = total.reshape(self.shape)[..., above : height - below, before:]
-        return total[..., : width - before - after].clone()
+            mine = self.turned[down < 0, across < 0][tile]
+            factors = list(zip(mine.unbind(), weights, strict=True))
+            place = flat.as_strided(view, distances, start)
+            self.steps.append((place, *factors[0], factors[1:]))
+
+    def spread(self, squares: torch.Tensor) -> torch.Tensor:
+        """Return images like those that were cut; the next call overwrites them."""
+        channels, buffer = self.buffer.shape[0], self.buffer
+        tiles = squares.unflatten(0, (2, 2, channels, -1)).permute(4, 3, 2, 0, 1, 5, 6)
+        for (up, left), memory in self.turned.items():
+            memory.copy_(tiles.flip([3] * up + [4] * left))
+        self.total.zero_()
+        for place, square, weight, more in self.steps:
+            torch.mul(square, weight, out=buffer)
+            for others in more:
+                buffer.addcmul_(*others)
+            place.add_(buffer)
+        return self.total

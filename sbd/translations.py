@@ -321,12 +321,11 @@ def _polyphase(
     Without `pad` the far part of the border, which is zero, is left to the caller.
     """
     height, width = image.shape[-2:]
-    kernel = _interpolator().to(image)
     extra = (height % 2, width % 2)
     beyond = _TAPS + 2 * _PATCH
     x = mirror(image, (beyond, beyond + extra[0]), (beyond, beyond + extra[1]))
-    x = F.conv2d(x[:, None], kernel[:, None, :, None])
-    x = F.conv2d(x.flatten(0, 1)[:, None], kernel[:, None, None, :])
+    quarters = _Quarters.apply if x.requires_grad else _quarters
+    x = quarters(quarters(x, -2).flatten(0, 1), -1)
     if outside is not None:
         known = torch.zeros(x.shape[-2:]).to(image)
         low = 2 * _PATCH
@@ -343,6 +342,32 @@ def _border(height: int, width: int) -> tuple[int, int, int, int]:
     rest = _BORDER - _PATCH
     more = [-n % TILE // 2 for n in (height, width)]
     return rest, rest + more[1], rest, rest + more[0]
+
+
+def _quarters(images: torch.Tensor, axis: int) -> torch.Tensor:
+    """Interpolate along an axis; from (n, height, width) to (n, 4, height, width)."""
+    kernel = _interpolator().to(images)[:, None, None].movedim(-1, axis)
+    return F.conv2d(images[:, None], kernel)
+
+
+class _Quarters(torch.autograd.Function):
+    """What `_quarters` does; its gradient is a sum of shifted images."""
+
+    @staticmethod
+    def forward(ctx, images, axis):  # noqa: ANN001, ANN205
+        """Interpolate along an axis."""
+        ctx.shape, ctx.axis = images.shape, axis
+        return _quarters(images, axis)
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ANN001, ANN205
+        """Add the transposed interpolator's terms; they can be differentiated again."""
+        total, n = gradient.new_zeros(ctx.shape), gradient.shape[ctx.axis]
+        for part, row in zip(gradient.unbind(1), _interpolator().tolist(), strict=True):
+            for start, weight in enumerate(row):
+                if weight:
+                    total.narrow(ctx.axis, start, n).add_(part, alpha=weight)
+        return total, None
 
 
 @lru_cache(maxsize=1)

@@ -125,6 +125,29 @@ def check_positive(**numbers: float) -> None:
             raise ValueError(msg)
 
 
+def check_workers(workers: int) -> None:
+    """Refuse a number of threads or processes that is none.
+
+    Parameters
+    ----------
+    workers : int
+        What the caller passed in.
+
+    Raises
+    ------
+    ValueError
+        If it is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> check_workers(2)
+    """
+    whole = isinstance(workers, int | np.integer) and not isinstance(workers, bool)
+    if not (whole and workers >= 1):
+        msg = f"workers must be a whole number of at least 1; got {workers!r}"
+        raise ValueError(msg)
+
+
 def check_pixel(pixel: Pixel, shape: tuple[int, int]) -> Pixel:
     """Return a pixel as two ints, or say that it lies outside the image.
 

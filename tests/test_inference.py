@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import sbd
+from sbd.convolutions import FixedConvolution
 from sbd.inference import (
     average_symmetries,
     denoise_in_tiles,
@@ -130,6 +131,22 @@ def test_wide_convolutions_are_convolutions(padding, shape):
         truth = model.double()(x.double())
     assert ours.shape == truth.shape
     assert unlike(ours, truth) < 1e-5  # rounding, and factors of up to 8 on it
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 7, 9), (1, 3, 1, 4)])
+def test_a_fixed_convolution_has_the_derivatives_of_the_convolution(shape):
+    conv = nn.Conv2d(3, 5, 3, padding=1, padding_mode="replicate").double()
+    conv.requires_grad_(requires_grad=False)
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+    found = []
+    for module in (FixedConvolution(conv), conv):
+        y = module(x)
+        (first,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), x)
+        found.append((y, first, second))
+    # sums of some hundred terms of order 1 in double precision
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
 
 
 def test_gradients_flow_through_a_folded_network():

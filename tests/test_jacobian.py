@@ -145,6 +145,24 @@ def test_many_rows_are_the_single_ones(counts):
     assert jacobian_rows(model, counts, [])[0].shape == (0, 16, 18)
 
 
+def test_no_digit_depends_on_the_number_of_threads():
+    torch.manual_seed(2)
+    model = sbd.CrystalUNet(scales=2, channels=4).eval()
+    for tensor in model.state_dict().values():  # as if it had been trained
+        if tensor.ndim == 4:
+            tensor.normal_(std=(2 / tensor[0].numel()) ** 0.5)
+    image = np.random.default_rng(6).poisson(2.0, (150, 140))
+    pixels = [(10 * i, 9 * i) for i in range(12)]
+    before = torch.get_num_threads()
+    one, three = (jacobian_rows(model, image, pixels, workers=n) for n in (1, 3))
+    np.testing.assert_array_equal(one[0], three[0])
+    np.testing.assert_array_equal(one[1], three[1])
+    assert len({row.tobytes() for row in one[0]}) == 12
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match="workers must be a whole number"):
+        jacobian_rows(model, image, pixels, workers=0)
+
+
 def test_what_cannot_be_linearised_is_refused(counts):
     network = relu_network(bias=True)
     with pytest.raises(IndexError, match=r"shape \(16, 18\); got \(16, 0\)"):

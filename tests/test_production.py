@@ -326,5 +326,7 @@ def test_the_card_of_other_structures_claims_nothing_of_the_paper(tmp_path):
 def test_two_ways_of_sharing_the_work_exclude_each_other(tmp_path):
     with pytest.raises(ValueError, match="workers must be left out where dask"):
         sbd.simulate_benchmark(tmp_path, **FEW, workers=2, dask="tcp://127.0.0.1:1")
-    with pytest.raises(ValueError, match="workers must be at least 1; got 0"):
+    with pytest.raises(
+        ValueError, match="workers must be a whole number of at least 1; got 0"
+    ):
         sbd.simulate_benchmark(tmp_path, **FEW, workers=0)

@@ -101,3 +101,18 @@ def test_the_gradient_is_that_of_the_kept_coefficients(monkeypatch):
     assert torch.equal(views, same)
     # some thousand terms of order 1 in double precision
     torch.testing.assert_close(ours, automatic, rtol=0, atol=1e-12)
+
+
+def test_how_many_windows_are_transformed_at_a_time_changes_no_more_than_rounding(
+    monkeypatch,
+):
+    image = torch.poisson(lattice(100)[..., :83] * 16).expand(2, 1, -1, -1) / 16
+    options = {"window": 32, "hop": 8, "thresholds": (math.inf, 4.0), "counts": 16}
+    found = []
+    for at_once in (1, 2**17, 2**30):
+        monkeypatch.setattr(spectra, "_AT_ONCE", at_once)
+        leaf = image.clone().requires_grad_()
+        views = torch.stack(windowed_fourier(leaf, **options))
+        found.append((views, torch.autograd.grad(views.square().sum(), leaf)[0]))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=0, atol=1e-13)
