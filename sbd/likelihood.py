@@ -1,7 +1,9 @@
 """Do the data support this atom? Poisson likelihoods of columns against vacuum."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,7 +51,12 @@ class LikelihoodMap:
 
 
 def log_likelihood_ratio(
-    noisy: Image, denoised: Image, columns: Columns, *, vacuum: float = VACUUM
+    noisy: Image,
+    denoised: Image,
+    columns: Columns,
+    *,
+    vacuum: float = VACUUM,
+    intensity: Literal["pixels", "mean"] = "pixels",
 ) -> NDArray[np.float64]:
     r"""Compare the denoised image with vacuum as an account of each column's counts.
 
@@ -75,6 +82,9 @@ def log_likelihood_ratio(
         Columns to judge, each in the disc of its radius.
     vacuum : float, default 0.45
         Expected counts without the object [electrons per pixel].
+    intensity : {"pixels", "mean"}
+        What is claimed of a column: the denoised intensity of each pixel, or in all of
+        them their mean, so that only the column's total counts and not its shape.
 
     Returns
     -------
@@ -87,7 +97,7 @@ def log_likelihood_ratio(
         If an image does not hold real numbers.
     ValueError
         If an image is no image, counts are negative, the shapes differ, a column lies
-        outside the image or `vacuum` is not positive.
+        outside the image, `vacuum` is not positive or `intensity` is something else.
 
     References
     ----------
@@ -102,23 +112,50 @@ def log_likelihood_ratio(
     >>> log_likelihood_ratio(bright, bright, column).round(3).tolist()
     [0.174]
     """
-    claims = check_claims(noisy, denoised, vacuum)
-    return _mean_ratios(*claims, *disc_pixels(columns, claims[0].shape), len(columns))
+    noisy, *claims = check_claims(noisy, denoised, vacuum)
+    discs = _Discs.of(columns, noisy.shape, claims, vacuum, intensity)
+    return discs.ratios(noisy)
 
 
-def _mean_ratios(
-    counts: Image | float,
-    logs: NDArray[np.float64],
-    excess: NDArray[np.float64],
-    which: NDArray[np.intp],
-    pixels: tuple[NDArray[np.intp], NDArray[np.intp]],
-    number: int,
-) -> NDArray[np.float64]:
-    """Average the ratio over each disc."""
-    counts = counts[pixels] if np.ndim(counts) else counts
-    per_pixel = counts * logs[pixels] - excess[pixels]
-    count = np.bincount(which, minlength=number)
-    return np.bincount(which, weights=per_pixel, minlength=number) / count
+@dataclass(frozen=True)
+class _Discs:
+    """The pixels of each column's disc, and what is claimed of them."""
+
+    number: int
+    which: NDArray[np.intp]
+    pixels: tuple[NDArray[np.intp], NDArray[np.intp]]
+    logs: NDArray[np.float64]
+    excess: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        columns: Columns,
+        shape: tuple[int, int],
+        claims: Sequence[NDArray],
+        vacuum: float,
+        intensity: str,
+    ) -> "_Discs":
+        """Find the pixels; claims are log(x / v) and x - v, as of `check_claims`."""
+        if intensity not in ("pixels", "mean"):
+            msg = f"intensity must be 'pixels' or 'mean'; got {intensity!r}"
+            raise ValueError(msg)
+        which, pixels = disc_pixels(columns, shape)
+        discs = cls(len(columns), which, pixels, *(claim[pixels] for claim in claims))
+        if intensity == "pixels":
+            return discs
+        excess = discs.mean(discs.excess)[which]
+        return replace(discs, logs=np.log1p(excess / vacuum), excess=excess)
+
+    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Average values of the pixels over each disc."""
+        count = np.bincount(self.which, minlength=self.number)
+        return np.bincount(self.which, weights=values, minlength=self.number) / count
+
+    def ratios(self, counts: Image | float) -> NDArray[np.float64]:
+        """Average the ratio over each disc, for counts or if all pixels counted so."""
+        counts = counts[self.pixels] if np.ndim(counts) else counts
+        return self.mean(counts * self.logs - self.excess)
 
 
 def column_significance(
@@ -270,6 +307,7 @@ def likelihood_map(
     *,
     vacuum: float = VACUUM,
     guard: float | None = None,
+    intensity: Literal["pixels", "mean"] = "pixels",
 ) -> LikelihoodMap:
     r"""Draw the log-likelihood ratio of every column, and the vacuum for comparison.
 
@@ -293,6 +331,8 @@ def likelihood_map(
     guard : float, optional
         Distance from a column's centre to the vacuum region [pixels]; by default the
         median distance between neighbouring columns (4 radii of a lone one).
+    intensity : {"pixels", "mean"}
+        As for `log_likelihood_ratio`.
 
     Returns
     -------
@@ -322,15 +362,14 @@ def likelihood_map(
     >>> support.ratios.round(3).tolist(), round(support.vacuum_ratio, 3)
     ([0.017], -0.016)
     """
-    noisy, logs, excess = check_claims(noisy, denoised, vacuum)
+    noisy, *claims = check_claims(noisy, denoised, vacuum)
     if columns is None:
         columns = find_columns(denoised)
     if guard is not None and not guard > 0:
         msg = f"guard must be above 0; got {guard}"
         raise ValueError(msg)
-    which, pixels = disc_pixels(columns, noisy.shape)
-    discs = logs, excess, which, pixels, len(columns)
-    ratios = _mean_ratios(noisy, *discs)
+    discs = _Discs.of(columns, noisy.shape, claims, vacuum, intensity)
+    ratios = discs.ratios(noisy)
     region = _vacuum_region(columns, noisy.shape, guard)
     vacuum_ratio = np.nan
     if region.any():
@@ -343,10 +382,10 @@ def likelihood_map(
                 "every ratio is wrong",
                 stacklevel=2,
             )
-        claims = _mean_ratios(float(counted), *discs)
-        vacuum_ratio = float(claims.mean()) if len(claims) else 0.0
+        empty = discs.ratios(float(counted))
+        vacuum_ratio = float(empty.mean()) if len(empty) else 0.0
     image = np.where(region, vacuum_ratio, np.nan)
-    image[pixels] = ratios[which]
+    image[discs.pixels] = ratios[discs.which]
     return LikelihoodMap(image, columns, ratios, vacuum_ratio, region)
 
 

@@ -53,6 +53,27 @@ def test_the_ratio_is_the_difference_of_two_poisson_log_likelihoods():
         np.testing.assert_allclose(ratios, expected, rtol=0, atol=1e-12)
 
 
+def test_with_the_mean_intensity_only_the_total_counts():
+    shape, centres = (60, 70), [(20.3, 25.6), (41.5, 2.0)]
+    claim, columns = atoms(shape, *centres), columns_at(*centres)
+    noisy = np.random.default_rng(0).poisson(claim)
+    ratios = log_likelihood_ratio(noisy, claim, columns, intensity="mean")
+    expected = [
+        (
+            stats.poisson.logpmf(noisy[where].sum(), claim[where].sum())
+            - stats.poisson.logpmf(noisy[where].sum(), VACUUM * where.sum())
+        )
+        / where.sum()
+        for where in (disc(shape, centre, 9.0) for centre in centres)
+    ]
+    np.testing.assert_allclose(ratios, expected, rtol=0, atol=1e-12)
+    support = likelihood_map(noisy, claim, columns, intensity="mean")
+    np.testing.assert_array_equal(support.ratios, ratios)
+    assert support.vacuum_ratio < 0
+    with pytest.raises(ValueError, match="intensity must be 'pixels' or 'mean'"):
+        log_likelihood_ratio(noisy, claim, columns, intensity="median")
+
+
 @pytest.mark.parametrize("contrast", [0.3, -0.3], ids=["bright", "dark"])
 def test_counts_speak_for_the_atom_they_came_from(contrast):
     claim = atoms((60, 60), (30, 30), contrast=contrast)
