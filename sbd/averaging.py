@@ -16,7 +16,7 @@ from scipy import ndimage
 from sbd.binning import bin_counts, choose_binning, repeat_bins, unbin
 from sbd.translations import TILE, average_translations, find_translations
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_counts
 from sbd.windows import denoise_windowed_fourier
 
 _BLURS = 12.0  # standard deviation of the local mean, for the noise's variance [bins]
@@ -97,7 +97,7 @@ def denoise_correlation_averaging(
     >>> bool(number.mean() > 2)  # places that look alike
     True
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = check_counts(noisy)
     if np.shape(tolerances) != (2,) or not all(t > 0 for t in tolerances):
         msg = f"tolerances must be two positive numbers; got {tolerances!r}"
         raise ValueError(msg)

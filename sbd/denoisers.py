@@ -17,7 +17,7 @@ from sbd.binning import bin_counts, unbin
 from sbd.inference import average_symmetries, denoise_in_tiles, fold
 from sbd.models import choose_device, evaluating, load_model
 from sbd.typing import Image
-from sbd.validation import check_image, check_positive
+from sbd.validation import check_counts, check_image, check_positive
 
 _SMALLEST = 16  # pixels; what the networks are made for
 
@@ -175,7 +175,7 @@ def denoise_network(
     >>> denoise_network(np.full((16, 17), 9.0), blur, device="cpu")[1, 1].item()
     9.0
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = check_counts(noisy)
     if min(noisy.shape) < _SMALLEST:
         msg = f"noisy must be at least 16 x 16 pixels; got shape {noisy.shape}"
         raise ValueError(msg)
@@ -266,7 +266,7 @@ def denoise_constant(noisy: Image) -> Image:
     >>> denoise_constant([[0, 1], [2, 1]]).tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = check_counts(noisy)
     return np.full(noisy.shape, noisy.mean(dtype=np.float64), np.float32)
 
 
@@ -299,6 +299,6 @@ def denoise_gaussian(noisy: Image, *, sigma: float = 7.5) -> Image:
     >>> denoise_gaussian(np.full((3, 4), 2.0)).shape
     (3, 4)
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = check_counts(noisy)
     check_positive(sigma=sigma)
     return ndimage.gaussian_filter(noisy.astype(np.float32), sigma, mode="reflect")

@@ -12,7 +12,7 @@ from scipy import ndimage, spatial, stats
 from sbd.columns import Columns, find_columns
 from sbd.noise import VACUUM
 from sbd.typing import Image
-from sbd.validation import check_between, check_image
+from sbd.validation import check_between, check_counts, check_image
 
 _LEAST = 1e-3  # a mean below this part of the vacuum is raised to it: see the ratio
 
@@ -393,7 +393,7 @@ def check_claims(
     noisy: Image, denoised: Image, vacuum: float
 ) -> tuple[Image, NDArray[np.float64], NDArray[np.float64]]:
     """Return the counts, log(x / v) and x - v, in double precision."""
-    noisy = check_image(noisy, "noisy", counts=True).astype(np.float64)
+    noisy = check_counts(noisy).astype(np.float64)
     denoised = check_image(denoised, "denoised").astype(np.float64)
     if noisy.shape != denoised.shape:
         msg = (

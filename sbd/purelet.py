@@ -30,7 +30,7 @@ from sbd.cosines import cosine_functions
 from sbd.detectors import estimate_gain
 from sbd.haar import haar_functions
 from sbd.typing import Image
-from sbd.validation import check_image, check_workers
+from sbd.validation import check_counts, check_image, check_workers
 
 DICTIONARIES = {"haar": 0, "interscale": 0, "dct8": 8, "dct16": 16}
 _MOST_LEVELS = {"haar": 7, "interscale": 7, "dct8": 5, "dct16": 5}  # boxes of 128 or 32
@@ -416,7 +416,10 @@ def _to_electrons(
 ) -> tuple[Image, float]:
     """Check an image; counts of unit gain, and the read noise in electrons."""
     clean = offset == 0 and not read_noise and gain != "auto"
-    noisy = check_image(noisy, "noisy", counts=clean)
+    if gain is None and clean:
+        noisy = check_counts(noisy)
+    else:
+        noisy = check_image(noisy, "noisy", counts=clean)
     if min(noisy.shape) < 2:
         msg = f"noisy must be at least 2 x 2 pixels; got shape {noisy.shape}"
         raise ValueError(msg)

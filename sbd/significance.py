@@ -26,7 +26,7 @@ from sbd.columns import Columns, find_columns, match_columns
 from sbd.likelihood import check_claims, disc_pixels, supported_columns
 from sbd.noise import VACUUM, poisson_noise
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_between, check_image
+from sbd.validation import check_between, check_counts
 
 _GRID = 16384  # values that a rounded score can take
 _FAR = 15  # standard deviations on either side that the grid covers
@@ -73,7 +73,7 @@ def thin_counts(
     >>> (first + second).tolist()
     [[3.0, 0.0], [1.0, 4.0]]
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = check_counts(noisy)
     check_between(share, "share")
     whole = _whole_counts(noisy)
     first = rng.binomial(whole, share)

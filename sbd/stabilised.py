@@ -12,7 +12,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 from sbd.anscombe import stabilise, unstabilise
 from sbd.binning import bin_counts, choose_binning, unbin
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_image
+from sbd.validation import check_counts, check_image
 
 _SAMPLES = 2.5  # bins to the shortest period seen: electrons matter more than detail
 _LEAST = 8  # bins along the shorter side, which is what BM3D needs
@@ -205,7 +205,7 @@ def _check_counts(noisy: Image, read_noise: float) -> Image:
     if not (np.isfinite(read_noise) and read_noise >= 0):
         msg = f"read_noise must not be negative; got {read_noise!r}"
         raise ValueError(msg)
-    return check_image(noisy, "noisy", counts=read_noise == 0)
+    return check_counts(noisy) if read_noise == 0 else check_image(noisy, "noisy")
 
 
 def _widths(

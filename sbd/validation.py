@@ -1,11 +1,17 @@
 """Say clearly what is wrong with an input, before anything is computed from it."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sbd.typing import Image, Pixel
+
+_SPREAD = 2.0  # times the variance of counts, from which they are none
+_BLOCK = 32  # side of the parts of an image that are judged, one by one [pixels]
+_AT_MOST = 512  # side of what is looked at, in the middle [pixels]
+_LEAST = 1000  # electrons, below which nothing can be told
 
 
 def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Image:  # noqa: ANN401
@@ -75,6 +81,69 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
         )
         raise ValueError(msg)
     return array
+
+
+def check_counts(noisy: Any, name: str = "noisy") -> Image:  # noqa: ANN401
+    """Return recorded counts as `check_image` does, and warn if they cannot be that.
+
+    Electrons arrive at random, so what changes from pixel to pixel has the variance of
+    the mean. Detector units that are called counts have that times the gain, and every
+    denoiser then takes most of the noise for the specimen.
+
+    Parameters
+    ----------
+    noisy : array_like of shape (height, width)
+        What the caller passed in.
+    name : str, default "noisy"
+        The argument's name, for the message.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        The same values; float32 and float64 are kept, anything else becomes float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As from `check_image`.
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).poisson(0.45, (64, 64))
+    >>> check_counts(counts).shape
+    (64, 64)
+    """
+    counts = check_image(noisy, name, counts=True)
+    spread = _dispersion(counts)
+    if spread > _SPREAD:
+        warnings.warn(
+            f"{name} varies {spread:.3g} times as much between pixels as electron "
+            "counts do, so it holds none and the result will be wrong; divide it "
+            "by the detector's units per electron (sbd.estimate_gain)",
+            stacklevel=3,
+        )
+    return counts
+
+
+def _dispersion(counts: Image) -> float:
+    """Variance over mean of fourth differences, in the median block of the image."""
+    half = _AT_MOST // 2
+    middle = (slice(max(0, n // 2 - half), n // 2 + half) for n in counts.shape)
+    counts = counts[tuple(middle)].astype(np.float64)
+    if min(counts.shape) < _BLOCK + 4 or counts.sum() < _LEAST:
+        return 0.0  # too little to tell
+    rough = counts
+    for axis in (0, 1):
+        rough = np.diff(rough, 4, axis)
+    blocks = []
+    for values in (rough**2, counts[2:-2, 2:-2]):
+        high, wide = (n // _BLOCK for n in values.shape)
+        parts = values[: high * _BLOCK, : wide * _BLOCK]
+        blocks.append(parts.reshape(high, _BLOCK, wide, _BLOCK).sum((1, 3)))
+    power, electrons = blocks
+    some = electrons > 0
+    # the squares of the weights 1, -4, 6, -4, 1 add up to 70 along each axis
+    return float(np.median(power[some] / electrons[some])) / 70**2
 
 
 def check_between(value: float, name: str) -> None:

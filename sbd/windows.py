@@ -7,7 +7,7 @@ from scipy import fft
 
 from sbd.binning import bin_counts, choose_binning, repeat_bins, unbin
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_counts
 
 _CUT_POWER = 50  # what a pass cuts off, in kept coefficients' worth of noise
 _HOPS = 4  # positions of a window per window length; 6 or 8 gain 0.02 dB
@@ -95,7 +95,7 @@ def denoise_windowed_fourier(
     >>> bool(gain.max() < 0.01)  # of the noise's variance
     True
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    noisy = check_counts(noisy)
     for name, factor in (("threshold", threshold), ("excess", excess)):
         if factor is not None and not factor > 0:
             msg = f"{name} must be positive; got {factor!r}"

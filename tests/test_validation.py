@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sbd.validation import check_image, check_pixel, check_positive
+import sbd
+from sbd.validation import check_counts, check_image, check_pixel, check_positive
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,33 @@ def test_a_number_that_is_not_positive_is_named(number):
     check_positive(one=1, tiny=1e-30)
     with pytest.raises(ValueError, match=f"width must be positive; got {number}"):
         check_positive(one=1, width=number)
+
+
+@pytest.mark.parametrize("dose", [0.01, 0.1, 0.45, 2.0, 10.0, 200.0])
+def test_counts_of_any_dose_are_taken_for_counts(dose):
+    clean, _ = sbd.example_truth("simulated")
+    counts = np.random.default_rng(1).poisson(clean * (dose / sbd.VACUUM))
+    counts[300, 300] = 1_000_000  # a hot pixel is none of the neighbours' business
+    np.testing.assert_array_equal(check_counts(counts), counts)
+    np.testing.assert_array_equal(check_counts(clean), clean)
+
+
+@pytest.mark.parametrize("gain", [3.0, 30.0])  # varies 2.9 or 29 times, say
+@pytest.mark.parametrize(
+    "denoise",
+    ["denoise_windowed_fourier", "denoise_wiener", "denoise_vst", "denoise_absf",
+     "denoise_purelet", "denoise_correlation_averaging"],
+)  # fmt: skip
+def test_every_denoiser_warns_of_a_detectors_units(denoise, gain):
+    counts = np.random.default_rng(1).poisson(2.0, (96, 96))
+    with pytest.warns(UserWarning, match="noisy varies (2|3)"):
+        getattr(sbd, denoise)(gain * counts)
+
+
+def test_of_few_pixels_or_electrons_nothing_is_said():
+    rng = np.random.default_rng(1)
+    for units in (
+        30 * rng.poisson(2.0, (20, 400)),
+        30.0 * (rng.random((96, 96)) < 3e-3),
+    ):
+        check_counts(units)
