@@ -84,7 +84,7 @@ against = hallucinations.disagreement(table, ["recall", *metrics]).round(3)
 origin = {"source": numbers["source"], "seed": seed, "doses": doses}
 origin["images"] = len(held_out)
 numbers = origin | {"disagreement": against.to_dict()}
-numbers = sbd.save_figure(fig, "14_surfaces-psnr", numbers, figures)
+numbers = sbd.save_figure(fig, "14_surfaces-psnr", numbers, figures, exact=False)
 
 # %% [markdown]
 # How often does the better PSNR belong to the worse list of columns? Of all pairs of methods on the same counts, the share that PSNR and each score put in opposite order (a half would mean that they have nothing to do with each other):
@@ -127,8 +127,8 @@ along.apply(hallucinations.disagreement, [*metrics], same=["draw"]).round(2)
 # %% mystnb={"figure": {"caption": "By dose: (a) PSNR, (b) F1 of the particle's columns and (c) Jaccard index of its surface, means over the five images.", "name": "fig-surfaces-doses"}, "image": {"alt": "Three charts with a line for each method over the dose: PSNR, F1, and the Jaccard index of the surface. The order of the lines differs from chart to chart.", "width": "100%"}}
 fig = silhouettes.show_doses(table, charts)
 means = table.groupby(["dose", "method"], sort=False)[list(charts)].mean().round(2)
-numbers = {f"{m}, {dose:g}": row.to_dict() for (dose, m), row in means.iterrows()}
-numbers = sbd.save_figure(fig, "14_surfaces-doses", origin | numbers, figures)
+numbers = origin | {f"{m}, {d:g}": r.to_dict() for (d, m), r in means.iterrows()}
+numbers = sbd.save_figure(fig, "14_surfaces-doses", numbers, figures, exact=False)
 
 # %%
 means.unstack("dose")
@@ -142,13 +142,13 @@ means.unstack("dose")
 vacuum = sbd.audit_vacuum(denoisers, doses=doses, seed=seed)
 fig = silhouettes.show_hallucinations(table, vacuum)
 audit = table.groupby(["method", "dose"], sort=False)[["columns", "lost", "invented"]]
-audit = audit.mean().join(vacuum.set_index(["method", "dose"])[["relative", "peaks"]])
-audit["in vacuum"] = vacuum.set_index(["method", "dose"])["columns"]
-numbers = {f"{m}, {d:g}": row.round(3).to_dict() for (m, d), row in audit.iterrows()}
-numbers = sbd.save_figure(fig, "14_surfaces-audit", origin | numbers, figures)
+empty = vacuum.rename(columns={"columns": "in vacuum"}).set_index(["method", "dose"])
+audit = audit.mean().join(empty[["relative", "peaks", "in vacuum"]]).round(3)
+numbers = origin | {f"{m}, {d:g}": r.to_dict() for (m, d), r in audit.iterrows()}
+numbers = sbd.save_figure(fig, "14_surfaces-audit", numbers, figures, exact=False)
 
 # %%
-audit.round(3)
+audit
 
 # %% [markdown]
 # Columns, lost and invented ones are counted per image. `relative` is the deviation of denoised vacuum as a share of the dose, `peaks` how much of that is periodic, and `in vacuum` the number of dots found in a square nanometre of it.
