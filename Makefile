@@ -129,7 +129,7 @@ tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resu
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/tune.py data/benchmark
 
 .PHONY: scenes
-scenes: env  ## choose the bundled test images again and print their digest
+scenes: env  ## choose the bundled test images again and print their digests
 	$(BIN)/python .ci/held_out.py data/benchmark
 
 .PHONY: rivals

@@ -67,6 +67,7 @@ __all__ = [
     "field_of_view",
     "filter_spectrum",
     "find_columns",
+    "focal_series",
     "form_image",
     "guided_backpropagation",
     "held_out_scenes",
@@ -193,7 +194,7 @@ from .splits import published_split
 from .stabilised import denoise_bm3d, denoise_vst
 from .structures import atoms_per_column, pt_on_ceria
 from .surfaces import outline_columns, score_columns, surface_columns
-from .testbed import example_scene, held_out_scenes
+from .testbed import example_scene, focal_series, held_out_scenes
 from .training import train
 from .tuning import Tuning, tune
 from .windows import denoise_windowed_fourier

@@ -217,6 +217,9 @@ _ROWS = (
     _bundled("example/held-out", "held_out.npz",
              "e00457578f2540b69bde9836f1218c3bb8390f801355de1a7510c350ecb86123",
              "five simulated images of the benchmark's test split (npz)"),
+    _bundled("example/focal-series", "focal_series.npz",
+             "f920d4f2becea28c6440fe0f9521f9bb1bf98b75f26562f63f416496349f9c23",
+             "one of these five at every defocus of the benchmark (npz)"),
     _weights("small", "unet-128-small.pt"),
     _weights("big", "unet-128-big.pt"),
     Item(

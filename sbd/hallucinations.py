@@ -156,6 +156,55 @@ def audit_denoisers(
     return pd.DataFrame(rows)
 
 
+def audit_focal_series(
+    denoisers: Mapping[str, Denoiser],
+    scenes: Mapping[float, Scene],
+    *,
+    dose: float = VACUUM,
+    draws: int = 1,
+    seed: int,
+) -> pd.DataFrame:
+    """Count the columns that denoisers lose and invent while the focus changes.
+
+    Parameters
+    ----------
+    denoisers : dict of str to callable
+        Image to image, by name.
+    scenes : dict of float to Scene
+        One specimen by its defocus, such as `sbd.focal_series` gives [nm].
+    dose : float, default 0.45
+        Mean count in vacuum [electrons per pixel].
+    draws : int, default 1
+        Times that each image is counted.
+    seed : int
+        Of the counts; all denoisers see the same.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `sbd.audit_denoisers`, with ``defocus`` in front [nm].
+
+    Raises
+    ------
+    ValueError
+        As `sbd.audit_denoisers`.
+
+    Examples
+    --------
+    >>> from sbd.projections import Specimen
+    >>> flat, nowhere = np.full((32, 32), 0.45), np.zeros((0, 2))
+    >>> empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (32, 32))
+    >>> constant = {"constant": lambda noisy: np.full(noisy.shape, noisy.mean())}
+    >>> series = {6.0: Scene("", flat, empty), 8.0: Scene("", flat, empty)}
+    >>> audit_focal_series(constant, series, seed=0)["defocus"].tolist()
+    [6.0, 8.0]
+    """
+    given = list(scenes.values())
+    table = audit_denoisers(denoisers, given, doses=[dose], draws=draws, seed=seed)
+    table.insert(0, "defocus", np.repeat([*scenes], draws * len(denoisers)))
+    return table
+
+
 def audit_vacuum(
     denoisers: Mapping[str, Denoiser],
     *,
@@ -221,7 +270,11 @@ def audit_vacuum(
 
 
 def disagreement(
-    table: pd.DataFrame, metrics: Sequence[str], *, against: str = "psnr"
+    table: pd.DataFrame,
+    metrics: Sequence[str],
+    *,
+    against: str = "psnr",
+    same: Sequence[str] = ("image", "dose", "draw"),
 ) -> pd.Series:
     """Tell how often the better PSNR belongs to the worse image of the atoms.
 
@@ -233,13 +286,17 @@ def disagreement(
         Columns of the table, larger being better.
     against : str, default "psnr"
         The column that they are compared with, larger being better.
+    same : sequence of str, default ("image", "dose", "draw")
+        What the two rows of a pair have in common: with the default these are two
+        methods on the same counts; with ``("method", "dose", "draw")`` two images that
+        one method made.
 
     Returns
     -------
     pandas.Series
-        For each metric the share of pairs of methods, on the same counts, that the two
-        put in opposite order; pairs that either puts on a level are left out. 0 if they
-        always agree, a half if they know nothing of each other; NaN without a pair.
+        For each metric the share of pairs that the two put in opposite order; pairs
+        that either puts on a level are left out. 0 if they always agree, a half if they
+        know nothing of each other; NaN without a pair.
 
     Raises
     ------
@@ -253,12 +310,12 @@ def disagreement(
     >>> disagreement(table, ["f1"]).round(2).to_dict()
     {'f1': 0.33}
     """
-    for name in (*metrics, against):
+    for name in (*metrics, against, *same):
         if name not in table:
             msg = f"table must have the column {name!r}; got {', '.join(table)}"
             raise ValueError(msg)
     counts = dict.fromkeys(metrics, (0, 0))
-    for _, rows in table.groupby(["image", "dose", "draw"]):
+    for _, rows in table.groupby(list(same)):
         first, second = np.triu_indices(len(rows), k=1)
         signs = {
             name: np.sign(rows[name].to_numpy()[first] - rows[name].to_numpy()[second])

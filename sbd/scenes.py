@@ -226,6 +226,11 @@ def crop_scene(scene: Scene, size: tuple[int, int]) -> Scene:
         The part of the image around the middle of the platinum columns, or of the image
         where there are none.
 
+    Raises
+    ------
+    ValueError
+        If `size` is not two numbers of pixels.
+
     Examples
     --------
     >>> from sbd import pt_on_ceria
@@ -235,6 +240,9 @@ def crop_scene(scene: Scene, size: tuple[int, int]) -> Scene:
     >>> part.clean.shape, int(part.specimen.platinum.sum())
     ((400, 480), 42)
     """
+    if np.shape(size) != (2,) or min(size) < 1:
+        msg = f"size must be (height, width) of at least a pixel; got {size}"
+        raise ValueError(msg)
     whole = scene.specimen
     middle = np.array(whole.shape) / 2
     if whole.platinum.any():

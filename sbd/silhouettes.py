@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from sbd.columns import Columns, box_around, match_columns
 from sbd.exhibits import name_chart
-from sbd.plotting import LEGEND, TITLE_ROOM, arrange_panels, show_image
+from sbd.plotting import LEGEND, STYLE, TITLE_ROOM, arrange_panels, show_image
 from sbd.projections import TOLERANCE
 from sbd.scenes import Scene
 from sbd.surfaces import outline_columns, surface_columns
@@ -22,8 +22,10 @@ _NETWORK = ("#c8372d", "o")
 _LOOKS = (
     ("#bdbdbd", "x"), ("#8a8a8a", "+"), ("#5d8a4a", "^"), ("#2c5f8a", "s"),
     ("#7fb2d9", "D"), ("#b58a2b", "v"), ("#7a4f9a", "P"), ("#3f9d93", "<"),
-    ("#444444", ">"),
+    ("#444444", ">"), ("#d98cb3", "*"), ("#7a5230", "d"), ("#a3b02e", "h"),
 )  # fmt: skip
+_PAIRS = ("o", "-", None), ("s", "--", "white"), ("^", ":", None)
+_ACROSS = 6  # images above the charts
 _LINE, _RIGHT, _LOST, _FALSE = "#ffd60a", "#49b0ff", "#ffffff", "#ff4433"
 _SHARES = {"recall", "precision", "f1", "jaccard", "surface_f1", "surface_jaccard"}
 
@@ -160,51 +162,124 @@ def show_tradeoffs(
     return fig
 
 
-def show_imaging(
-    by_focus: pd.DataFrame,
-    by_dose: pd.DataFrame,
+def show_focal_series(
+    scenes: Mapping[float, Scene],
+    table: pd.DataFrame,
     metrics: Mapping[str, str],
+    opposed: pd.DataFrame,
     *,
+    least: Mapping[str, float] | None = None,
     width: float = 7.0,
 ) -> Figure:
-    """Draw how denoisers fare by defocus and by dose.
+    """Draw a particle through focus, and how denoisers fare with it.
 
     Parameters
     ----------
-    by_focus : pandas.DataFrame
-        Rows of `sbd.audit_denoisers` at one dose, with a column ``defocus`` [nm].
-    by_dose : pandas.DataFrame
-        Rows of `sbd.audit_denoisers`; means over the images are drawn.
+    scenes : dict of float to Scene
+        One specimen by its defocus, such as `sbd.focal_series` gives [nm].
+    table : pandas.DataFrame
+        From `sbd.hallucinations.audit_focal_series`; means over the draws are drawn.
     metrics : dict of str to str
-        Columns of the tables to draw, with the words for the axis.
+        Columns of the table to draw, with the words for the axis.
+    opposed : pandas.DataFrame
+        By defocus, in a column for each of some metrics: the share of pairs of methods
+        that PSNR puts in the opposite order (see `sbd.hallucinations.disagreement`).
+    least : dict of str to float, optional
+        Where the axes of metrics begin; what lies below is not drawn.
     width : float, default 7.0
         Width of the figure [inch].
 
     Returns
     -------
     matplotlib.figure.Figure
-        A row of two panels for each metric.
+        Above up to six of the clean images, more of the first than of the last ones,
+        each on a grey scale of its own, and how many of the particle's columns the
+        finder sees there; below a panel for each metric, and one for the pairs.
+
+    Raises
+    ------
+    ValueError
+        If there are no scenes.
+
+    Examples
+    --------
+    >>> from sbd.projections import Specimen
+    >>> flat, nowhere = np.full((32, 32), 0.45), np.zeros((0, 2))
+    >>> empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (32, 32))
+    >>> table = pd.DataFrame({"method": ["a", "b"], "defocus": 6.0, "f1": [0.5, 1.0]})
+    >>> pairs = pd.DataFrame({"f1": [0.2]}, index=[6.0])
+    >>> fig = show_focal_series({6.0: Scene("", flat, empty)}, table, {"f1": "F1"},
+    ...                         pairs)
+    >>> [ax.get_title() for ax in fig.axes]
+    ['(a) 6 nm', '(b) F1', '(c) Pairs of methods in opposite order']
+    """
+    if not scenes:
+        msg = "scenes must hold at least one; got none"
+        raise ValueError(msg)
+    shown = np.unique(np.geomspace(1, len(scenes), _ACROSS).round().astype(int))
+    letters = iter("abcdefghijklmnopqrstuvwxyz")
+    above = {next(letters): [*scenes][i - 1] for i in shown}
+    below = {next(letters): name for name in (*metrics, "")}
+    cells = [[*above] + ["."] * (_ACROSS - len(above))]
+    wide = [name for name in below for _ in range(_ACROSS // 2)]
+    wide += ["."] * (-len(wide) % _ACROSS)
+    cells += [wide[k : k + _ACROSS] for k in range(0, len(wide), _ACROSS)]
+    first = next(iter(scenes.values()))
+    stretch = first.specimen.pixel[0] / first.specimen.pixel[1]
+    tall = width / _ACROSS * first.clean.shape[0] / first.clean.shape[1] * stretch
+    heights = [tall + 2 * TITLE_ROOM] + [0.31 * width] * (len(cells) - 1)
+    fig, panels = arrange_panels(
+        cells, width=width, height=sum(heights) + 3 * TITLE_ROOM, heights=heights
+    )
+    for name, defocus in above.items():
+        scene, ax = scenes[defocus], panels[name]
+        show_image(ax, scene.clean, title=f"({name}) {defocus:g} nm")
+        ax.set_aspect(stretch)
+        seen = f"{scene.truth.hit.sum()} of {len(scene.truth.hit)}, {scene.polarity}"
+        ax.set_xlabel(seen, fontsize=STYLE["xtick.labelsize"])
+    for name, metric in below.items():
+        if metric:
+            _draw_scores(panels[name], name, table, "defocus", metric, metrics[metric])
+            panels[name].set_ylim(bottom=(least or {}).get(metric))
+        else:
+            _draw_pairs(panels[name], name, opposed, metrics)
+    _name_methods(fig, panels[next(iter(below))])
+    return fig
+
+
+def show_doses(
+    table: pd.DataFrame, metrics: Mapping[str, str], *, width: float = 7.0
+) -> Figure:
+    """Draw how denoisers fare by dose.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `sbd.audit_denoisers`; means over the images are drawn.
+    metrics : dict of str to str
+        Columns of the table to draw, with the words for the axis.
+    width : float, default 7.0
+        Width of the figure [inch].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel for each metric, side by side.
 
     Examples
     --------
     >>> table = pd.DataFrame({"method": ["a", "b"], "image": 1, "dose": 0.45,
-    ...                       "defocus": 6.0, "psnr": [20.0, 30.0]})
-    >>> len(show_imaging(table, table, {"psnr": "PSNR (dB)"}).axes)
-    2
+    ...                       "draw": 0, "psnr": [20.0, 30.0]})
+    >>> len(show_doses(table, {"psnr": "PSNR (dB)"}).axes)
+    1
     """
-    names = "abcdefghijkl"[: 2 * len(metrics)]
-    rows = [list(names[k : k + 2]) for k in range(0, len(names), 2)]
-    height = 0.34 * width * len(rows) + 3 * TITLE_ROOM
-    fig, panels = arrange_panels(rows, width=width, height=height)
-    for (left, right), (metric, words) in zip(rows, metrics.items(), strict=True):
-        _draw_lines(panels[left], by_focus, "defocus", metric)
-        _draw_lines(panels[right], by_dose, "dose", metric)
-        _by_dose(panels[right], by_dose["dose"])
-        name_chart(panels[left], f"({left}) By image", "defocus (nm)", words)
-        name_chart(panels[right], f"({right}) By dose", "dose (e/pixel)", words)
-        for ax in (panels[left], panels[right]):
-            if metric in _SHARES:
-                ax.set_ylim(-0.04, 1.04)
+    names = "abcdef"[: len(metrics)]
+    fig, panels = arrange_panels(
+        names, width=width, height=0.42 * width + 3 * TITLE_ROOM
+    )
+    for name, (metric, words) in zip(names, metrics.items(), strict=True):
+        _draw_scores(panels[name], name, table, "dose", metric, words)
+        _by_dose(panels[name], table["dose"])
     _name_methods(fig, panels["a"])
     return fig
 
@@ -301,6 +376,31 @@ def _draw_lines(ax: Axes, table: pd.DataFrame, along: str, value: str) -> None:
         last = i == len(methods)
         look = look | {"linewidth": 1.7 if last else 1.0, "zorder": 3 if last else 2}
         ax.plot(mean.index, mean, markersize=4.5, **look)
+
+
+def _draw_scores(
+    ax: Axes, name: str, table: pd.DataFrame, along: str, metric: str, words: str
+) -> None:
+    """Draw a chart of one metric."""
+    _draw_lines(ax, table, along, metric)
+    across = {"defocus": "defocus (nm)", "dose": "dose (e/pixel)"}[along]
+    name_chart(ax, f"({name}) {words}", across, "")
+    if metric in _SHARES:
+        ax.set_ylim(-0.04, 1.04)
+
+
+def _draw_pairs(
+    ax: Axes, name: str, opposed: pd.DataFrame, metrics: Mapping[str, str]
+) -> None:
+    """Draw the share of pairs that PSNR orders the other way, and where chance is."""
+    for metric, (marker, line, face) in zip(opposed, _PAIRS, strict=False):
+        shares, look = opposed[metric], {"marker": marker, "linestyle": line}
+        look |= {"markerfacecolor": face, "label": metrics.get(metric, metric)}
+        ax.plot(shares.index, shares, color="#111111", markersize=4.5, **look)
+    ax.axhline(0.5, color="#8a8a8a", linewidth=0.8, linestyle=":", label="chance")
+    name_chart(ax, f"({name}) Pairs of methods in opposite order", "defocus (nm)", "")
+    ax.set_ylim(-0.04, 1.04)
+    ax.legend(loc="upper right", **LEGEND)
 
 
 def _by_dose(ax: Axes, doses: pd.Series) -> None:

@@ -1,16 +1,18 @@
 """Clean images to judge denoisers on, with their atoms, from what is at hand."""
 
 import json
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
+from sbd.dataset import DEFOCI
 from sbd.examples import Source, example_truth, fetch_clean
 from sbd.exchange import BOX_SAMPLES
 from sbd.inspection import PIXEL
 from sbd.projections import place_atoms
 from sbd.registry import fetch
-from sbd.scenes import Scene, find_recipe, published_scene
+from sbd.scenes import Scene, crop_scene, find_recipe, published_scene
 from sbd.simulation import resample
 from sbd.structures import BOX, pt_on_ceria
 
@@ -60,8 +62,14 @@ def example_scene(source: Literal["auto"] | Source = "auto") -> Scene:
     return Scene(title, clean, specimen)
 
 
-def held_out_scenes() -> list[Scene]:
+def held_out_scenes(*, frame: tuple[int, int] | None = None) -> list[Scene]:
     """List the bundled images of structures that nothing was trained or tuned on.
+
+    Parameters
+    ----------
+    frame : tuple of int, optional
+        (height, width) to cut around the particle, as `sbd.scenes.crop_scene` does; the
+        whole image if not given [pixels].
 
     Returns
     -------
@@ -79,17 +87,75 @@ def held_out_scenes() -> list[Scene]:
     >>> [scene.clean.shape for scene in held_out_scenes()[:2]]
     [(727, 687), (727, 687)]
     """
-    with np.load(fetch("example/held-out"), allow_pickle=False) as file:
-        images, labels = file["images"], json.loads(str(file["labels"]))
-    scenes = []
-    for stored, label in zip(images, labels, strict=True):
-        spectrum = np.fft.fft2(stored.astype(np.float32)) / stored.size
-        fine = resample(spectrum, (BOX_SAMPLES, BOX_SAMPLES))
-        tilt = label["tilt_x"], label["tilt_y"]
-        title = (
-            f"{label['structure']}, tilt ({tilt[0]:g}, {tilt[1]:g}) degrees, "
-            f"{label['defocus']:g} nm"
-        )
-        atoms = find_recipe(label["structure"]).build()
-        scenes.append(published_scene(fine, atoms, tilt, title=title))
-    return scenes
+    images, labels = _read("example/held-out")
+    return [_scene(*pair, frame) for pair in zip(images, labels, strict=True)]
+
+
+def focal_series(
+    defoci: Sequence[float] = DEFOCI, *, frame: tuple[int, int] | None = None
+) -> dict[float, Scene]:
+    """Get one of these images at several defoci, to follow it through focus.
+
+    Parameters
+    ----------
+    defoci : sequence of float, default all
+        Some of the benchmark's: 0, 1, ... 20 [nm].
+    frame : tuple of int, optional
+        (height, width) to cut around the particle, as `sbd.scenes.crop_scene` does; the
+        whole image if not given [pixels].
+
+    Returns
+    -------
+    dict of float to Scene
+        The same particle by its defocus, cut and resized as the authors do.
+
+    Raises
+    ------
+    ValueError
+        If there are no defoci, or one is not of the benchmark.
+
+    See Also
+    --------
+    held_out_scenes : The image at 12 nm among four of other particles.
+
+    Notes
+    -----
+    ``.ci/held_out.py`` chose and stored it. Near focus its columns turn from dark to
+    bright, and one image there shows almost none.
+
+    Examples
+    --------
+    >>> series = focal_series([0, 12])
+    >>> [scene.polarity for scene in series.values()]
+    ['dark', 'bright']
+    """
+    if not len(defoci) or not set(defoci) <= set(DEFOCI):
+        among = f"0, 1, ... {DEFOCI[-1]:g} nm"
+        msg = f"defoci must be one or more of {among}; got {list(defoci)}"
+        raise ValueError(msg)
+    images, labels = _read("example/focal-series")
+    places = {label["defocus"]: i for i, label in enumerate(labels)}
+    return {
+        float(d): _scene(images[places[d]], labels[places[d]], frame)
+        for d in dict.fromkeys(defoci)
+    }
+
+
+def _read(name: str) -> tuple[np.ndarray, list[dict]]:
+    """Read bundled images, as the benchmark stores them, and their labels."""
+    with np.load(fetch(name), allow_pickle=False) as file:
+        return file["images"], json.loads(str(file["labels"]))
+
+
+def _scene(stored: np.ndarray, label: dict, frame: tuple[int, int] | None) -> Scene:
+    """Show a bundled image as the authors would have published it."""
+    spectrum = np.fft.fft2(stored.astype(np.float32)) / stored.size
+    fine = resample(spectrum, (BOX_SAMPLES, BOX_SAMPLES))
+    tilt = label["tilt_x"], label["tilt_y"]
+    title = (
+        f"{label['structure']}, tilt ({tilt[0]:g}, {tilt[1]:g}) degrees, "
+        f"{label['defocus']:g} nm"
+    )
+    atoms = find_recipe(label["structure"]).build()
+    scene = published_scene(fine, atoms, tilt, title=title)
+    return scene if frame is None else crop_scene(scene, frame)

@@ -87,6 +87,23 @@ def test_many_colours_are_kept_until_the_file_is_large(tmp_path, monkeypatch):
     assert opened(tmp_path / "a.png").mode == "P"
 
 
+def test_a_chart_may_have_fewer_colours(tmp_path):
+    save_figure(colourful_figure(), "a", {}, tmp_path, exact=False)
+    assert opened(tmp_path / "a.png").mode == "P"
+    fig = Figure(figsize=(4, 3))
+    ax, curve = fig.subplots(), np.linspace(0, 9, 99)
+    for k in range(13):
+        ax.plot(curve, np.sin(curve + k / 4), color=f"C{k}")
+    for name, exact in (("full", True), ("few", False)):
+        save_figure(fig, name, {}, tmp_path, exact=exact)
+    full, few = (tmp_path / f"{name}.png" for name in ("full", "few"))
+    assert opened(full).mode == "RGB"
+    assert few.stat().st_size < 0.5 * full.stat().st_size
+    one, other = (np.asarray(opened(p).convert("RGB"), int) for p in (full, few))
+    # the edges of lines differ, by some levels; paper and lines do not
+    assert (np.abs(one - other).max(axis=2) > 32).mean() < 1e-3
+
+
 def test_a_picture_too_large_for_a_notebook_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(filing, "_LARGEST_PNG", 3000)
     with pytest.raises(ValueError, match=r"fig must fit into a notebook, in 3 kB; got"):

@@ -6,6 +6,7 @@ import pytest
 
 from sbd.hallucinations import (
     audit_denoisers,
+    audit_focal_series,
     audit_vacuum,
     disagreement,
     score_found,
@@ -154,6 +155,37 @@ def test_disagreement_counts_pairs():
         ValueError, match="table must have the column 'ssim'; got image"
     ):
         disagreement(table, ["ssim"])
+
+
+def test_disagreement_compares_images_of_one_method_as_well():
+    table = pd.DataFrame(
+        {
+            "method": ["a", "a", "b", "b"],
+            "defocus": [0.0, 9.0] * 2,
+            "draw": 0,
+            "psnr": [38.0, 30.0, 20.0, 21.0],
+            "f1": [0.1, 0.9, 0.8, 0.9],
+        }
+    )
+    same = ["method", "draw"]
+    assert disagreement(table, ["f1"], same=same)["f1"] == pytest.approx(1 / 2)
+    each = table.groupby("method").apply(disagreement, ["f1"], same=["draw"])
+    assert each["f1"].to_dict() == {"a": 1.0, "b": 0.0}
+    with pytest.raises(ValueError, match="table must have the column 'image'"):
+        disagreement(table, ["f1"])
+
+
+def test_a_focal_series_is_audited_defocus_by_defocus():
+    true = {"true": shown(PLACES), "half": shown(PLACES[:6])}
+    table = audit_focal_series(true, {3.0: SCENE, 1.0: SCENE}, draws=2, seed=4)
+    assert table["defocus"].tolist() == [3.0] * 4 + [1.0] * 4
+    assert table["method"].tolist() == ["true", "half"] * 4
+    plain = audit_denoisers(true, [SCENE, SCENE], draws=2, seed=4)
+    pd.testing.assert_frame_equal(table.drop(columns="defocus"), plain)
+    more = audit_focal_series(true, {3.0: SCENE}, dose=2.0, seed=4)
+    assert more["dose"].unique().tolist() == [2.0]
+    with pytest.raises(ValueError, match="scenes must hold at least one; got none"):
+        audit_focal_series(true, {}, seed=0)
 
 
 def test_what_cannot_be_audited_is_refused():

@@ -4,12 +4,15 @@ import hashlib
 import json
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import sbd
 from sbd import testbed
+from sbd.dataset import DEFOCI
 from sbd.inspection import PIXEL
 from sbd.projections import REGIONS, Specimen, place_atoms
 from sbd.registry import fetch
@@ -198,13 +201,82 @@ def test_a_held_out_image_is_what_the_simulation_gives():
 def test_the_choice_of_held_out_images_repeats_no_structure():
     script = runpy.run_path(str(ROOT / ".ci/held_out.py"))
     assert script["NUMBER"] == 5
-    assert (
-        hashlib.sha256(script["FILE"].read_bytes()).hexdigest()
-        in (ROOT / "sbd/catalogue.py").read_text()
+    for name in ("FILE", "SERIES"):
+        digest = hashlib.sha256(script[name].read_bytes()).hexdigest()
+        assert digest in (ROOT / "sbd/catalogue.py").read_text()
+
+
+def test_the_series_is_chosen_for_its_contrasts_then_for_its_columns(monkeypatch):
+    script = runpy.run_path(str(ROOT / ".ci/held_out.py"))
+    table = pd.DataFrame(
+        {
+            "structure": ["a", "b", "c"] * 3,
+            "tilt_x": 0.0,
+            "tilt_y": 1.0,
+            "defocus": [0] * 3 + [1] * 3 + [2] * 3,
+            "contrast": [*"bbb", *"iib", *"wwb"],
+        }
     )
+    shares = dict(zip("abc", (0.5, 0.9, 1.0), strict=True))
+    choose = script["choose_series"]
+    monkeypatch.setitem(
+        choose.__globals__, "seen_share", lambda _, row: shares["abc"[row % 3]]
+    )
+    benchmark = SimpleNamespace(table=table)
+    # "c" shows most columns but its contrast is always the same
+    assert choose(benchmark, [0, 4, 8]) == [1, 4, 7]
+
+
+def test_the_focal_series_is_one_held_out_image_at_every_defocus():
+    with np.load(fetch("example/focal-series")) as file:
+        images, labels = file["images"], json.loads(str(file["labels"]))
+    with np.load(fetch("example/held-out")) as file:
+        others, known = file["images"], json.loads(str(file["labels"]))
+    assert tuple(label["defocus"] for label in labels) == DEFOCI
+    same = [known.index(label) for label in labels if label in known]
+    assert same == [2]
+    np.testing.assert_array_equal(images[12], others[2])
+    of = {(x["structure"], x["tilt_x"], x["tilt_y"]) for x in labels}
+    assert of == {("PtNp2-Dh-30", 3.0, 0.0)}
+
+
+def test_the_lens_alone_makes_the_focal_series():
+    with np.load(fetch("example/focal-series")) as file:
+        images = file["images"].astype(float)
+    wave = sbd.exit_wave(
+        find_recipe("PtNp2-Dh-30").build(), grid=256, tilts=[(3.0, 0.0)]
+    )[0]
+    foci = [0, 1, 10, 20]
+    formed = sbd.form_image(wave, defocus=[10.0 * f for f in foci], samples=128)
+    for focus, image in zip(foci, formed, strict=True):
+        # a coarser grid than the benchmark's leaves 53 dB; neighbouring foci reach 50
+        assert sbd.psnr(images[focus], image) > 51.5
+
+
+def test_contrast_reverses_in_the_focal_series():
+    series = sbd.focal_series([0, 1, 2, 20], frame=(384, 480))
+    assert list(series) == [0.0, 1.0, 2.0, 20.0]
+    assert [s.polarity for s in series.values()] == ["dark", "dark", "bright", "bright"]
+    seen = [s.truth.hit.mean() for s in series.values()]
+    assert min(seen[0], seen[2], seen[3]) > 0.8
+    assert seen[1] < 0.2  # where it reverses
+    assert {s.clean.shape for s in series.values()} == {(384, 480)}
+    (whole,) = sbd.focal_series([12]).values()
+    np.testing.assert_array_equal(whole.clean, HELD_OUT[2].clean)
+    assert whole.title == HELD_OUT[2].title
+    cut = sbd.held_out_scenes(frame=(384, 480))[2]
+    np.testing.assert_array_equal(cut.clean, crop_scene(whole, (384, 480)).clean)
+
+
+@pytest.mark.parametrize("defoci", [[], [2.5], [0, 21]])
+def test_a_defocus_that_was_not_simulated_is_refused(defoci):
+    with pytest.raises(ValueError, match=r"defoci must be one or more of 0, 1, \.\.\."):
+        sbd.focal_series(defoci)
 
 
 def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match=r"size must be .*; got \(0, 9\)"):
+        crop_scene(HELD_OUT[0], (0, 9))
     with pytest.raises(ValueError, match=r"shape \(3, 3\); got \(80, 90\)"):
         Scene("small", np.ones((3, 3)), hexagon())
     with pytest.raises(ValueError, match="default_recipes lists; got PtNp9"):

@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sbd import tuned_denoisers
 from sbd.columns import Columns
 from sbd.projections import Specimen
 from sbd.scenes import Scene
 from sbd.silhouettes import (
+    show_doses,
+    show_focal_series,
     show_hallucinations,
-    show_imaging,
     show_surfaces,
     show_tradeoffs,
 )
@@ -84,13 +86,55 @@ def test_scores_stand_over_their_psnr_and_more_dose_is_larger():
     assert network.get_label() == "network"
 
 
-def test_lines_run_over_defocus_and_dose():
-    fig = show_imaging(TABLE, TABLE, {"psnr": "PSNR (dB)", "f1": "F1"})
-    left, right, lower, _ = fig.axes
-    assert left.lines[1].get_xydata().tolist() == [[6, 35], [8, 38]]
-    assert right.lines[0].get_xydata().tolist() == [[0.45, 30], [2, 31]]
-    assert lower.get_ylim() == pytest.approx((-0.04, 1.04))
+def test_lines_run_over_the_dose():
+    left, right = show_doses(TABLE, {"psnr": "PSNR (dB)", "f1": "F1"}).axes
+    assert left.lines[0].get_xydata().tolist() == [[0.45, 30], [2, 31]]
+    assert right.lines[1].get_xydata().tolist() == [[0.45, 0.9], [2, 1]]
+    assert right.get_ylim() == pytest.approx((-0.04, 1.04))
     assert right.get_xscale() == "log"
+
+
+def test_a_focal_series_has_its_images_its_lines_and_its_pairs():
+    scene, _ = scene_of_dots()
+    opposed = pd.DataFrame({"f1": [0.9, 0.1]}, index=[6.0, 8.0])
+    metrics = {"psnr": "PSNR (dB)", "f1": "F1"}
+    fig = show_focal_series(
+        {6.0: scene, 8.0: scene}, TABLE, metrics, opposed, least={"psnr": 20.0}
+    )
+    first, second, psnr, f1, pairs = fig.axes
+    assert first.get_title() == "(a) 6 nm"
+    assert second.get_title() == "(b) 8 nm"
+    assert first.get_xlabel() == "4 of 4, bright"
+    assert psnr.lines[1].get_xydata().tolist() == [[6, 35], [8, 38]]
+    assert psnr.get_ylim()[0] == 20.0
+    assert f1.lines[0].get_xydata().tolist() == [[6, 0.5], [8, 0.6]]
+    assert pairs.lines[0].get_xydata().tolist() == [[6, 0.9], [8, 0.1]]
+    words = [text.get_text() for text in pairs.get_legend().get_texts()]
+    assert words == ["F1", "chance"]
+
+
+def test_of_a_long_focal_series_six_images_are_drawn_most_of_them_near_its_start():
+    scene, _ = scene_of_dots()
+    foci = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0]
+    opposed = pd.DataFrame({"f1": 0.5}, index=foci)
+    fig = show_focal_series(dict.fromkeys(foci, scene), TABLE, {"f1": "F1"}, opposed)
+    titles = [ax.get_title() for ax in fig.axes if ax.images]
+    assert [title.split()[1] for title in titles] == ["0", "1", "2", "3", "8", "20"]
+    with pytest.raises(ValueError, match="scenes must hold at least one; got none"):
+        show_focal_series({}, TABLE, {"f1": "F1"}, opposed)
+
+
+def test_every_method_has_a_look_of_its_own():
+    methods = [*tuned_denoisers(), "network"]
+    rows = [TABLE.iloc[:1].assign(method=name) for name in methods]
+    (ax,) = show_tradeoffs(pd.concat(rows), {"f1": "F1"}).axes
+    looks = {
+        (tuple(dots.get_facecolor()[0]), dots.get_paths()[0].vertices.tobytes())
+        for dots in ax.collections
+    }
+    assert len(looks) == len(methods)
+    colours = {colour for colour, _ in looks}
+    assert len(colours) == len(methods)
 
 
 def test_the_audit_shows_means_by_dose_and_all_of_them():
