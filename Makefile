@@ -132,6 +132,10 @@ tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resu
 scenes: env  ## choose the bundled test images again and print their digests
 	$(BIN)/python .ci/held_out.py data/benchmark
 
+.PHONY: audit
+audit: env  ## count columns lost and invented over the test split; minutes, after benchmark
+	$(BIN)/python .ci/audit.py data/benchmark
+
 .PHONY: rivals
 rivals: env  ## score the classical denoisers where the truth is known; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python .ci/rivals.py book/measured/rivals.json
