@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import significance
+from sbd import calibration
 from sbd.columns import Columns
 from sbd.typing import Denoiser, Image
 
@@ -34,12 +34,12 @@ LEVEL = 0.05
 
 def calibrate(denoise: Denoiser, images: int) -> dict:
     """Test columns that are not there."""
-    table = significance.calibrate(denoise, doses=DOSES, images=images, seed=0)
-    record = significance.summarise_calibration(table).round(4).to_dict("index")
+    table = calibration.calibrate(denoise, doses=DOSES, images=images, seed=0)
+    record = calibration.summarise_calibration(table).round(4).to_dict("index")
     for way, mine in table.groupby("way"):
         each = {f"{dose:g}": one for dose, one in mine.groupby("dose")}
         record[way]["KS at each dose"] = {
-            dose: round(float(significance.summarise_calibration(one)["KS"].iloc[0]), 4)
+            dose: round(float(calibration.summarise_calibration(one)["KS"].iloc[0]), 4)
             for dose, one in each.items()
         }
     return record
@@ -49,7 +49,7 @@ def draw_mixture(
     dose: float, rng: np.random.Generator, side: int = 504
 ) -> tuple[Image, Columns, np.ndarray]:
     """Put columns of many strengths into every other disc, by chance."""
-    discs = significance.lay_discs((side, side))
+    discs = calibration.lay_discs((side, side))
     there = rng.random(len(discs)) < 0.5
     heights = np.where(there, rng.uniform(0.1, 0.9, len(discs)), 0.0)
     row, column = np.indices((24, 24)) - 11.5
@@ -210,7 +210,7 @@ def measure(images: int, seeds: int) -> dict:
         **test_spurious(clean, denoisers["network"], seeds),
     }
     true = sbd.find_columns(clean, threshold=0.15)
-    draws = significance.judge_repeatedly(
+    draws = calibration.judge_repeatedly(
         clean, denoisers["network"], true, draws=seeds, seed=3, threshold=0.15
     )
     record["invented by the network itself"] = {

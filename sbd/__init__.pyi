@@ -110,6 +110,7 @@ __all__ = [
     "supported_columns",
     "surface_columns",
     "surface_scenes",
+    "tabulate_verdicts",
     "thin_counts",
     "train",
     "tune",
@@ -186,6 +187,7 @@ from .significance import (
     decidable_dose,
     detection_power,
     judge_columns,
+    tabulate_verdicts,
     thin_counts,
 )
 from .simulation import ExitWave, exit_wave, form_image

@@ -3,8 +3,11 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from sbd.typing import Image
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     denoise.set_defaults(run=_denoise)
 
+    _add_judge(commands)
+
     export = commands.add_parser("export", help="write a network as an ONNX file")
     export.add_argument("file", type=Path, help="the .onnx file to write")
     export.add_argument("--model", help="name or file of the weights")
@@ -73,6 +78,97 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     export.set_defaults(run=_export)
     return parser
+
+
+def _add_judge(commands: argparse._SubParsersAction) -> None:
+    judge = commands.add_parser(
+        "judge",
+        help="tell which atomic columns of a recording its counts support",
+        description="Denoise one half of the electrons, find the columns, and ask the "
+        "other half which of them are there. Writes a table, a row for each column.",
+    )
+    judge.add_argument("noisy", type=Path, help=".npy file of whole counts")
+    judge.add_argument("table", type=Path, help="the .csv file to write")
+    judge.add_argument(
+        "--vacuum", type=float, required=True,
+        help="mean count of a corner without specimen [electrons per pixel]",
+    )  # fmt: skip
+    judge.add_argument("--picture", type=Path, help="a .png file to write too")
+    judge.add_argument("--level", type=float, default=0.05, help="of false discoveries")
+    judge.add_argument("--seed", type=int, default=0, help="of the split")
+    judge.add_argument("--model", help="name or file of the weights")
+    judge.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
+    judge.add_argument("--device", default="auto")
+    judge.set_defaults(run=_judge)
+
+
+def _judge(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from sbd.denoisers import denoise
+    from sbd.models import load_model
+    from sbd.significance import decidable_dose, judge_columns, tabulate_verdicts
+    from sbd.verdicts import show_verdicts
+
+    _check_target(options.table, "table", ".csv")
+    if options.picture:
+        _check_target(options.picture, "picture", ".png")
+    noisy = _read_image(options.noisy)
+    model = load_model(options.model) if options.model else None
+    how = {"pixel": options.pixel, "device": options.device}
+    verdicts = judge_columns(
+        noisy,
+        lambda part: denoise(part, model, **how),
+        rng=np.random.default_rng(options.seed),
+        level=options.level,
+        vacuum=options.vacuum,
+    )
+    claimed, columns = verdicts.denoised, verdicts.columns
+    dose = decidable_dose(claimed, columns, vacuum=options.vacuum)
+    table = tabulate_verdicts(verdicts, dose).round(6)
+    with _replacing(options.table) as part:
+        table.to_csv(part, index=False, lineterminator="\n")
+    if options.picture:
+        fig = show_verdicts(verdicts, dose, recorded=options.vacuum)
+        with _replacing(options.picture) as part:
+            fig.savefig(part, format="png", dpi=200)
+    sys.stdout.write(
+        f"{len(columns)} columns, {verdicts.supported.sum()} of them supported at a "
+        f"false discovery rate of {options.level:g}; {verdicts.power.sum():.0f} were "
+        "to be expected if all are there\n"
+    )
+
+
+def _check_target(file: Path, name: str, suffix: str) -> None:
+    """Say before anything is computed that a file could not be written."""
+    if file.suffix != suffix:
+        msg = f"{name} must be the name of a {suffix} file; got {file}"
+        raise ValueError(msg)
+    if not file.parent.is_dir():
+        msg = f"{name} must be in a folder that exists; got {file}"
+        raise ValueError(msg)
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[Path]:
+    """Give a temporary name, and rename what is written there."""
+    part = file.with_name(file.name + ".part")
+    yield part
+    part.replace(file)
+
+
+def _read_image(file: Path) -> Image:
+    """Load an image that is denoised or judged."""
+    import numpy as np
+
+    try:
+        return np.load(file, allow_pickle=False)
+    except (EOFError, ValueError):
+        msg = (
+            f"noisy must be a .npy file with an image; got {file} (read it "
+            "with tifffile, say, and numpy.save the counts)"
+        )
+        raise ValueError(msg) from None
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -267,20 +363,8 @@ def _denoise(options: argparse.Namespace) -> None:
     from sbd.denoisers import denoise
     from sbd.models import load_model
 
-    if options.denoised.suffix != ".npy":
-        msg = f"denoised must be the name of a .npy file; got {options.denoised}"
-        raise ValueError(msg)
-    if not options.denoised.parent.is_dir():
-        msg = f"denoised must be in a folder that exists; got {options.denoised}"
-        raise ValueError(msg)
-    try:
-        noisy = np.load(options.noisy, allow_pickle=False)
-    except (EOFError, ValueError):
-        msg = (
-            f"noisy must be a .npy file with an image; got {options.noisy} (read it "
-            "with tifffile, say, and numpy.save the counts)"
-        )
-        raise ValueError(msg) from None
+    _check_target(options.denoised, "denoised", ".npy")
+    noisy = _read_image(options.noisy)
     model = load_model(options.model) if options.model else None
     denoised = denoise(
         noisy,
@@ -290,10 +374,8 @@ def _denoise(options: argparse.Namespace) -> None:
         ensemble=options.ensemble,
         tile=options.tile,
     )
-    part = options.denoised.with_name(options.denoised.name + ".part")
-    with part.open("wb") as file:
+    with _replacing(options.denoised) as part, part.open("wb") as file:
         np.save(file, denoised)
-    part.replace(options.denoised)
 
 
 if __name__ == "__main__":

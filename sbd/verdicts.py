@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from sbd.columns import Columns
@@ -123,6 +124,9 @@ def show_verdicts(
     panels["c"].step(there, share, where="post", color=_COLOURS[0])
     panels["c"].axvline(recorded, color="#444444", linewidth=0.8, linestyle=":")
     panels["c"].set(xscale="log", ylim=(-0.03, 1.03))
+    panels["c"].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    panels["c"].xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panels["c"].xaxis.set_minor_formatter(NullFormatter())
     name_chart(panels["c"], "(c) Decided by", "dose (e/pixel)", "share of the columns")
     return fig
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import sbd
@@ -30,6 +31,39 @@ def test_a_file_of_counts_is_denoised(tmp_path):
     options = ["--model", names[2], "--device", "cpu", "--tile", "64"]
     assert main(["denoise", *names[:2], *options]) == 0
     np.testing.assert_allclose(np.load(tmp_path / "clean.npy"), whole, rtol=1e-5)
+
+
+def test_the_columns_of_a_recording_are_judged(tmp_path, capsys):
+    clean, _ = sbd.example_truth("simulated")
+    clean = clean[:256, 200:456]
+    counts = sbd.poisson_noise(2 * clean, rng=np.random.default_rng(0))
+    np.save(tmp_path / "noisy.npy", counts)
+    names = [str(tmp_path / name) for name in ("noisy.npy", "atoms.csv", "atoms.png")]
+    options = ["--vacuum", "0.9", "--device", "cpu", "--seed", "3", "--level", "0.1"]
+    assert main(["judge", *names[:2], *options, "--picture", names[2]]) == 0
+    said = capsys.readouterr().out
+    table = pd.read_csv(names[1])
+    judged = sbd.judge_columns(
+        counts, lambda part: sbd.denoise(part, device="cpu"), vacuum=0.9, level=0.1,
+        rng=np.random.default_rng(3),
+    )  # fmt: skip
+    assert 10 < len(table) == len(judged.columns)
+    np.testing.assert_allclose(table["p"], judged.p_values, atol=1e-6)
+    np.testing.assert_array_equal(table["supported"], judged.supported)
+    assert f"{len(table)} columns, {table['supported'].sum()} of them supported" in said
+    assert (tmp_path / "atoms.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(tmp_path.glob("*.part"))
+    np.save(tmp_path / "noisy.npy", counts + 0.5)
+    for arguments, message in (
+        ([names[0], names[2]], "table must be the name of a .csv file"),
+        (
+            [*names[:2], "--picture", names[1]],
+            "picture must be the name of a .png file",
+        ),
+        (names[:2], "noisy must hold whole counts; got"),
+    ):
+        assert main(["judge", *arguments, *options]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_a_wrong_model_kind_is_refused(tmp_path, capsys):

@@ -7,6 +7,7 @@ from scipy import ndimage, stats
 import sbd
 from sbd.columns import Columns
 from sbd.significance import (
+    ColumnVerdicts,
     absence_p_values,
     column_p_values,
     decidable_dose,
@@ -279,3 +280,16 @@ def test_counts_of_a_network_are_judged_by_counts_it_has_not_seen():
     np.testing.assert_array_equal(seen[0], verdicts.first)
     np.testing.assert_array_equal(verdicts.first + verdicts.second, micrograph.noisy)
     assert verdicts.denoised.mean() == pytest.approx(micrograph.noisy.mean(), rel=0.02)
+
+
+def test_a_table_wants_a_dose_for_each_column():
+    claim, columns = lattice(1, 2, vacuum=0.45)
+    values = np.array([0.01, 0.2])
+    verdicts = ColumnVerdicts(
+        columns, values, values < 0.05, values, claim, claim, claim
+    )
+    table = sbd.tabulate_verdicts(verdicts, values)
+    assert table["supported"].tolist() == [True, False]
+    assert table[["row", "column"]].to_numpy().tolist() == columns.positions.tolist()
+    with pytest.raises(ValueError, match="dose must have one value for each of 2"):
+        sbd.tabulate_verdicts(verdicts, values[:1])
