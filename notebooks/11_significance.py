@@ -118,6 +118,7 @@ calibration.judge_repeatedly(clean, denoisers["network"], true, **how).round(2)
 # %% [markdown]
 # ## What to take from it
 #
-# * **A supported column is there**, up to the stated rate of errors; whatever the denoiser is, and whatever it was trained on.
+# * **Where a column is supported there is not just vacuum**, up to the stated rate of errors; whatever the denoiser is, and whatever it was trained on. The test knows no other alternative: on top of a support or a fringe, more counts than the vacuum's are no proof of a column.
+# * **It needs the right vacuum.** The mean count of an empty corner has to be known to a percent or two; if it counts 10 % more than was said, bright columns find support where there are none. A warning tells of 5 %.
 # * **An unsupported one is an open question.** At 0.45 electrons per pixel half of an image tells only about every second column from vacuum. The remedy is dose, or several frames, and the chart says how much.
 # * **The price of honesty is half the counts.** The estimate is made from fewer of them. For looking, use all; for claiming, split.

@@ -13,7 +13,7 @@ from sbd.inspection import PIXEL, Inspection, inspect_columns
 from sbd.metrics import authors_psnr
 from sbd.noise import VACUUM, poisson_noise
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_image
+from sbd.validation import apply_denoiser, check_image
 
 _LEGIBLE = 0.9  # share of the columns that a clean image must show to be judged
 _LOBE, _RING = 5, 10  # a spectral peak reaches no farther; its surroundings do [bins]
@@ -79,7 +79,7 @@ def dose_curve(
                 rng = np.random.default_rng([seed, i, j, draw])
                 noisy = poisson_noise(clean * (dose / VACUUM), rng=rng)
                 for method, denoise in denoisers.items():
-                    scaled = np.asarray(denoise(noisy)) * (VACUUM / dose)
+                    scaled = apply_denoiser(denoise, noisy, method) * (VACUUM / dose)
                     score = authors_psnr(clean, scaled)
                     rows.append((method, image, float(dose), draw, score))
     return pd.DataFrame(rows, columns=["method", "image", "dose", "draw", "psnr"])
@@ -130,7 +130,7 @@ def vacuum_response(
     for i, dose in enumerate(doses):
         vacuum = np.full(shape, float(dose))
         noisy = poisson_noise(vacuum, rng=np.random.default_rng([seed, i]))
-        result = np.asarray(denoiser(noisy), dtype=np.float64)
+        result = apply_denoiser(denoiser, noisy, "denoiser").astype(np.float64)
         mean, deviation = result.mean(), result.std()
         largest = np.abs(result - mean).max()
         relative, peaks = deviation / dose, peak_share(result)

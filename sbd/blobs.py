@@ -11,6 +11,8 @@ from sbd.typing import Image
 
 _SCALES_PER_OCTAVE = 8  # a Gaussian's response at the nearest of them is 0.2 % low
 _FAR = 9.0  # widths, beyond which a Gaussian is less than rounding
+_MANY = 300  # places, from which whole responses are quicker
+_TAPS = 8  # pixels along each axis that a value between them is read from
 _RIDGE = 10.0  # a blob's two principal curvatures differ by less than this factor
 
 
@@ -30,7 +32,7 @@ class LaplacianLadder:
         The image.
     least, most : float, optional
         Smallest and largest width [pixels]; by default a factor 1.5 around the width
-        at which the response varies most over the image.
+        at which the response varies most over the image, more than at those near it.
 
     Attributes
     ----------
@@ -104,6 +106,9 @@ class LaplacianLadder:
         ndarray of shape (m, n)
             The responses.
         """
+        if len(places) > _MANY:
+            numbers = range(len(self.sigmas))
+            return np.stack([_read(self.image(number), places) for number in numbers])
         waves = []
         _, widest = self._smooth(0)
         for place, n, kept in zip(
@@ -158,13 +163,38 @@ class LaplacianLadder:
         frequency = (np.arange(len(rings)) + 0.5) / bins
         sigmas = np.geomspace(1.0, max(min(self._shape) / 8, 2.0), 100)
         a = (sigmas[:, None] * frequency) ** 2 * top
-        return float(sigmas[((a * np.exp(-a / 2)) ** 2 @ rings).argmax()])
+        varies = (a * np.exp(-a / 2)) ** 2 @ rings
+        # a ground that varies more than the columns is largest at the widest, but has
+        # no top there
+        tops = (varies[1:-1] >= varies[:-2]) & (varies[1:-1] > varies[2:])
+        inside = np.where(tops, varies[1:-1], 0.0)
+        best = 1 + inside.argmax() if inside.any() else varies.argmax()
+        return float(sigmas[best])
+
+
+def _read(response: NDArray, places: NDArray) -> NDArray[np.float64]:
+    """Read a smooth image between its pixels, by the polynomial through those around.
+
+    With a width of three pixels or more it errs by less than 1e-5 of the image's range.
+    """
+    first = np.floor(places).astype(np.intp) - (_TAPS // 2 - 1)
+    steps = np.arange(_TAPS)
+    index, weights = [], []
+    for axis, n in enumerate(response.shape):
+        taps = (first[:, axis, None] + steps) % (2 * n)
+        index.append(np.where(taps < n, taps, 2 * n - 1 - taps))  # mirrored
+        apart = (places[:, axis] - first[:, axis])[:, None, None] - steps
+        apart = np.where(np.eye(_TAPS, dtype=bool), 1.0, apart)
+        between = steps[:, None] - steps + np.eye(_TAPS)
+        weights.append((apart / between).prod(axis=2))
+    around = response[index[0][:, :, None], index[1][:, None, :]]
+    return np.einsum("ni,nij,nj->n", weights[0], around, weights[1])
 
 
 def _quick_length(n: int, reach: float) -> int:
     """Lengthen a side whose transform is slow by mirrored pixels that no one sees."""
-    if fft.next_fast_len(n, real=True) == n:
-        return n
+    if fft.next_fast_len(n, real=True) == n or reach > n:
+        return n  # farther than a side, mirror images would be most of the work
     return fft.next_fast_len(n + int(np.ceil(reach)), real=True)
 
 

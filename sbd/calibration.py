@@ -15,6 +15,7 @@ from sbd.columns import Columns, match_columns
 from sbd.noise import poisson_noise
 from sbd.significance import column_p_values, judge_columns
 from sbd.typing import Denoiser, Image
+from sbd.validation import apply_denoiser, check_positive
 
 
 def lay_discs(
@@ -90,7 +91,7 @@ def calibrate(
     Raises
     ------
     ValueError
-        As for `thin_counts`, or if a dose is not positive.
+        As for `thin_counts`, or if there is no dose or one is not positive.
 
     Examples
     --------
@@ -101,12 +102,17 @@ def calibrate(
     >>> bool((same < 0.05).mean() > 0.1)  # where it should be 0.05
     True
     """
+    if not len(doses):
+        msg = "doses must hold at least one; got none"
+        raise ValueError(msg)
+    for dose in doses:
+        check_positive(dose=dose)
     discs, rows = lay_discs(shape), []
     for dose, image in product(doses, range(images)):
         rng = np.random.default_rng([seed, image, int(1e6 * dose)])
         flat = np.full(shape, float(dose))
         noisy, fresh = (poisson_noise(flat, rng=rng) for _ in range(2))
-        claim = np.asarray(denoise(noisy))
+        claim = apply_denoiser(denoise, noisy)
         how = {"rng": rng, "share": share, "vacuum": dose, "columns": discs}
         ways = {
             "independent": column_p_values(fresh, claim, discs, vacuum=dose),

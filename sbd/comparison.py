@@ -11,7 +11,7 @@ from sbd.metrics import authors_psnr, authors_ssim, score_regions
 from sbd.noise import poisson_noise
 from sbd.scenes import Scene
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_image
+from sbd.validation import apply_denoiser, check_image
 
 
 def compare_denoisers(
@@ -55,7 +55,7 @@ def compare_denoisers(
     for draw in range(draws):
         noisy = poisson_noise(clean, rng=np.random.default_rng([seed, draw]))
         for name, denoise in denoisers.items():
-            result = denoise(noisy)
+            result = apply_denoiser(denoise, noisy, name)
             scores = authors_psnr(clean, result), authors_ssim(clean, result)
             rows.append((name, *scores))
     table = pd.DataFrame(rows, columns=["denoiser", "PSNR", "SSIM"])
@@ -127,7 +127,7 @@ def judge_denoisers(
         noisy = poisson_noise(scene.clean, rng=np.random.default_rng([seed, draw]))
         for name, denoise in denoisers.items():
             start = time.perf_counter()
-            result = np.asarray(denoise(noisy))
+            result = apply_denoiser(denoise, noisy, name)
             row = {"denoiser": name, "seconds": time.perf_counter() - start}
             parts = score_regions(scene.clean, result, regions)
             for part, scores in parts.items():

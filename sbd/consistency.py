@@ -14,7 +14,7 @@ from torch import nn
 from sbd.metrics import authors_psnr
 from sbd.networks import UNet
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_image
+from sbd.validation import apply_denoiser, check_image
 
 _BAND = 32  # width of the bands along the far border [pixels]
 
@@ -108,8 +108,8 @@ def change_by_distance(
         msg = f"step must be at least 1; got {step}"
         raise ValueError(msg)
     kept = slice(None, -cut) if cut > 0 else slice(-cut, None)
-    whole = np.asarray(denoise(noisy))
-    change = np.abs(np.asarray(denoise(noisy[:, kept])) - whole[:, kept])
+    whole = apply_denoiser(denoise, noisy)
+    change = np.abs(apply_denoiser(denoise, noisy[:, kept]) - whole[:, kept])
     change = change.max(axis=0) / np.abs(whole).max()
     if cut > 0:
         change = change[::-1]  # from the new end on

@@ -20,6 +20,7 @@ from sbd.simulation import exit_wave, form_image
 from sbd.specimens import PARTICLES
 from sbd.splits import published_test_counts
 from sbd.typing import Denoiser, Image
+from sbd.validation import apply_denoiser
 
 _WHITE = ("white",)
 _SHARED = 50  # thickness at which several structures share a label [angstrom]
@@ -304,7 +305,7 @@ def score_networks(
     for i, (subset, clean) in enumerate(pairs):
         noisy = poisson_noise(clean, rng=np.random.default_rng([seed, i]))
         for name, denoise in denoisers.items():
-            image = denoise(noisy)
+            image = apply_denoiser(denoise, noisy, name)
             scores = authors_psnr(clean, image), authors_ssim(clean, image)
             rows.append((name, subset, i, *scores))
     return pd.DataFrame(

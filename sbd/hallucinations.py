@@ -15,6 +15,7 @@ from sbd.projections import RADII, TOLERANCE
 from sbd.scenes import Scene
 from sbd.surfaces import score_columns
 from sbd.typing import Denoiser, Image
+from sbd.validation import apply_denoiser
 
 
 def score_scene(scene: Scene, image: Image) -> pd.DataFrame:
@@ -147,10 +148,7 @@ def audit_denoisers(
         rng = np.random.default_rng([seed, i, j, draw])
         noisy = poisson_noise(scene.clean * (dose / VACUUM), rng=rng)
         for name, denoise in denoisers.items():
-            result = np.asarray(denoise(noisy)) * (VACUUM / dose)
-            if result.shape != noisy.shape:
-                msg = f"{name!r} must return shape {noisy.shape}; got {result.shape}"
-                raise ValueError(msg)
+            result = apply_denoiser(denoise, noisy, name) * (VACUUM / dose)
             label = {"method": name, "image": scene.title, "dose": float(dose)}
             rows.append(label | {"draw": draw} | _row(scene, result))
     return pd.DataFrame(rows)
@@ -256,7 +254,7 @@ def audit_vacuum(
         kept = []
 
         def watched(noisy: Image, *, denoise: Denoiser = denoise) -> Image:
-            kept.append(np.asarray(denoise(noisy)))  # noqa: B023
+            kept.append(apply_denoiser(denoise, noisy, name))  # noqa: B023
             return kept[-1]  # noqa: B023
 
         table = vacuum_response(watched, doses=doses, shape=shape, seed=seed)
@@ -350,6 +348,11 @@ def _row(scene: Scene, image: Image) -> dict[str, float]:
 
 def _check(**given: Sequence | Mapping) -> None:
     for name, values in given.items():
+        kind = Mapping if name == "denoisers" else Sequence | np.ndarray
+        if not isinstance(values, kind) or isinstance(values, str):
+            what = "a dict of functions by name" if kind is Mapping else "a sequence"
+            msg = f"{name} must be {what}; got {values!r}"
+            raise TypeError(msg)
         if not len(values):
             msg = f"{name} must hold at least one; got none"
             raise ValueError(msg)

@@ -19,7 +19,7 @@ from sbd.projections import TOLERANCE
 from sbd.scenes import square_scene
 from sbd.structures import BOX
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_positive
+from sbd.validation import apply_denoiser, check_positive
 
 PIXEL = BOX / BOX_SAMPLES / 0.785
 """Side of a pixel of the paper's recorded movies [angstrom]."""
@@ -154,7 +154,7 @@ def inspect_columns(
     scene = square_scene(benchmark, row, pixel)
     rng = np.random.default_rng([seed, row])
     noisy = poisson_noise(scene.clean * (dose / VACUUM), rng=rng)
-    denoised = np.asarray(denoiser(noisy)) * (VACUUM / dose)
+    denoised = apply_denoiser(denoiser, noisy) * (VACUUM / dose)
     truth, estimate = scene.truth, scene.look(denoised)
     tolerance = TOLERANCE / scene.specimen.pixel[0]
     known = match_columns(estimate.rest, truth.rest, tolerance=tolerance)

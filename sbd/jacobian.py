@@ -54,6 +54,14 @@ def jacobian_row(
     IndexError
         If `pixel` lies outside the image.
 
+    Notes
+    -----
+    In the networks that are shown the lattice (`sbd.LatticeUNet`, `sbd.CrystalUNet`)
+    coefficients are kept or not, and places averaged or not. This is the linear map
+    that such a network is with those choices held: applied to the counts it gives the
+    denoised image exactly. It is not the change of the result when a count changes,
+    since one electron more can change the choices.
+
     References
     ----------
     .. [1] Mohan, Kadkhodaie, Simoncelli, Fernandez-Granda, "Robust and interpretable
@@ -176,6 +184,12 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
 
     Notes
     -----
+    In the networks that are shown the lattice (`sbd.LatticeUNet`, `sbd.CrystalUNet`)
+    coefficients are kept or not, and places averaged or not. This is the linear map
+    that such a network is with those choices held: applied to the counts it gives the
+    denoised image exactly. It is not the change of the result when a count changes,
+    since one electron more can change the choices.
+
     A product with the transpose is what automatic differentiation gives; it is linear
     in what it multiplies, and its own transpose is the product wanted here.
 
@@ -224,6 +238,14 @@ def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image
     TypeError, ValueError, IndexError
         As for `jacobian_row`.
 
+    Notes
+    -----
+    In the networks that are shown the lattice (`sbd.LatticeUNet`, `sbd.CrystalUNet`)
+    coefficients are kept or not, and places averaged or not. This is the linear map
+    that such a network is with those choices held: applied to the counts it gives the
+    denoised image exactly. It is not the change of the result when a count changes,
+    since one electron more can change the choices.
+
     Examples
     --------
     >>> import numpy as np
@@ -269,11 +291,14 @@ def linearising(
     ...     torch.autograd.grad(values[0, 1], y)[0].tolist()
     [[[[0.0, 1.0]]]]
     """
+    if not isinstance(model, torch.nn.Module):
+        msg = f"model must be a torch.nn.Module; got {model!r}"
+        raise TypeError(msg)
     parameter = next(model.parameters(), torch.from_numpy(np.zeros(0, noisy.dtype)))
-    y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)[None, None]
-    y.requires_grad_()
-    with evaluating(model), torch.enable_grad():
-        denoised = fold(model)(y)
+    with torch.inference_mode(mode=False), evaluating(model), torch.enable_grad():
+        y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)
+        y = y[None, None].requires_grad_()
+        denoised = fold(model)(y.clone())  # which it may change
         if denoised.shape != y.shape:
             msg = (
                 f"model must map {tuple(y.shape)} to the same shape; "

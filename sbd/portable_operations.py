@@ -31,6 +31,7 @@ from sbd.translations import (
     _peaks,
     _polyphase,
     _smooth,
+    keep_still,
 )
 
 _PERIOD = _WINDOW + _REACH  # of the transforms that correlate a window
@@ -210,7 +211,7 @@ def _likeness(detail: torch.Tensor, height: int, width: int) -> torch.Tensor:
     ahead = rows[:, None] @ energy @ columns.mT
     shared = (ahead * ahead.flip((-1, -2))).clamp_min(0).sqrt()
     whole = energy.sum((-1, -2), keepdim=True)
-    return product / (shared + 0.05 * whole + 1e-20)
+    return keep_still(product / (shared + 0.05 * whole + 1e-20))
 
 
 @lru_cache(maxsize=4)

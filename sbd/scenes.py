@@ -86,7 +86,15 @@ class Scene:
         -------
         Look
             What is found there.
+
+        Raises
+        ------
+        ValueError
+            If the estimate has another shape than the clean image.
         """
+        if np.shape(image) != self.clean.shape:
+            msg = f"image must have shape {self.clean.shape}; got {np.shape(image)}"
+            raise ValueError(msg)
         return self.specimen.look(image, self.polarity)
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import spatial
 
-from sbd.columns import Columns, Match, match_columns
+from sbd.columns import Columns, Match, check_columns, check_sides, match_columns
+from sbd.validation import check_positive
 
 
 def outline_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.intp]:
@@ -26,6 +27,9 @@ def outline_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.intp]
     reach : float, default 0.9
         Largest circumradius of a triangle of material, in neighbour distances. Perfect
         close-packed rows have 0.58, square ones 0.71, a missing column's place 1.
+        Rectangular cells have half the root of 1 + (aspect ratio)²: from a ratio of 1.5
+        on they need a longer reach, and then vacancies go unseen. Columns displaced by
+        a tenth of the lattice or more make holes that are not there.
 
     Returns
     -------
@@ -147,10 +151,16 @@ def score_columns(
     >>> score_columns(part, true, tolerance=2.0)["jaccard"].round(3).to_dict()
     {'all': 0.889, 'particle': 0.889, 'surface': 0.778}
     """
-    ours = np.ones(len(true), bool) if particle is None else np.asarray(particle, bool)
-    if ours.shape != (len(true),):
-        msg = f"particle must have one value per true column; got shape {ours.shape}"
+    check_columns(found, "found")
+    check_columns(true, "true")
+    ours = np.ones(len(true), bool) if particle is None else np.asarray(particle)
+    if ours.shape != (len(true),) or (ours.size and ours.dtype != bool):
+        msg = (
+            "particle must be True or False for each of the true columns; got "
+            f"{ours.dtype} of shape {ours.shape}"
+        )
         raise ValueError(msg)
+    ours = ours.astype(bool)
     here, there = (_in_angstrom(columns, pixel) for columns in (found, true))
     theirs = np.ones(len(here), bool)
     if len(there) and len(here):
@@ -183,10 +193,7 @@ def _scores(match: Match) -> dict[str, float]:
 
 def _in_angstrom(columns: Columns, pixel: float | tuple[float, float]) -> Columns:
     """Measure places in another unit, along each axis its own."""
-    side = np.broadcast_to(np.asarray(pixel, dtype=np.float64), (2,))
-    if not ((side > 0) & np.isfinite(side)).all():
-        msg = f"pixel must be above 0; got {pixel}"
-        raise ValueError(msg)
+    side = check_sides(pixel) * np.ones(2)
     shape = None if columns.shape is None else tuple(columns.shape * side)
     area = float(np.sqrt(side.prod()))
     return Columns(
@@ -202,9 +209,8 @@ def _outline(
     columns: Columns, reach: float
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Edges of the outline, and which columns belong to any material."""
-    if not reach > 0:
-        msg = f"reach must be above 0; got {reach}"
-        raise ValueError(msg)
+    check_columns(columns)
+    check_positive(reach=reach)
     material = np.zeros(len(columns), dtype=bool)
     places, first = np.unique(columns.positions, axis=0, return_index=True)
     if len(places) < 3 or np.linalg.matrix_rank(places - places[0], tol=1e-6) < 2:

@@ -110,7 +110,31 @@ def _likeness(detail: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     shared = (ahead * ahead.flip((-1, -2))).clamp_min(0).sqrt()
     # 5 % of the whole energy: small overlaps say little
     whole = detail.square().sum((-1, -2), keepdim=True)
-    return product / (shared + 0.05 * whole + 1e-20)
+    return keep_still(product / (shared + 0.05 * whole + 1e-20))
+
+
+def keep_still(likeness: torch.Tensor) -> torch.Tensor:
+    """See that a place is like itself, even where an image is flat.
+
+    Parameters
+    ----------
+    likeness : Tensor of shape (..., lags, lags)
+        With no translation in the middle.
+
+    Returns
+    -------
+    Tensor of the same shape
+        At least 0.5 in the middle, and elsewhere the same.
+
+    Examples
+    --------
+    >>> keep_still(torch.zeros(3, 3))[1].tolist()
+    [0.0, 0.5, 0.0]
+    """
+    still = likeness.new_full((1, 1), 0.5)
+    beside = likeness.shape[-1] // 2
+    # no correlation is as small as what is beside it
+    return torch.maximum(likeness, F.pad(still, [beside] * 4, value=-2.0))
 
 
 def _lags(correlation: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sbd.typing import Image, Pixel
+from sbd.typing import Denoiser, Image, Pixel
 
 _SPREAD = 2.0  # times the variance of counts, from which they are none
 _BLOCK = 32  # side of the parts of an image that are judged, one by one [pixels]
@@ -146,6 +146,43 @@ def _dispersion(counts: Image) -> float:
     return float(np.median(power[some] / electrons[some])) / 70**2
 
 
+def apply_denoiser(denoise: Denoiser, noisy: Image, name: str = "denoise") -> Image:
+    """Denoise a copy of an image, and see that an image of its shape comes back.
+
+    Parameters
+    ----------
+    denoise : callable
+        Image to image; what it does to its argument is of no consequence.
+    noisy : ndarray of shape (height, width)
+        Recorded counts [electrons per pixel].
+    name : str, default "denoise"
+        What to call it in a message.
+
+    Returns
+    -------
+    ndarray of shape (height, width)
+        The estimate [electrons per pixel].
+
+    Raises
+    ------
+    ValueError
+        If the estimate has another shape.
+
+    Examples
+    --------
+    >>> counts = np.ones((2, 3))
+    >>> apply_denoiser(lambda image: np.multiply(image, 0, out=image), counts).sum()
+    np.float64(0.0)
+    >>> counts.sum()
+    np.float64(6.0)
+    """
+    result = np.asarray(denoise(noisy.copy()))
+    if result.shape != noisy.shape:
+        msg = f"{name!r} must return shape {noisy.shape}; got {result.shape}"
+        raise ValueError(msg)
+    return result
+
+
 def check_between(value: float, name: str) -> None:
     """Refuse a level, share or probability that is not between 0 and 1.
 
@@ -165,7 +202,8 @@ def check_between(value: float, name: str) -> None:
     --------
     >>> check_between(0.05, "level")
     """
-    if not 0 < value < 1:
+    real = isinstance(value, int | float | np.number)
+    if not (real and 0 < value < 1):
         msg = f"{name} must be between 0 and 1; got {value}"
         raise ValueError(msg)
 

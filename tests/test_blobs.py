@@ -58,3 +58,12 @@ def test_of_two_tops_within_reach_the_higher_is_a_peak():
     response[8, 8], response[8, 12], response[12, 25] = 1.0, 0.9, 0.8
     found = [find_peaks(response, separation=s, lowest=0.5).tolist() for s in (2, 5)]
     assert found == [[[8, 8], [8, 12], [12, 25]], [[8, 8], [12, 25]]]
+
+
+def test_many_places_are_read_as_few_are(image):
+    ladder = LaplacianLadder(image, least=3.0, most=6.0)
+    rng = np.random.default_rng(2)
+    places = rng.uniform(-0.4, np.array(image.shape) - 0.6, (400, 2))
+    few = np.concatenate([ladder.at(some) for some in np.split(places, 4)], axis=1)
+    scale = np.abs(few).max()
+    np.testing.assert_allclose(ladder.at(places), few, rtol=0, atol=1e-4 * scale)

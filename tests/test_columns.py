@@ -137,15 +137,15 @@ def test_the_image_is_left_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"min_radius": 0}, "min_radius must be above 0; got 0"),
-        ({"max_radius": -1.0}, r"max_radius must be above 0; got -1"),
+        ({"min_radius": 0}, "min_radius must be positive; got 0"),
+        ({"max_radius": -1.0}, r"max_radius must be positive; got -1"),
         (
             {"min_radius": 5, "max_radius": 4},
             r"must not exceed max_radius \(4\); got 5",
         ),
         ({"polarity": "grey"}, "must be 'auto', 'bright' or 'dark'; got 'grey'"),
         ({"threshold": 1.5}, "threshold must be between 0 and 1; got 1.5"),
-        ({"floor": -0.1}, "floor must be at least 0; got -0.1"),
+        ({"floor": -0.1}, "floor must be positive; got -0.1"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -245,5 +245,42 @@ def test_nothing_found_is_no_false_claim():
 
 @pytest.mark.parametrize("tolerance", [0, -1.0, float("nan")])
 def test_a_tolerance_must_be_positive(tolerance):
-    with pytest.raises(ValueError, match="tolerance must be above 0; got"):
+    with pytest.raises(ValueError, match="tolerance must be positive; got"):
         match_columns([[0, 0]], [[0, 0]], tolerance=tolerance)
+
+
+@pytest.mark.parametrize("ground", ["hump", "step", "slope"])
+def test_a_ground_that_varies_more_than_the_columns_does_not_hide_them(ground):
+    y, x = np.mgrid[:200, :210]
+    grounds = {
+        "hump": 0.4 * np.exp(-((y - 100) ** 2 + (x - 100) ** 2) / (2 * 45**2)),
+        "step": 0.2 * (y > 98),
+        "slope": 0.002 * (y + x),
+    }
+    true = [(r, c) for r in range(20, 190, 18) for c in range(20, 200, 18)]
+    image = blobs((200, 210), true, sigma=3.2) + grounds[ground]
+    found = find_columns(image)
+    assert found.polarity == 1
+    match = match_columns(found, true, tolerance=1.5)
+    assert len(match.missed) == 0
+    # a step has rows of columns on its very edge, and no other dots
+    assert len(match.spurious) <= (3 if ground == "step" else 0)
+
+
+def test_radii_beyond_the_image_take_no_memory():
+    image = blobs((97, 101), [(50, 40)])
+    assert len(find_columns(image, min_radius=10.0, max_radius=3000.0)) <= 1
+
+
+def test_columns_are_finite():
+    place = np.array([[4.0, 5.0]])
+    with pytest.raises(ValueError, match="radii must be above 0; got inf"):
+        Columns(place, np.array([np.inf]), np.ones(1))
+    with pytest.raises(ValueError, match="amplitudes must be finite"):
+        Columns(place, np.ones(1), np.array([np.nan]))
+
+
+@pytest.mark.parametrize("option", ["min_radius", "max_radius", "floor", "threshold"])
+def test_words_are_no_numbers(option):
+    with pytest.raises(ValueError, match=f"{option} must be .* got '?3"):
+        find_columns(np.eye(30), **{option: "3"})

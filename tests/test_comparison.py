@@ -214,7 +214,7 @@ def test_a_judgement_that_makes_no_sense_is_refused(scene):
         sbd.judge_denoisers(scene, {}, draws=1, seed=0)
     with pytest.raises(ValueError, match="draws must be at least 1; got 0"):
         sbd.judge_denoisers(scene, {"raw": np.array}, draws=0, seed=0)
-    with pytest.raises(ValueError, match="image must have the shape of clean"):
+    with pytest.raises(ValueError, match="'one' must return shape"):
         judge(scene, lambda noisy: noisy[1:])
     with pytest.raises(ValueError, match=r"regions must have the shape \(40, 48\)"):
         score_regions(CLEAN, CLEAN, {"all": np.ones((2, 2), bool)})

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sbd
 from sbd.hallucinations import (
     audit_denoisers,
     audit_focal_series,
@@ -202,3 +203,43 @@ def test_what_cannot_be_audited_is_refused():
         audit_denoisers(true, [SCENE], draws=0, seed=0)
     with pytest.raises(ValueError, match=r"'cut' must return shape \(180, 260\); got"):
         audit_denoisers({"cut": lambda noisy: noisy[1:]}, [SCENE], seed=0)
+
+
+def zeroes(noisy):
+    return np.multiply(noisy, 0, out=noisy)
+
+
+def test_a_denoiser_that_works_in_place_spoils_it_for_no_other():
+    flat, nowhere = np.full((48, 48), 0.45), np.zeros((0, 2))
+    empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (48, 48))
+    mean = {"mean": lambda noisy: np.full(noisy.shape, noisy.mean())}
+    both, scene = {"zeroes": zeroes} | mean, [Scene("vacuum", flat, empty)]
+    for audit in (
+        lambda these: audit_denoisers(these, scene, seed=0),
+        lambda these: sbd.dose_curve(these, {"a": flat}, doses=[2.0], draws=1, seed=0),
+    ):
+        after, alone = audit(both), audit(mean)
+        after = after[after["method"] == "mean"]
+        assert after["psnr"].tolist() == alone["psnr"].tolist()
+    judged = sbd.judge_columns(
+        np.random.default_rng(0).poisson(flat), zeroes, rng=np.random.default_rng(0)
+    )
+    assert judged.first.sum() > 0
+
+
+def test_results_of_another_shape_are_refused():
+    flat, nowhere = np.full((48, 48), 0.45), np.zeros((0, 2))
+    empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (48, 48))
+    with pytest.raises(ValueError, match=r"image must have shape \(48, 48\); got"):
+        score_scene(Scene("vacuum", flat, empty), np.ones((5, 5)))
+    with pytest.raises(ValueError, match=r"'cut' must return shape \(256, 256\)"):
+        audit_vacuum({"cut": lambda noisy: noisy[:40]}, doses=[0.45], seed=0)
+
+
+def test_one_of_each_is_no_list_of_them():
+    with pytest.raises(
+        TypeError, match="denoisers must be a dict of functions by name"
+    ):
+        audit_vacuum([zeroes], doses=[0.45], seed=0)
+    with pytest.raises(TypeError, match="doses must be a sequence; got 0.45"):
+        audit_vacuum({"zeroes": zeroes}, doses=0.45, seed=0)

@@ -308,3 +308,13 @@ def test_a_direction_must_fit_the_image(counts):
         jacobian_action(model, counts, counts * np.nan)
     with pytest.raises(IndexError, match="pixel must lie inside"):
         jacobian_column(model, counts, (16, 0))
+
+
+def test_it_works_in_inference_mode_and_for_a_network_that_changes_its_input(counts):
+    with torch.inference_mode():
+        row, _ = jacobian_row(nn.Identity(), counts, (3, 5))
+    assert row.sum() == 1
+    rows, _ = jacobian_rows(nn.ReLU(inplace=True), counts + 1, [(3, 5), (0, 0)])
+    assert rows.sum() == 2
+    with pytest.raises(TypeError, match="model must be a torch"):
+        jacobian_row(lambda y: y, counts, (3, 5))

@@ -123,3 +123,12 @@ def test_the_value_is_the_jacobian_times_the_counts(kind, bias):
     row, bias = sbd.jacobian_row(model, noisy.astype(np.float64), (40, 50))
     # float64, a few thousand terms
     assert bias == pytest.approx(0, abs=1e-10 * np.vdot(row, noisy))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.45])
+def test_an_image_without_anything_in_it_has_an_answer(level):
+    flat = torch.full((1, 1, 150, 140), level)
+    with torch.no_grad():
+        estimate = sbd.load_model().eval()(flat)
+    assert torch.isfinite(estimate).all()
+    assert (estimate - level).abs().max() < 0.01

@@ -266,13 +266,13 @@ def test_input_that_cannot_be_judged_is_refused(judge):
         ValueError, match=r"inside the image .* got one at \(25.0, 3.0\)"
     ):
         judge(image, image, columns_at((10, 10), (25, 3)))
-    with pytest.raises(ValueError, match="vacuum must be above 0; got 0"):
+    with pytest.raises(ValueError, match="vacuum must be positive; got 0"):
         judge(image, image, column, vacuum=0)
 
 
 def test_a_guard_must_be_positive():
     image = np.ones((20, 20))
-    with pytest.raises(ValueError, match="guard must be above 0; got -3"):
+    with pytest.raises(ValueError, match="guard must be positive; got -3"):
         likelihood_map(image, image, guard=-3)
 
 

@@ -98,3 +98,17 @@ def test_what_cannot_be_measured_is_refused():
         erase_columns(image, COLUMNS, [7])
     with pytest.raises(ValueError, match="image must be finite"):
         column_occupancy(np.full((180, 190), np.nan), COLUMNS)
+
+
+def test_columns_between_the_border_and_the_first_pixel_are_inside():
+    y, x = np.mgrid[:60, :80]
+    dot = 0.2 * np.exp(-((y + 0.3) ** 2 + (x - 40) ** 2) / (2 * 5.0**2))
+    place, radius = np.array([[-0.3, 40.0]]), np.array([5 * 2**0.5])
+    table = column_occupancy(dot, Columns(place, radius, np.ones(1)), reference=dot)
+    np.testing.assert_allclose(table["occupancy"], 1.0)
+    with pytest.raises(ValueError, match=r"got one at \(-0.6, 40.0\)"):
+        column_occupancy(dot, Columns(place - [[0.3, 0]], radius, np.ones(1)))
+    with pytest.raises(ValueError, match="columns must be smaller than the image"):
+        column_occupancy(dot, Columns(place, np.array([300.0]), np.ones(1)))
+    with pytest.raises(TypeError, match="columns must be Columns"):
+        column_occupancy(dot, place)

@@ -1,5 +1,7 @@
 """Check that what is called a probability is one."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import ndimage, stats
@@ -228,7 +230,8 @@ def test_no_counts_at_all_support_nothing():
     claim = np.pad(np.maximum(claim, 0.5), 6, mode="edge")
     p = column_p_values(nothing, claim, discs)
     np.testing.assert_allclose(p, 1.0, atol=1e-9)
-    judged = judge_columns(nothing, follow_the_noise, rng=np.random.default_rng(0))
+    with pytest.warns(UserWarning, match="counts 0 electrons per pixel where"):
+        judged = judge_columns(nothing, follow_the_noise, rng=np.random.default_rng(0))
     assert len(judged.columns) == 0
 
 
@@ -251,7 +254,7 @@ def test_a_lattice_without_vacuum_is_judged_like_any_other():
         (lambda y, c: column_p_values(y / 2, y, c), "whole counts; got 0.5"),
         (lambda *_: supported_columns([0.1], level=0), "level must be between"),
         (lambda *_: supported_columns([1.1]), "p_values must be one row of numbers"),
-        (lambda y, c: detection_power(y, c, dose=-1.0), "dose must be above 0; got"),
+        (lambda y, c: detection_power(y, c, dose=-1.0), "dose must be one number above 0"),
         (lambda y, c: detection_power(y, c, level=2), "level must be between 0 and 1"),
         (lambda y, c: absence_p_values(y / 2, y, c), "whole counts; got 0.5"),
         (lambda y, c: absence_p_values(y, y, c, occupancy=0),
@@ -293,3 +296,53 @@ def test_a_table_wants_a_dose_for_each_column():
     assert table[["row", "column"]].to_numpy().tolist() == columns.positions.tolist()
     with pytest.raises(ValueError, match="dose must have one value for each of 2"):
         sbd.tabulate_verdicts(verdicts, values[:1])
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+@pytest.mark.parametrize(
+    ("vacuum", "claim"), [(0.001, 0.0015), (0.01, 0.005), (0.1, 3)]
+)
+def test_p_values_of_a_single_pixel_are_those_of_its_count(vacuum, claim, count):
+    """Far fewer electrons than one, where the law is anything but normal."""
+    one = Columns(np.array([[4.0, 4.0]]), np.array([0.5]), np.array([1.0]))
+    counts, claimed = np.full((9, 9), count), np.full((9, 9), claim)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        p = column_p_values(counts, claimed, one, vacuum=vacuum)
+        q = absence_p_values(counts, claimed, one, vacuum=vacuum)
+    at_least, at_most = (
+        lambda mean: stats.poisson.sf(count - 1, mean),
+        lambda mean: stats.poisson.cdf(count, mean),
+    )
+    bright = claim > vacuum
+    exact = (at_least if bright else at_most)(vacuum)
+    np.testing.assert_allclose(p, max(exact, 1e-12), rtol=1e-3)
+    exact = (at_most if bright else at_least)(claim)
+    np.testing.assert_allclose(q, max(exact, 1e-12), rtol=1e-3)
+
+
+def test_a_vacuum_that_is_another_is_told():
+    claim, columns = lattice(4, 4, vacuum=0.45)
+    wide = np.pad(claim, 100, constant_values=0.45)
+    there = Columns(columns.positions + 100, columns.radii, columns.amplitudes)
+    noisy = np.random.default_rng(2).poisson(wide * 1.2)
+    with pytest.warns(UserWarning, match="where it has no columns, but vacuum=0.45"):
+        judge_columns(
+            noisy, lambda _: wide / 2, rng=np.random.default_rng(0), columns=there
+        )
+
+
+def test_what_is_claimed_is_named_so():
+    one = Columns(np.array([[4.0, 4.0]]), np.array([3.0]), np.array([1.0]))
+    flat = np.full((9, 9), 0.5)
+    for call in (
+        lambda: column_p_values(flat * 0, flat * np.nan, one),
+        lambda: detection_power(flat * np.nan, one),
+        lambda: decidable_dose(flat * np.nan, one),
+    ):
+        with pytest.raises(ValueError, match="claimed must be finite"):
+            call()
+    with pytest.raises(ValueError, match="dose must be one number above 0, or one for"):
+        detection_power(flat, one, dose=[1, 2])
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
+        detection_power(flat, one, level="0.05")

@@ -104,7 +104,7 @@ def test_a_lone_column_beside_a_crystal_is_surface():
 
 
 def test_reach_must_be_positive():
-    with pytest.raises(ValueError, match="reach must be above 0; got 0"):
+    with pytest.raises(ValueError, match="reach must be positive; got 0"):
         surface_columns(columns_at(hexagon(20.0)), reach=0)
 
 
@@ -121,7 +121,7 @@ def test_a_line_has_no_outline():
     line = np.stack([np.arange(5.0), 2 * np.arange(5.0)], axis=1)
     assert outline_columns(columns_at(line)).shape == (0, 2)
     assert outline_columns(columns_at(np.zeros((0, 2)))).shape == (0, 2)
-    with pytest.raises(ValueError, match="reach must be above 0; got -1"):
+    with pytest.raises(ValueError, match="reach must be positive; got -1"):
         outline_columns(columns_at(line), reach=-1)
 
 
@@ -192,9 +192,24 @@ def test_nothing_found_and_nothing_there_have_scores():
 
 def test_scores_say_what_is_wrong():
     true = columns_at(hexagon(40.0))
-    with pytest.raises(ValueError, match=r"one value per true column; got shape \(3,"):
+    with pytest.raises(ValueError, match=r"true columns; got bool of shape \(3,"):
         score_columns(true, true, tolerance=1, particle=[True, False, True])
-    with pytest.raises(ValueError, match="pixel must be above 0; got 0"):
+    with pytest.raises(ValueError, match="height and a width, above 0; got 0"):
         score_columns(true, true, tolerance=1, pixel=0)
     with pytest.raises(ValueError, match="tolerance must be above 0; got 0"):
         score_columns(true, true, tolerance=0)
+
+
+def test_which_are_the_particles_is_said_by_true_and_false():
+    grid = np.argwhere(np.ones((3, 3))) * 10.0
+    columns = Columns(grid, np.full(9, 3.0), np.ones(9))
+    with pytest.raises(ValueError, match="particle must be True or False for each"):
+        score_columns(columns, columns, tolerance=2.0, particle=np.arange(9))
+    with pytest.raises(TypeError, match="found must be Columns"):
+        score_columns(grid, columns, tolerance=2.0)
+    with pytest.raises(TypeError, match="columns must be Columns"):
+        surface_columns(grid)
+    with pytest.raises(ValueError, match="reach must be positive; got '1'"):
+        surface_columns(columns, reach="1")
+    with pytest.raises(ValueError, match="pixel must be a side, or a height and a"):
+        score_columns(columns, columns, tolerance=2.0, pixel=(1, 2, 3))
