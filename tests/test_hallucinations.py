@@ -237,9 +237,7 @@ def test_results_of_another_shape_are_refused():
 
 
 def test_one_of_each_is_no_list_of_them():
-    with pytest.raises(
-        TypeError, match="denoisers must be a dict of functions by name"
-    ):
+    with pytest.raises(TypeError, match="denoisers must be a dict of functions"):
         audit_vacuum([zeroes], doses=[0.45], seed=0)
-    with pytest.raises(TypeError, match="doses must be a sequence; got 0.45"):
+    with pytest.raises(TypeError, match="doses must be a sequence"):
         audit_vacuum({"zeroes": zeroes}, doses=0.45, seed=0)

@@ -254,7 +254,7 @@ def test_a_lattice_without_vacuum_is_judged_like_any_other():
         (lambda y, c: column_p_values(y / 2, y, c), "whole counts; got 0.5"),
         (lambda *_: supported_columns([0.1], level=0), "level must be between"),
         (lambda *_: supported_columns([1.1]), "p_values must be one row of numbers"),
-        (lambda y, c: detection_power(y, c, dose=-1.0), "dose must be one number above 0"),
+        (lambda y, c: detection_power(y, c, dose=-1.0), "dose must be one number"),
         (lambda y, c: detection_power(y, c, level=2), "level must be between 0 and 1"),
         (lambda y, c: absence_p_values(y / 2, y, c), "whole counts; got 0.5"),
         (lambda y, c: absence_p_values(y, y, c, occupancy=0),

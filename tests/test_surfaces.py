@@ -196,7 +196,7 @@ def test_scores_say_what_is_wrong():
         score_columns(true, true, tolerance=1, particle=[True, False, True])
     with pytest.raises(ValueError, match="height and a width, above 0; got 0"):
         score_columns(true, true, tolerance=1, pixel=0)
-    with pytest.raises(ValueError, match="tolerance must be above 0; got 0"):
+    with pytest.raises(ValueError, match="tolerance must be positive; got 0"):
         score_columns(true, true, tolerance=0)
 
 
