@@ -3,6 +3,11 @@
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -16,7 +21,7 @@
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
-seed = 12  # a draw at which the network invents an atom
+seed = 7  # a draw at which the network invents atoms
 device = "auto"  # "cpu", "cuda" or "mps"
 source = "auto"  # "real", "authors" or "simulated" micrograph
 figures = "figures"
@@ -116,7 +121,7 @@ numbers
 # A pale disc is a question, not a verdict. At 0.45 electrons per pixel a single platinum column
 # is worth about two standard deviations, so some true columns look unsupported as well; and the
 # denoised image was made from the same counts that it is judged by. The figure is one draw,
-# chosen because the network invents an atom there; with another seed it may invent none, and
-# the arrow then points at a true column, or an invented one may have better support than that.
+# chosen because the network invents atoms there and the arrow finds one; with most seeds it
+# invents one or none, and the arrow then points at a true column.
 # [The page on significance](11_significance.ipynb) splits the counts and gives each column a
 # probability.
