@@ -73,8 +73,10 @@ def test_a_part_of_the_image_gives_a_part_of_the_result(model):
     inner = short[..., far:, far:]
     assert inner.numel() > 1000
     assert bins * far < 2048
+    # rounding of values of the image's size, some thousand times
+    scale = float(long.abs().max())
     torch.testing.assert_close(
-        inner, long[..., TILE + far :, 2 * TILE + far :], rtol=1e-4, atol=0
+        inner, long[..., TILE + far :, 2 * TILE + far :], rtol=0, atol=1e-5 * scale
     )
 
 
