@@ -13,7 +13,7 @@ from sbd.inspection import PIXEL, Inspection, inspect_columns
 from sbd.metrics import authors_psnr
 from sbd.noise import VACUUM, poisson_noise
 from sbd.typing import Denoiser, Image
-from sbd.validation import apply_denoiser, check_image
+from sbd.validation import apply_denoiser, check_doses, check_image
 
 _LEGIBLE = 0.9  # share of the columns that a clean image must show to be judged
 _LOBE, _RING = 5, 10  # a spectral peak reaches no farther; its surroundings do [bins]
@@ -67,7 +67,7 @@ def dose_curve(
         if not given:
             msg = f"{name} must hold at least one; got none"
             raise ValueError(msg)
-    _check_doses(doses)
+    check_doses(doses)
     if draws < 1:
         msg = f"draws must be at least 1; got {draws}"
         raise ValueError(msg)
@@ -125,7 +125,7 @@ def vacuum_response(
     >>> vacuum_response(flatten, doses=[0.45], shape=(64, 64), seed=0)["peaks"].item()
     0.0
     """
-    _check_doses(doses)
+    check_doses(doses)
     rows = []
     for i, dose in enumerate(doses):
         vacuum = np.full(shape, float(dose))
@@ -479,12 +479,6 @@ def spread_rows(table: pd.DataFrame, number: int) -> list[int]:
         for group, price in zip(groups, (1.0,) * 3 + (1e-4,) * 3, strict=True):
             cost[group == group[best]] += price
     return sorted(table.index[chosen].tolist())
-
-
-def _check_doses(doses: Sequence[float]) -> None:
-    if not len(doses) or not all(np.isfinite(d) and d > 0 for d in doses):
-        msg = f"doses must be one or more numbers above 0; got {list(doses)}"
-        raise ValueError(msg)
 
 
 def _ratios(table: pd.DataFrame | pd.Series) -> dict[str, NDArray]:

@@ -15,7 +15,7 @@ from sbd.columns import Columns, match_columns
 from sbd.noise import poisson_noise
 from sbd.significance import column_p_values, judge_columns
 from sbd.typing import Denoiser, Image
-from sbd.validation import apply_denoiser, check_positive
+from sbd.validation import apply_denoiser, check_doses
 
 
 def lay_discs(
@@ -102,11 +102,7 @@ def calibrate(
     >>> bool((same < 0.05).mean() > 0.1)  # where it should be 0.05
     True
     """
-    if not len(doses):
-        msg = "doses must hold at least one; got none"
-        raise ValueError(msg)
-    for dose in doses:
-        check_positive(dose=dose)
+    check_doses(doses)
     discs, rows = lay_discs(shape), []
     for dose, image in product(doses, range(images)):
         rng = np.random.default_rng([seed, image, int(1e6 * dose)])

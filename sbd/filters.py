@@ -11,7 +11,7 @@ from scipy import fft, ndimage
 from sbd.gains import apply_gain, frequency_length
 from sbd.lowpass import denoise_butterworth
 from sbd.typing import Image
-from sbd.validation import check_counts, check_positive
+from sbd.validation import check_counts, check_image, check_positive
 
 _CLIPS = 3  # passes of the radial background, and the multiple it is clipped at
 
@@ -79,7 +79,7 @@ def denoise_spot_filter(
     >>> float(np.sqrt(np.mean((estimate - fringes) ** 2))) < 0.05
     True
     """
-    noisy = check_counts(noisy)
+    noisy = check_image(noisy, "noisy", counts=True)
     mask = spot_mask(
         noisy,
         significance=significance,
@@ -204,7 +204,7 @@ def denoise_wiener(
     >>> float(denoise_wiener(vacuum).std()) < 0.02
     True
     """
-    noisy = check_counts(noisy)
+    noisy = check_image(noisy, "noisy", counts=True)
     gain = wiener_gain(noisy, floor=floor, smoothing=smoothing, excess=excess)
     return apply_gain(noisy, gain, return_gain=return_gain)
 
@@ -260,7 +260,7 @@ def denoise_absf(
     >>> float(denoise_absf(vacuum).std()) < 0.02
     True
     """
-    noisy = check_counts(noisy)
+    noisy = check_image(noisy, "noisy", counts=True)
     gain = wiener_gain(noisy, floor=floor, smoothing=smoothing, excess=excess)
     return apply_gain(noisy, 1 - np.sqrt(1 - gain), return_gain=return_gain)
 

@@ -184,11 +184,7 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
 
     Notes
     -----
-    In the networks that are shown the lattice (`sbd.LatticeUNet`, `sbd.CrystalUNet`)
-    coefficients are kept or not, and places averaged or not. This is the linear map
-    that such a network is with those choices held: applied to the counts it gives the
-    denoised image exactly. It is not the change of the result when a count changes,
-    since one electron more can change the choices.
+    Of networks that are shown the lattice the choices are held: see `jacobian_row`.
 
     A product with the transpose is what automatic differentiation gives; it is linear
     in what it multiplies, and its own transpose is the product wanted here.
@@ -240,11 +236,7 @@ def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image
 
     Notes
     -----
-    In the networks that are shown the lattice (`sbd.LatticeUNet`, `sbd.CrystalUNet`)
-    coefficients are kept or not, and places averaged or not. This is the linear map
-    that such a network is with those choices held: applied to the counts it gives the
-    denoised image exactly. It is not the change of the result when a count changes,
-    since one electron more can change the choices.
+    Of networks that are shown the lattice the choices are held: see `jacobian_row`.
 
     Examples
     --------

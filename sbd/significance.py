@@ -259,9 +259,8 @@ def absence_p_values(
     >>> bool(np.isclose(p[0], stats.poisson.cdf(2, 6.0)))
     True
     """
-    if occupancy != 1 and not (
-        isinstance(occupancy, int | float | np.number) and 0 < occupancy < 1
-    ):
+    real = isinstance(occupancy, int | float | np.number)
+    if not (real and 0 < occupancy <= 1):
         msg = f"occupancy must be above 0 and at most 1; got {occupancy}"
         raise ValueError(msg)
     laws = _Laws(noisy, claimed, columns, vacuum, occupancy=occupancy)

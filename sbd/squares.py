@@ -189,9 +189,8 @@ class _Bench:
         channels, width = kept.shape[0], kept.shape[-1]
         self.total = squares.new_empty(kept.shape)
         flat = self.total.view(-1)
-        # (tiles, weights, channels, row parity, column parity, side, side); a step down
-        # in the memory is a step up with the parities exchanged
-        tiles = squares.unflatten(0, (2, 2, channels, -1)).permute(4, 3, 2, 0, 1, 5, 6)
+        # a step down in the memory is a step up with the parities exchanged
+        tiles = _by_tile(squares, channels)
         self.turned = {
             (up, left): torch.empty_like(tiles, memory_format=torch.contiguous_format)
             for up, left in product((False, True), repeat=2)
@@ -210,8 +209,8 @@ class _Bench:
 
     def spread(self, squares: torch.Tensor) -> torch.Tensor:
         """Return images like those that were cut; the next call overwrites them."""
-        channels, buffer = self.buffer.shape[0], self.buffer
-        tiles = squares.unflatten(0, (2, 2, channels, -1)).permute(4, 3, 2, 0, 1, 5, 6)
+        buffer = self.buffer
+        tiles = _by_tile(squares, len(buffer))
         for (up, left), memory in self.turned.items():
             memory.copy_(tiles.flip([3] * up + [4] * left))
         self.total.zero_()
@@ -221,3 +220,8 @@ class _Bench:
                 buffer.addcmul_(*others)
             place.add_(buffer)
         return self.total
+
+
+def _by_tile(squares: torch.Tensor, channels: int) -> torch.Tensor:
+    """Sort by tile, weight, channel, row parity and column parity."""
+    return squares.unflatten(0, (2, 2, channels, -1)).permute(4, 3, 2, 0, 1, 5, 6)

@@ -1,6 +1,7 @@
 """Say clearly what is wrong with an input, before anything is computed from it."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,28 @@ def check_workers(workers: int) -> None:
     whole = isinstance(workers, int | np.integer) and not isinstance(workers, bool)
     if not (whole and workers >= 1):
         msg = f"workers must be a whole number of at least 1; got {workers!r}"
+        raise ValueError(msg)
+
+
+def check_doses(doses: Sequence[float]) -> None:
+    """Refuse doses that are none.
+
+    Parameters
+    ----------
+    doses : sequence of float
+        What the caller passed in.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is not finite and above 0.
+
+    Examples
+    --------
+    >>> check_doses([0.45, 2])
+    """
+    if not len(doses) or not all(np.isfinite(d) and d > 0 for d in doses):
+        msg = f"doses must be one or more numbers above 0; got {list(doses)}"
         raise ValueError(msg)
 
 

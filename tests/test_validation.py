@@ -76,6 +76,14 @@ def test_every_denoiser_warns_of_a_detectors_units(denoise, gain):
         getattr(sbd, denoise)(gain * counts)
 
 
+@pytest.mark.parametrize("kind", ["spot_filter", "wiener", "absf"])
+def test_filters_made_of_two_functions_warn_once(kind):
+    counts = np.random.default_rng(1).poisson(2.0, (96, 96))
+    with pytest.warns(UserWarning, match="noisy varies") as said:
+        getattr(sbd, f"denoise_{kind}")(30 * counts)
+    assert len(said) == 1
+
+
 def test_of_few_pixels_or_electrons_nothing_is_said():
     rng = np.random.default_rng(1)
     for units in (
