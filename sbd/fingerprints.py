@@ -120,13 +120,17 @@ def fingerprint(
     >>> sorted(fingerprint(Node(cells=[]), {}, None))
     ['cells', 'data', 'digest', 'library', 'parameters', 'source']
     """
-    modules = [path for path in PACKAGE.glob("*.py") if path.name not in _BYSTANDERS]
+    modules = [path for path in PACKAGE.rglob("*.py") if path.name not in _BYSTANDERS]
+    modules = [path for path in modules if PACKAGE / "assets" not in path.parents]
     assets = [path for path in (PACKAGE / "assets").rglob("*") if path.is_file()]
     parts = {
         "cells": _hash(json.dumps(read_code(text)).encode()),
         "parameters": dict(parameters),
         "source": source,
-        "library": {path.name: _hash_text(path) for path in sorted(modules)},
+        "library": {
+            path.relative_to(PACKAGE).as_posix(): _hash_text(path)
+            for path in sorted(modules)
+        },
         "data": {
             path.relative_to(PACKAGE).as_posix(): _hash(path.read_bytes())
             for path in sorted(assets)
