@@ -47,39 +47,39 @@ lock:  ## rewrite constraints.txt (UPGRADE=1: with the newest versions)
 
 .PHONY: book
 book: env  ## run every notebook and build the site: _build/html/index.html
-	@$(STAGE) "notebooks" $(BIN)/python -m sbd.records run --jobs 2 --to $(RECORDS)
+	@$(STAGE) "notebooks" $(BIN)/python -m sbd.companion.records run --jobs 2 --to $(RECORDS)
 	@$(STAGE) "book" env SBD_BOOK_RECORDS=$(RECORDS) \
 	    $(BIN)/jupyter-book build --all -W -n --keep-going book/
 
 .PHONY: notebooks
 notebooks: env  ## run every notebook and keep the records: notebooks/ and figures/
-	@$(STAGE) "records" $(BIN)/python -m sbd.records run --jobs 2
+	@$(STAGE) "records" $(BIN)/python -m sbd.companion.records run --jobs 2
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py
 
 .PHONY: smoke
 smoke: env  ## run every notebook on the smallest scale; minutes
-	@$(STAGE) "smoke" $(BIN)/python -m sbd.records run --scale smoke --to _build/smoke
+	@$(STAGE) "smoke" $(BIN)/python -m sbd.companion.records run --scale smoke --to _build/smoke
 
 .PHONY: benchmark
 benchmark: env  ## simulate all 17,955 images into data/benchmark; minutes, resumes
-	$(BIN)/python .ci/benchmark.py data/benchmark book/measured/benchmark.json --workers 2
+	$(BIN)/python book/measured/benchmark.py data/benchmark book/measured/benchmark.json --workers 2
 
 .PHONY: bench
 bench: env  ## measure the simulation against the naive way; minutes
-	$(BIN)/python .ci/bench.py > _build/bench.json
+	$(BIN)/python book/measured/bench.py > _build/bench.json
 	mv _build/bench.json book/measured/
 
 .PHONY: speed
 speed: env  ## time the networks against the published definition; minutes
-	$(BIN)/python .ci/speed.py book/measured/speed.json
+	$(BIN)/python book/measured/speed.py book/measured/speed.json
 
 .PHONY: budget
 budget: env  ## measure the simulation's errors: sbd/assets/error_budget.csv; minutes
-	$(BIN)/python .ci/budget.py
+	$(BIN)/python -m sbd.companion.make.budget
 
 .PHONY: recovery
 recovery: env  ## match images whose parameters are known; half an hour, resumes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/recovery.py --count 12 --summary book/measured/recovery.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/recovery.py --count 12 --summary book/measured/recovery.json
 
 .PHONY: weights
 weights: env  ## simulate the benchmark and train the default weights; hours, resumes
@@ -89,64 +89,64 @@ weights: env  ## simulate the benchmark and train the default weights; hours, re
 	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/crystal --steps 2400 \
 	    --model CrystalUNet --pilot data/pilot/model.safetensors --rate 1.5e-3 --seed 102 \
 	    --crop 160 --upright 0.5 --batch 5 --workers 2 --bf16 --device cpu
-	commit=$$(git rev-parse HEAD); $(BIN)/python .ci/weights.py data/benchmark \
+	commit=$$(git rev-parse HEAD); $(BIN)/python -m sbd.companion.make.weights data/benchmark \
 	    data/pilot $$commit data/crystal $$commit
 
 .PHONY: studies
 studies: env  ## train the small networks of the studies and pack them; hours, resumes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/studies.py data/benchmark data/studies
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/studies.py data/benchmark data/studies \
+	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.studies data/benchmark data/studies
+	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.studies data/benchmark data/studies \
 	    --pack $$(git rev-parse HEAD)
 
 .PHONY: doses
 doses: env  ## compare the default weights with weights taught one dose; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/doses.py data/benchmark data/studies \
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/doses.py data/benchmark data/studies \
 	    book/measured/doses.json
 
 .PHONY: throughput
 throughput: env  ## measure what each trick of training is worth; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/throughput.py data/benchmark \
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/throughput.py data/benchmark \
 	    book/measured/throughput.json
 
 .PHONY: score
 score: env  ## score the default weights on images they never learnt from; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/score.py data/benchmark --to book/measured/score.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/score.py data/benchmark --to book/measured/score.json
 
 .PHONY: likelihood
 likelihood: env  ## time the likelihood map against a plain reading of the method; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/likelihood.py book/measured/likelihood.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/likelihood.py book/measured/likelihood.json
 
 .PHONY: jacobian
 jacobian: env  ## time many rows of the Jacobian against separate calls; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/jacobian.py book/measured/jacobian.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/jacobian.py book/measured/jacobian.json
 
 .PHONY: significance
 significance: env  ## measure that probabilities of columns are what they say; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/significance.py book/measured/significance.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/significance.py book/measured/significance.json
 
 .PHONY: tune
 tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resumes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/tune.py data/benchmark
+	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.tune data/benchmark
 
 .PHONY: scenes
 scenes: env  ## choose the bundled test images again and print their digests
-	$(BIN)/python .ci/held_out.py data/benchmark
+	$(BIN)/python -m sbd.companion.make.held_out data/benchmark
 
 .PHONY: audit
 audit: env  ## count columns lost and invented over the test split; minutes, after benchmark
-	$(BIN)/python .ci/audit.py data/benchmark
+	$(BIN)/python book/measured/audit.py data/benchmark
 
 .PHONY: rivals
 rivals: env  ## score the classical denoisers where the truth is known; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/rivals.py book/measured/rivals.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/rivals.py book/measured/rivals.json
 
 .PHONY: purelet
 purelet: env  ## time PURE-LET against an FFT and try it on photographs; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python .ci/purelet.py book/measured/purelet.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/purelet.py book/measured/purelet.json
 
 .PHONY: assets
 assets: env  ## simulate the bundled micrograph again and print its digest
-	$(BIN)/python .ci/assets.py
+	$(BIN)/python -m sbd.companion.make.assets
 
 # --- the checks
 
@@ -164,7 +164,7 @@ check: env  ## look for what is malformed or out of date; seconds
 	@$(STAGE) "project" $(BIN)/python -m pytest -q tests/test_project.py tests/test_architecture.py
 	@$(STAGE) "address" $(BIN)/python .ci/repository.py --check
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py --check
-	@$(STAGE) "records" $(BIN)/python -m sbd.records check
+	@$(STAGE) "records" $(BIN)/python -m sbd.companion.records check
 
 .PHONY: mutations
 mutations: env  ## break the library on purpose: every figure must turn red; minutes

@@ -16,35 +16,35 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MUTATIONS = {  # what is broken: the notebook, the file, and the edit
-    "nothing": ("03_jacobian", "sbd/jacobian.py", "", ""),
+    "nothing": ("03_jacobian", "sbd/evidence/jacobian.py", "", ""),
     "flipped sign in the Jacobian": (
         "03_jacobian",
-        "sbd/jacobian.py",
+        "sbd/evidence/jacobian.py",
         "    return row, ",
         "    return -row, ",
     ),
     "swapped panels": (
         "02_comparison",
-        "sbd/layouts.py",
+        "sbd/companion/pages/layouts.py",
         "    for name, image in checked.items():\n        whole =",
         "    swapped = dict(zip(checked, reversed(checked.values()), strict=True))\n"
         "    for name, image in swapped.items():\n        whole =",
     ),
     "colour scale off by 5 %": (
         "04_likelihood",
-        "sbd/plotting.py",
+        "sbd/plotting/images.py",
         "            vmin=-limit,\n            vmax=limit,",
         "            vmin=-1.05 * limit,\n            vmax=1.05 * limit,",
     ),
     "a removed atom": (
         "04_likelihood",
-        "sbd/columns.py",
+        "sbd/columns/finding.py",
         "    return Columns(\n        positions=",
         "    keep[keep.argmax()] = False\n    return Columns(\n        positions=",
     ),
     "an atom removed from the model": (
         "01_dataset",
-        "sbd/structures.py",
+        "sbd/simulation/structures.py",
         "    return np.array(atoms)\n",
         "    return np.array(atoms[1:])\n",
     ),

@@ -35,9 +35,9 @@ if "google.colab" in sys.modules:
 
 # %%
 import sbd
-from sbd.dataset import DEFOCI, contrast_label, default_recipes
-from sbd.layouts import show_dataset
-from sbd.specimens import PARTICLES, THICKNESSES, TILTS
+from sbd.benchmark.dataset import DEFOCI, contrast_label, default_recipes
+from sbd.companion.pages.layouts import show_dataset
+from sbd.simulation.specimens import PARTICLES, THICKNESSES, TILTS
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

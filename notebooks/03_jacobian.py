@@ -38,9 +38,9 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
-from sbd.marks import frame_panel
-from sbd.plotting import arrange_panels, show_image, show_map
-from sbd.sightlines import show_filter
+from sbd.companion.pages.jacobian import show_filter
+from sbd.plotting.images import arrange_panels, show_image, show_map
+from sbd.plotting.marks import frame_panel
 
 sbd.check_parameters()
 model = sbd.load_model()

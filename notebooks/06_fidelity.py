@@ -40,13 +40,13 @@ if "google.colab" in sys.modules:
 import pandas as pd
 
 import sbd
-from sbd import budget, exhibits, fidelity, residuals
+from sbd.companion.pages.fidelity import budget, charts, pairs, residuals
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
 names = ["S3_5"] if size.name == "smoke" else ["S3_5", "S3_2-S5_2"]
 how = {"source": source, "grid": size.grid}
-pairs = {name: fidelity.compare_published(name, **how) for name in names}
+pairs = {name: pairs.compare_published(name, **how) for name in names}
 first = pairs["S3_5"]
 
 # %% [markdown]
@@ -55,10 +55,10 @@ first = pairs["S3_5"]
 # For each file, `sbd.match_simulation` searches the structure and the place of the frame in our box. The thickness of the support, the tilt and the defocus are known. Nothing else is adjusted, not even the brightness: the vacuum of both images is the same. The difference has a colour scale of its own, and its title says how many times stronger it is drawn than the images.
 
 # %% mystnb={"figure": {"caption": "Two published images, our simulations of the same structures, and the differences, ours less theirs. A name such as S3_5 tells the defect: five atoms are missing at the site S3.", "name": "fig-fidelity"}, "image": {"alt": "Two rows of three panels. A grey image of bright platinum columns on a ceria lattice, the same image simulated by us, which looks identical, and a map of their difference in pale blue and red, with dark red spots only at the right edge.", "width": "100%"}}
-scores = pd.DataFrame({name: fidelity.score_pair(pair) for name, pair in pairs.items()})
+scores = pd.DataFrame({name: pairs.score_pair(pair) for name, pair in pairs.items()})
 digits = {"PSNR": 1, "PSNR inside": 1, "correlation": 4, "rms": 2, "largest": 1}
 numbers = {"source": first.source} | scores.T.round(digits).to_dict("index")
-fig = exhibits.show_pairs(pairs)
+fig = charts.show_pairs(pairs)
 numbers = sbd.save_figure(fig, "06_fidelity", numbers, figures)
 
 # %% [markdown]
@@ -79,15 +79,15 @@ pd.DataFrame({name: pair.parameters for name, pair in pairs.items()})
 # Agreement means little if a wrong structure agrees as well. In the file S3_5 the column S3 is missing. Put it back, and the difference from the file is that column and nothing else. Put fewer and more atoms on the site, one by one, and the PSNR is highest where the file's name says that it should be: no atom in the one file, two less than full in the other.
 
 # %% mystnb={"figure": {"caption": "The test of one column. (a) The published image, (b) ours, (c) ours with the column that is missing in the file; the arrows point at its place. (d) PSNR, inside, for every number of atoms on that column; red is the best. (e) The difference of (c) from the file in the whole frame; the box is what is shown above.", "name": "fig-fidelity-column"}, "image": {"alt": "Above, three zooms on the left side of the particle; only the third shows a bright column at the arrow. Below, two curves of the PSNR with clear peaks at zero and three atoms, and a map that is blank but for one red spot.", "width": "100%"}}
-perfect = fidelity.change_structure(first, "D0")
-weights = {name: fidelity.weigh_column(pair) for name, pair in pairs.items()}
+perfect = pairs.change_structure(first, "D0")
+weights = {name: pairs.weigh_column(pair) for name, pair in pairs.items()}
 place, share = residuals.locate_difference(perfect)
 numbers = {
     "source": first.source,
     "share of the difference at the column": round(share, 2),
     "PSNR by atoms": {name: w.round(1).to_dict() for name, w in weights.items()},
 }
-fig = exhibits.show_structure_test(first, perfect, weights)
+fig = charts.show_structure_test(first, perfect, weights)
 numbers = sbd.save_figure(fig, "06_fidelity-structures", numbers, figures)
 
 # %%
@@ -97,7 +97,7 @@ numbers
 # All the structures that the authors published, and the perfect particle D0, against each file. PSNR inside, in decibels; the highest of a column should stand in the row of its own name.
 
 # %%
-fidelity.compare_structures(pairs).round(1)
+pairs.compare_structures(pairs).round(1)
 
 # %% [markdown]
 # ## Frequencies, grey values, edges
@@ -107,7 +107,7 @@ fidelity.compare_structures(pairs).round(1)
 # %% mystnb={"figure": {"caption": "The file S3_5 and ours: (a) power spectra, averaged over directions, (b) histograms of the pixel values, (c) the difference along the frame, column of pixels by column of pixels, towards the right edge.", "name": "fig-fidelity-profiles"}, "image": {"alt": "Three charts. The spectra of both images lie on each other over eight decades, that of the difference three decades below. The histograms coincide. The difference is flat across the frame and rises steeply at the right edge, next to a dotted line at the seam.", "width": "100%"}}
 described = residuals.describe_difference(first)
 numbers = {"source": first.source} | {k: round(v, 1) for k, v in described.items()}
-fig = exhibits.show_profiles(first)
+fig = charts.show_profiles(first)
 numbers = sbd.save_figure(fig, "06_fidelity-profiles", numbers, figures)
 
 # %% [markdown]
@@ -124,7 +124,7 @@ numbers
 # %% mystnb={"figure": {"caption": "The peak of every platinum column against the number of its atoms, of all files compared here: (a) in both images, (b) ours less theirs.", "name": "fig-fidelity-columns"}, "image": {"alt": "Left, circles and crosses side by side rise from three to nine atoms and fall slightly beyond; the crosses lie just above the circles. Right, their differences, all positive and below one percent of the vacuum.", "width": "100%"}}
 described = residuals.describe_columns(pairs)
 numbers = {"source": first.source} | {k: round(v, 2) for k, v in described.items()}
-fig = exhibits.show_column_peaks(pairs)
+fig = charts.show_column_peaks(pairs)
 numbers = sbd.save_figure(fig, "06_fidelity-columns", numbers, figures)
 
 # %% [markdown]
@@ -157,7 +157,7 @@ numbers = sbd.save_figure(fig, "06_fidelity-budget", numbers, figures)
 ranges.round(2)
 
 # %% [markdown]
-# The table lies in the repository and was made by `.ci/budget.py`. So that table and code cannot drift apart, one of its rows was just computed anew, the one of a coarse grid at a support of 40 Å and a tilt of 3 degrees about x. Errors relative to the vacuum, `relative` to the contrast.
+# The table lies in the repository and was made by `sbd/companion/make/budget.py`. So that table and code cannot drift apart, one of its rows was just computed anew, the one of a coarse grid at a support of 40 Å and a tilt of 3 degrees about x. Errors relative to the vacuum, `relative` to the contrast.
 
 # %%
 row = errors.query("effect == 'grid' and setting == '384' and tilt_x == 3").iloc[0]

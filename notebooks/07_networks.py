@@ -42,7 +42,8 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import audit, robustness
+from sbd.audits import column_audit
+from sbd.companion.pages import networks
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -62,7 +63,7 @@ origin = {"source": "simulated" if len(cleans) == 1 else "authors", "seed": seed
 # %% mystnb={"figure": {"caption": "The training of the default weights, run by run; each run goes on from the one before. (a) Quality on validation images, (b) loss on the images of each step.", "name": "fig-networks"}, "image": {"alt": "Two charts over the training steps. Left, the PSNR on validation images rises steeply, then ever more slowly. Right, the loss falls in the same way.", "width": "100%"}}
 card = json.loads(sbd.fetch("weights/default").with_suffix(".json").read_text())
 runs = pd.DataFrame({name: card[name] for name in card if name.startswith("run ")})
-fig = robustness.show_training(card)
+fig = networks.show_training(card)
 numbers = sbd.save_figure(fig, "07_networks", origin | card["metrics"], figures)
 
 # %% [markdown]
@@ -88,7 +89,7 @@ draws = max(size.draws // 3, 1)
 table = sbd.dose_curve(denoisers, cleans, doses=doses, draws=draws, seed=seed)
 means = table.groupby(["image", "dose", "method"], sort=False)["psnr"].mean().unstack()
 numbers = {name: means.loc[name].round(1).to_dict("index") for name in cleans}
-fig = robustness.show_doses(table, trained=runs.loc["drawing"].iloc[-1]["dose"])
+fig = networks.show_doses(table, trained=runs.loc["drawing"].iloc[-1]["dose"])
 numbers = sbd.save_figure(fig, "07_networks-dose", origin | numbers, figures)
 
 # %%
@@ -104,7 +105,7 @@ rng, how = np.random.default_rng(seed), {"doses": doses, "seed": seed}
 empty = sbd.poisson_noise(np.full((512, 512), sbd.VACUUM), rng=rng)
 maps = {name: denoise(empty) for name, denoise in denoisers.items()}
 responses = {name: sbd.vacuum_response(f, **how) for name, f in denoisers.items()}
-fig = robustness.show_vacuum(maps, responses, dose=sbd.VACUUM)
+fig = networks.show_vacuum(maps, responses, dose=sbd.VACUUM)
 numbers = {name: table.round(4).to_dict("list") for name, table in responses.items()}
 numbers = sbd.save_figure(fig, "07_networks-vacuum", origin | numbers, figures)
 
@@ -126,10 +127,12 @@ two = {name: denoisers[name] for name in ("network", "windowed Fourier")}
 with tempfile.TemporaryDirectory() as folder:
     how = {"recipes": [recipe], "tilts": [(3.0, 0.0)], "defoci": foci}
     images = sbd.simulate_benchmark(folder, **how, grid=size.grid, progress=False)
-    looks = audit.inspect_rows(two, images, range(len(images)), seed=seed)
-tables = {name: audit.tabulate_inspections(ones) for name, ones in looks.items()}
-sums = pd.DataFrame({name: audit.summarise_audit(t) for name, t in tables.items()})
-fig = robustness.show_inspections(looks["network"][::2], heading=recipe.name)
+    looks = column_audit.inspect_rows(two, images, range(len(images)), seed=seed)
+tables = {name: column_audit.tabulate_inspections(ones) for name, ones in looks.items()}
+sums = pd.DataFrame(
+    {name: column_audit.summarise_audit(t) for name, t in tables.items()}
+)
+fig = networks.show_inspections(looks["network"][::2], heading=recipe.name)
 numbers = origin | {name: column.round(2).to_dict() for name, column in sums.items()}
 numbers = sbd.save_figure(fig, "07_networks-columns", numbers, figures)
 
@@ -143,8 +146,10 @@ sums.round(2)
 # Why are some lost? The counts of a single column may not suffice to tell it from vacuum. An observer who knows where it would be and what it would look like has an expected score, the contrast of the column in standard deviations of its counts. Columns of a high score are found by any good method. Those of a low one can be known from their neighbours alone, by continuing the lattice, and this is how a column is invented, too.
 
 # %% mystnb={"figure": {"caption": "Platinum columns by defocus: (a) the share that is found, dotted what the finder sees in the clean image, (b) invented ones. (c) The share found by the score that a column's own counts can reach.", "name": "fig-networks-scores"}, "image": {"alt": "Three charts with a line for the network and one for the windowed Fourier filter: the share of columns found rises with the defocus, the number of invented columns stays low, and the share found rises with the expected score to one.", "width": "100%"}}
-fig = robustness.show_column_audit(looks)
-scores = {name: audit.recall_by_score(ones).round(2) for name, ones in looks.items()}
+fig = networks.show_column_audit(looks)
+scores = {
+    name: column_audit.recall_by_score(ones).round(2) for name, ones in looks.items()
+}
 numbers = {name: table["recall"].to_dict() for name, table in scores.items()}
 numbers = sbd.save_figure(fig, "07_networks-scores", origin | numbers, figures)
 
@@ -157,4 +162,4 @@ numbers = sbd.save_figure(fig, "07_networks-scores", origin | numbers, figures)
 # * **A faint lattice in the vacuum may be nothing.** What is no stronger than the deviation that the chart above gives for your dose is no evidence of anything.
 # * **Another dose than those trained on, another pixel size, another material:** nothing on this page speaks for the network. Use the windowed Fourier filter beside it, and believe what both show.
 #
-# This page has one structure and one draw of the counts. `python .ci/audit.py BENCHMARK` does the same over structures, tilts and defoci of the whole test split.
+# This page has one structure and one draw of the counts. `python book/measured/column_audit.py BENCHMARK` does the same over structures, tilts and defoci of the whole test split.

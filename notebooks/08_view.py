@@ -41,8 +41,8 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import surveys
-from sbd.jacobian import effective_field_of_view
+from sbd.companion.pages import surveys
+from sbd.evidence.jacobian import effective_field_of_view
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

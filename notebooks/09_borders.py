@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import consistency, surveys
+from sbd.companion.pages import borders, surveys
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -58,7 +58,7 @@ origin = {"source": "simulated", "seed": seed}
 # %%
 paper = sbd.load_model("weights/paper")
 ways = {
-    "paper's network, published": consistency.ZeroFilledUNet(paper),
+    "paper's network, published": borders.ZeroFilledUNet(paper),
     "paper's network, mirrored": paper,
     "default network": sbd.load_model(),
 }
@@ -80,7 +80,7 @@ shown = {name: image[last] for name, image in estimates.items()}
 changed = {name: image[last] for name, image in maps.items()}
 fig = surveys.show_cuts(shown, changed, limit=0.05)
 borders = {
-    name: consistency.border_psnr(wide.T, run(noisy).T) for name, run in runs.items()
+    name: borders.border_psnr(wide.T, run(noisy).T) for name, run in runs.items()
 }
 numbers = {k: {n: round(x, 2) for n, x in v.items()} for k, v in borders.items()}
 numbers = sbd.save_figure(fig, "09_borders", origin | numbers, figures)
@@ -91,9 +91,7 @@ numbers = sbd.save_figure(fig, "09_borders", origin | numbers, figures)
 # %% mystnb={"figure": {"caption": "The largest change, beyond a distance from the cut, when (a) the last 15 columns are cut off, (b) the first 16, (c) the first 256.", "name": "fig-borders-distance"}, "image": {"alt": "Three charts with falling lines on a logarithmic axis; that of the published evaluation stays up.", "width": "100%"}}
 cuts = {"15 at the far end": 15, "16 at the near end": -16, "256 at the near end": -256}
 changes = {
-    cut: {
-        n: consistency.change_by_distance(run, noisy, cut=c) for n, run in runs.items()
-    }
+    cut: {n: borders.change_by_distance(run, noisy, cut=c) for n, run in runs.items()}
     for cut, c in cuts.items()
 }
 fig = surveys.show_changes(changes)

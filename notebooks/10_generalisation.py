@@ -38,7 +38,7 @@ if "google.colab" in sys.modules:
 import pandas as pd
 
 import sbd
-from sbd import generalisation, surveys
+from sbd.companion.pages import generalisation, surveys
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

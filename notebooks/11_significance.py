@@ -39,7 +39,8 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import calibration, verdicts
+from sbd.companion.pages import significance
+from sbd.evidence import calibration
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -66,7 +67,7 @@ p_values = {
     name: {way: rows["p"].to_numpy() for way, rows in table.groupby("way", sort=False)}
     for name, table in tables.items()
 }
-fig = verdicts.show_calibration(p_values)
+fig = significance.show_calibration(p_values)
 sums = {n: calibration.summarise_calibration(table) for n, table in tables.items()}
 numbers = {
     f"{n}, {way}": row.round(4) for n, t in sums.items() for way, row in t.T.items()
@@ -90,7 +91,9 @@ true = sbd.find_columns(clean, threshold=0.15)
 false = np.zeros(len(judged.columns), bool)
 false[sbd.match_columns(judged.columns, true, tolerance=16.0).spurious] = True
 dose = sbd.decidable_dose(judged.denoised, judged.columns)
-fig = verdicts.show_verdicts(judged, dose, false=false, recorded=0.45, heading=title)
+fig = significance.show_verdicts(
+    judged, dose, false=false, recorded=0.45, heading=title
+)
 numbers = {
     "columns": len(false), "not there": int(false.sum()),
     "supported": int(judged.supported.sum()),

@@ -39,7 +39,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import appraisals, risks
+from sbd.companion.pages.purelet import charts, risks
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -93,7 +93,7 @@ doses = [0.45] if size.crop else [0.1, 0.45, 2.0, 10.0]
 how = {"thresholds": thresholds, "doses": doses, "draws": 1 if size.crop else 2}
 how |= {"seed": seed, "levels": 4 if size.crop else 5}
 table = risks.threshold_risks(clean, **how)
-fig = appraisals.show_risks(table)
+fig = charts.show_risks(table)
 best = table[table["weights"] == "kept or removed"].groupby(["dose", "threshold"])
 best = best[["risk", "error"]].mean().unstack("dose").idxmin()
 numbers = {
@@ -114,7 +114,7 @@ doses = [0.5, 4.0] if size.crop else [0.25, 0.5, 1.0, 2.0, 4.0, 10.0]
 table = risks.expansion_bias(
     scene, doses=doses, draws=10 if size.crop else 60, seed=seed
 )
-fig = appraisals.show_expansion(table)
+fig = charts.show_expansion(table)
 numbers = {
     f"{row.dictionary}, {row.dose:g} e/pixel": [round(row.bias, 3), round(row.error, 3)]
     for row in table.itertuples()

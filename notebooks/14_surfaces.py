@@ -36,7 +36,8 @@ if "google.colab" in sys.modules:
 
 # %%
 import sbd
-from sbd import demonstrations, hallucinations, silhouettes
+from sbd.audits import hallucinations
+from sbd.companion.pages.surfaces import charts, demonstrations
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -57,7 +58,7 @@ names = names[: 2 if size.crop else None]
 scenes = demonstrations.surface_scenes(source, names=names, grid=size.grid)
 looks, scores = demonstrations.compare_surfaces(scenes, psnr=goal["psnr"], seed=seed)
 whole = sum("authors" in scene.title for scene in scenes.values())
-fig = silhouettes.show_surfaces(scenes["reference"], looks, size=(300, 380))
+fig = charts.show_surfaces(scenes["reference"], looks, size=(300, 380))
 numbers = {"source": "authors" if whole else "simulated", "seed": seed}
 numbers |= {"authors' files": whole, "printed by the authors": dict(goal)}
 numbers |= scores.iloc[1:].round(3).to_dict("index")  # the first is the reference
@@ -79,7 +80,7 @@ held_out = sbd.held_out_scenes(frame=(384, 480))[: 2 if size.crop else None]
 doses = [0.45] if size.crop else [0.45, 2.0, 10.0]
 table = sbd.audit_denoisers(denoisers, held_out, doses=doses, seed=seed)
 metrics = {"f1": "F1 of the columns", "surface_jaccard": "Jaccard of the surface"}
-fig = silhouettes.show_tradeoffs(table, metrics)
+fig = charts.show_tradeoffs(table, metrics)
 against = hallucinations.disagreement(table, ["recall", *metrics]).round(3)
 origin = {"source": numbers["source"], "seed": seed, "doses": doses}
 origin["images"] = len(held_out)
@@ -104,7 +105,7 @@ how = {"draws": size.draws // 2 + 1, "seed": seed}
 focal = hallucinations.audit_focal_series(denoisers, series, **how)
 among = focal.groupby("defocus").apply(hallucinations.disagreement, [*metrics])
 charts = {"psnr": "PSNR (dB)"} | metrics
-fig = silhouettes.show_focal_series(series, focal, charts, among, least={"psnr": 18})
+fig = charts.show_focal_series(series, focal, charts, among, least={"psnr": 18})
 numbers = {"source": origin["source"], **how, "opposed": among.round(3).T.to_dict()}
 means = focal.groupby(["method", "defocus"], sort=False)[list(charts)].mean().round(2)
 numbers |= {f"{m}, {f:g} nm": row.to_dict() for (m, f), row in means.iterrows()}
@@ -125,7 +126,7 @@ along.apply(hallucinations.disagreement, [*metrics], same=["draw"]).round(2)
 # Means over the five images again. More electrons help nearly everything, but not in step. At the highest dose the raw counts have a PSNR far below that of a constant image, and yet show nearly all columns, more than the filters that blur: those have the smoother image and gain little.
 
 # %% mystnb={"figure": {"caption": "By dose: (a) PSNR, (b) F1 of the particle's columns and (c) Jaccard index of its surface, means over the five images.", "name": "fig-surfaces-doses"}, "image": {"alt": "Three charts with a line for each method over the dose: PSNR, F1, and the Jaccard index of the surface. The order of the lines differs from chart to chart.", "width": "100%"}}
-fig = silhouettes.show_doses(table, charts)
+fig = charts.show_doses(table, charts)
 means = table.groupby(["dose", "method"], sort=False)[list(charts)].mean().round(2)
 numbers = origin | {f"{m}, {d:g}": r.to_dict() for (d, m), r in means.iterrows()}
 numbers = sbd.save_figure(fig, "14_surfaces-doses", numbers, figures, exact=False)
@@ -140,7 +141,7 @@ means.unstack("dose")
 
 # %% mystnb={"figure": {"caption": "The audit of every method by dose. (a) Columns lost and (b) columns invented in one image, means over the images; in denoised vacuum, (c) the deviation from flat and (d) the columns found.", "name": "fig-surfaces-audit"}, "image": {"alt": "Four charts with a line for each method over the dose: columns lost, columns invented, the deviation in vacuum and the columns found in vacuum. Most fall with the dose.", "width": "100%"}}
 vacuum = sbd.audit_vacuum(denoisers, doses=doses, seed=seed)
-fig = silhouettes.show_hallucinations(table, vacuum)
+fig = charts.show_hallucinations(table, vacuum)
 audit = table.groupby(["method", "dose"], sort=False)[["columns", "lost", "invented"]]
 empty = vacuum.rename(columns={"columns": "in vacuum"}).set_index(["method", "dose"])
 audit = audit.mean().join(empty[["relative", "peaks", "in vacuum"]]).round(3)

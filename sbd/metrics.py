@@ -226,7 +226,7 @@ def score_regions(
     image : ndarray of shape (height, width)
         What is judged, in electrons per pixel.
     regions : dict of str to ndarray of bool of shape (height, width)
-        Masks by name, such as `sbd.projections.Specimen.regions`.
+        Masks by name, such as `sbd.audits.placed_atoms.Specimen.regions`.
 
     Returns
     -------

@@ -234,7 +234,7 @@ def test_a_number_that_does_not_exist_is_an_error(extension, tmp_path, text, rea
 
 
 def test_every_file_of_the_registry_is_on_the_data_page(extension):
-    from sbd.registry import ITEMS, SERVER
+    from sbd.data.registry import ITEMS, SERVER
 
     tables = extension("book_tables")
     text = (BOOK / "data.md").read_text("utf8")
@@ -281,7 +281,7 @@ def test_a_curve_without_levels_is_refused(extension):
 
 
 def test_meaning_and_unit_come_from_the_docstring(extension):
-    from sbd.scales import Scale
+    from sbd.companion.scales import Scale
 
     words = extension("book_tables").described(Scale)
     assert words["grid"].startswith("Samples of the 50 angstrom box")

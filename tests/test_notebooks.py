@@ -7,9 +7,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from sbd.figure_guard import figure_problems
-from sbd.fingerprints import check_records, is_code, read_parameters, read_text
-from sbd.records import run_notebook
+from sbd.companion.fingerprints import (
+    check_records,
+    is_code,
+    read_parameters,
+    read_text,
+)
+from sbd.companion.guard import figure_problems
+from sbd.companion.records import run_notebook
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"

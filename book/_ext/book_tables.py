@@ -3,7 +3,7 @@
 ========================  ==========================================================
 directive                 shows
 ========================  ==========================================================
-``{data-items} how``      the files of :data:`sbd.registry.ITEMS` got that way
+``{data-items} how``      the files of :data:`sbd.data.registry.ITEMS` got that way
 ``{scores} name``         a comparison's denoisers, from ``figures/name.json``
 ``{scales}``              what smoke, default and paper mean
 ``{defaults} class``      the fields of a dataclass with their default values
@@ -106,7 +106,7 @@ def data_items(items: Iterable[Any], how: str, server: str) -> list[str]:
 
     Parameters
     ----------
-    items : iterable of sbd.registry.Item
+    items : iterable of sbd.data.registry.Item
         Files; neighbours with the same source, licence and way out share a table.
     how : {"bundled", "download", "by hand"}
         Which of them.
@@ -207,8 +207,12 @@ class DataItems(Markdown):
     final_argument_whitespace = True
 
     def markdown(self) -> list[str]:
-        """Read :data:`sbd.registry.ITEMS`."""
-        from sbd.registry import ITEMS, SERVER, Item  # imports pooch: only when asked
+        """Read :data:`sbd.data.registry.ITEMS`."""
+        from sbd.data.registry import (  # imports pooch: only when asked
+            ITEMS,
+            SERVER,
+            Item,
+        )
 
         if self.arguments[0] not in WAYS:
             msg = f"data-items must be one of {WAYS}; got {self.arguments[0]!r}"
@@ -238,8 +242,8 @@ class Scales(Markdown):
     """Show what the three scales mean."""
 
     def markdown(self) -> list[str]:
-        """Read :func:`sbd.scales.at_scale`."""
-        from sbd.scales import Scale, at_scale
+        """Read :func:`sbd.companion.scales.at_scale`."""
+        from sbd.companion.scales import Scale, at_scale
 
         self.note(Scale)
         scales = [at_scale(name) for name in ("smoke", "default", "paper")]
@@ -258,7 +262,7 @@ class Defaults(Markdown):
     required_arguments = 1
 
     def markdown(self) -> list[str]:
-        """Import the class, as in ``sbd.simulation.Microscope``."""
+        """Import the class, as in ``sbd.simulation.imaging.Microscope``."""
         module, _, name = self.arguments[0].rpartition(".")
         cls = getattr(importlib.import_module(module), name)
         self.note(cls)

@@ -1,0 +1,26 @@
+__all__ = [
+    "DEFOCI",
+    "WORKER_ENVIRONMENT",
+    "AuthorsDataset",
+    "Benchmark",
+    "Recipe",
+    "contrast_label",
+    "default_recipes",
+    "published_split",
+    "read_authors_layout",
+    "read_recipe",
+    "simulate_benchmark",
+    "write_authors_layout",
+]
+
+from .authors_layout import AuthorsDataset, read_authors_layout, write_authors_layout
+from .dataset import (
+    DEFOCI,
+    Benchmark,
+    Recipe,
+    contrast_label,
+    default_recipes,
+    read_recipe,
+)
+from .production import WORKER_ENVIRONMENT, simulate_benchmark
+from .splits import published_split

@@ -1,0 +1,5 @@
+"""What only the book needs: figures on file, records, the guard, its pages' code."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

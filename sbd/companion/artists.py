@@ -1,0 +1,262 @@
+"""What a figure shows, as a digest: a page of numbers to compare years later.
+
+Pictures cannot be compared: the same drawing differs more between two versions of
+Matplotlib than a curve that is off by 5 %. What was asked to be drawn can be: the
+images, lines, points, boxes, colours, limits and words of every panel.
+"""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.colors import Colormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Annotation, Text
+from numpy.typing import ArrayLike, NDArray
+
+from sbd.companion.digest import Digest
+
+_PROJECTIONS = 8
+_BLOCKS = 8  # per side: a missing atom must move the mean of its block
+_FIXED_LABELS = {"FixedFormatter", "FuncFormatter", "StrCategoryFormatter"}
+_DRAWN_ELSEWHERE = {"XAxis", "YAxis", "Rectangle", "Text", "Legend"}
+
+
+def digest_figure(fig: Figure) -> Digest:
+    """Describe the artists of a figure by numbers and words.
+
+    Images and other arrays become their mean, their root mean square and eight
+    projections on fixed random signs; images also become the means of 8 x 8 blocks.
+    Two digests are compared by `sbd.companion.digest.compare_digests`.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        A figure that has been drawn or saved once, so that its layout is final.
+
+    Returns
+    -------
+    dict
+        Plain numbers, strings, lists and dicts, as JSON holds them.
+
+    Examples
+    --------
+    >>> fig = Figure()
+    >>> _ = fig.subplots().set_title("Vacuum")
+    >>> digest_figure(fig)["panels"][0]["titles"]
+    ['Vacuum', '', '']
+    """
+    loose = [text for owner in (fig, *fig.subfigs) for text in _figure_texts(owner)]
+    return {
+        "size": _rounded(fig.get_size_inches()),
+        "texts": [_text(text) for text in loose],
+        "lines": [_line(line) for line in _shown(fig.lines)],
+        "patches": [_patch(patch) for patch in _shown(fig.patches)],
+        "legends": [_legend(legend) for legend in _shown(fig.legends)],
+        "panels": [_panel(ax) for ax in _shown(fig.axes)],
+    }
+
+
+def _figure_texts(owner: Figure) -> list[Text]:
+    """Collect a figure's own words; its titles are among its texts."""
+    return [text for text in _shown(owner.texts) if text.get_text()]
+
+
+def _shown(artists: Any) -> list:  # noqa: ANN401
+    """Keep what is drawn: a hidden artist counts as a removed one."""
+    return [artist for artist in artists if artist.get_visible()]
+
+
+def _rounded(values: ArrayLike) -> list[float]:
+    """Six significant digits: what the tolerances need, and short."""
+    return [float(f"{value:.6g}") for value in np.ravel(np.asarray(values, float))]
+
+
+def _colour(colour: Any) -> str | None:  # noqa: ANN401
+    """Name a colour as #rrggbbaa; None where nothing is painted."""
+    rgba = to_hex(colour, keep_alpha=True)
+    return None if rgba.endswith("00") else rgba
+
+
+def _signs(n: int) -> NDArray[np.int8]:
+    """Draw fixed signs (projections, n) from raw bits, which no NumPy ever changes."""
+    words = np.random.PCG64(585).random_raw(-(-_PROJECTIONS * n // 64))
+    bits = np.unpackbits(words.astype("<u8").view(np.uint8))[: _PROJECTIONS * n]
+    return (2 * bits.astype(np.int8) - 1).reshape(_PROJECTIONS, n)
+
+
+def _filled(values: Any) -> tuple[NDArray[np.float64], float]:  # noqa: ANN401
+    """Return the values with 0 where there is none, and the share of those."""
+    array = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
+    missing = ~np.isfinite(array)
+    return np.where(missing, 0.0, array), float(missing.mean()) if array.size else 0.0
+
+
+def _summary(values: Any) -> Digest:  # noqa: ANN401
+    """Summarise any array: size, mean, root mean square and projections."""
+    array, missing = _filled(values)
+    flat = array.ravel()
+    if not flat.size:
+        return {"count": 0}
+    sums = [np.sum(signs * flat) / np.sqrt(flat.size) for signs in _signs(flat.size)]
+    return {
+        "count": flat.size,
+        "missing": _rounded(missing)[0],
+        "mean": _rounded(flat.mean())[0],
+        "rms": _rounded(np.sqrt(np.mean(flat**2)))[0],
+        "projections": _rounded(sums),
+    }
+
+
+def _blocks(values: Any) -> list[float]:  # noqa: ANN401
+    """Average an image in 8 x 8 blocks, where a local change cannot hide."""
+    image, _ = _filled(values)
+    rows = np.array_split(image, min(_BLOCKS, image.shape[0]), axis=0)
+    columns = min(_BLOCKS, image.shape[1])
+    return _rounded(
+        [b.mean() for row in rows for b in np.array_split(row, columns, axis=1)]
+    )
+
+
+def _colours(cmap: Colormap) -> Digest:
+    """Name a colour map and show five of its colours and the one of missing values."""
+    shown = [_colour(cmap(x)) for x in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    return {"name": cmap.name, "colours": shown, "missing": _colour(cmap.get_bad())}
+
+
+def _mapped(artist: Any) -> Digest:  # noqa: ANN401
+    """Describe how an artist turns values into colours."""
+    limits = artist.get_clim()
+    return {
+        "clim": None if None in limits else _rounded(limits),
+        "norm": type(artist.norm).__name__,
+        "cmap": _colours(artist.get_cmap()),
+    }
+
+
+def _image(image: AxesImage) -> Digest:
+    values = image.get_array()
+    return {
+        "shape": list(values.shape),
+        "extent": _rounded(image.get_extent()),
+        "origin": image.origin,
+        "interpolation": image.get_interpolation(),
+        "alpha": image.get_alpha(),
+        **_mapped(image),
+        **_summary(values),
+        "blocks": _blocks(values),
+    }
+
+
+def _line(line: Line2D) -> Digest:
+    return {
+        "colour": _colour(line.get_color()),
+        "style": line.get_linestyle(),
+        "width": line.get_linewidth(),
+        "marker": str(line.get_marker()),
+        "across": _summary(line.get_xdata(orig=False)),
+        "up": _summary(line.get_ydata(orig=False)),
+    }
+
+
+def _collection(collection: Collection) -> Digest:
+    offsets = np.asarray(np.ma.filled(collection.get_offsets(), np.nan))
+    paths = collection.get_paths()
+    vertices = [path.vertices for path in paths if len(path.vertices)]
+    values = collection.get_array()
+    mapped = {} if values is None else {"values": _summary(values)}
+    if values is not None:
+        mapped |= _mapped(collection)
+    sizes = getattr(collection, "get_sizes", list)()
+    widths = getattr(collection, "get_widths", list)()
+    return {
+        "kind": type(collection).__name__,
+        "points": len(offsets),
+        "paths": len(paths),
+        "across": _summary(offsets[:, 0]),
+        "up": _summary(offsets[:, 1]),
+        "outline": _summary(np.concatenate(vertices)) if vertices else None,
+        "sizes": _summary(sizes),
+        "widths": _summary(widths),
+        "face": _summary(collection.get_facecolor()),
+        "edge": _summary(collection.get_edgecolor()),
+        **mapped,
+    }
+
+
+def _patch(patch: Patch) -> Digest:
+    path = patch.get_path()
+    box = path.get_extents(patch.get_patch_transform())
+    return {
+        "kind": type(patch).__name__,
+        "points": len(path.vertices),
+        "bounds": _rounded(box.bounds),
+        "face": _colour(patch.get_facecolor()),
+        "edge": _colour(patch.get_edgecolor()),
+        "width": patch.get_linewidth(),
+    }
+
+
+def _text(text: Text) -> Digest:
+    entry = {
+        "text": text.get_text(),
+        "at": _rounded([*text.get_position()]),
+        "colour": _colour(text.get_color()),
+    }
+    if isinstance(text, Annotation):
+        entry["tip"] = _rounded([*text.xy])
+        if text.arrow_patch is not None:
+            entry["arrow"] = _colour(text.arrow_patch.get_edgecolor())
+    return entry
+
+
+def _legend(legend: Any) -> list[str]:  # noqa: ANN401
+    return [legend.get_title().get_text(), *(t.get_text() for t in legend.get_texts())]
+
+
+def _ticks(axis: Any) -> list[str] | None:  # noqa: ANN401
+    """Read tick labels that somebody chose; those Matplotlib chooses may change."""
+    if type(axis.get_major_formatter()).__name__ not in _FIXED_LABELS:
+        return None
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def _panel(ax: Axes) -> Digest:
+    """Describe one panel and the panels set into it."""
+    lists = (ax.images, ax.lines, ax.collections, ax.patches, ax.texts, ax.child_axes)
+    known = {id(artist) for group in lists for artist in group}
+    names = [type(c).__name__ for c in _shown(ax.get_children()) if id(c) not in known]
+    other = Counter(
+        name
+        for name in names
+        if name not in _DRAWN_ELSEWHERE and not name.endswith("Spine")
+    )
+    sides = [ax.spines[s] for s in ("left", "right", "bottom", "top") if s in ax.spines]
+    seen = [spine.get_visible() and ax.axison for spine in sides]
+    legend = ax.get_legend()
+    return {
+        "titles": [ax.get_title(loc) for loc in ("center", "left", "right")],
+        "labels": [ax.get_xlabel(), ax.get_ylabel()],
+        "xlim": _rounded(ax.get_xlim()),
+        "ylim": _rounded(ax.get_ylim()),
+        "scales": [ax.get_xscale(), ax.get_yscale()],
+        "ticks": [_ticks(ax.xaxis), _ticks(ax.yaxis)],
+        "position": _rounded(ax.get_position().bounds),
+        "frame": [
+            _colour(spine.get_edgecolor()) if shown else None
+            for spine, shown in zip(sides, seen, strict=True)
+        ],
+        "images": [_image(image) for image in _shown(ax.images)],
+        "lines": [_line(line) for line in _shown(ax.lines)],
+        "collections": [_collection(c) for c in _shown(ax.collections)],
+        "patches": [_patch(patch) for patch in _shown(ax.patches)],
+        "texts": [_text(text) for text in _shown(ax.texts)],
+        "legend": None if legend is None else _legend(legend),
+        "other": dict(sorted(other.items())),
+        "panels": [_panel(child) for child in _shown(ax.child_axes)],
+    }

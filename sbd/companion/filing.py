@@ -1,0 +1,226 @@
+"""File a figure: the picture, the drawing, the numbers, and where they come from."""
+
+import base64
+import importlib.metadata
+import io
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import matplotlib as mpl
+import numpy as np
+import PIL.Image
+from matplotlib.figure import Figure
+from PIL.PngImagePlugin import PngInfo
+
+from sbd.companion.artists import digest_figure
+from sbd.companion.digest import DIGEST_KEY, Digest, picture_hash
+
+Numbers: TypeAlias = dict[str, Any]
+"""What a figure claims: names to numbers, strings, or lists and dicts of them."""
+
+DPI = 150
+"""Pixels per inch: 1050 across a figure of 7 inches, for a column of 700."""
+
+_LARGEST_RGB = 700_000  # bytes; a larger picture is brought to 256 colours
+_LARGEST_PNG = 1_000_000  # bytes; a notebook stays under 1.5 MB in base64
+_LARGEST_SVG = 1_000_000  # bytes; above it, the picture says the same
+
+
+def save_figure(
+    fig: Figure,
+    name: str,
+    numbers: Numbers,
+    folder: str | Path = "figures",
+    *,
+    exact: bool = True,
+) -> Numbers:
+    """Write a figure and, beside it, the numbers it shows; display it in a notebook.
+
+    Writes ``{name}.png`` at 150 dots per inch, with its provenance as text inside,
+    ``{name}.svg`` if it stays under 1 MB, and ``{name}.json`` last. In a notebook, the
+    picture is displayed with a digest of what is drawn in the output's metadata, which
+    the figure guard compares.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        The drawing.
+    name : str
+        Stem of the files: that of the notebook, then a hyphen and a word for every
+        figure but the first, as in ``"02_result"`` and ``"02_result-table"``.
+    numbers : dict
+        What the figure claims, already rounded to the digits that are stable. By
+        custom ``"source"`` says which images were used.
+    folder : str or pathlib.Path, default "figures"
+        Where the files go. A plain relative name is looked up from the project's
+        root, the closest folder upward that holds ``notebooks``; one that begins with
+        a dot is relative to the current folder. The environment variable
+        ``SBD_FIGURES`` wins over both.
+    exact : bool, default True
+        Whether a picture of many colours keeps them all, up to 700 kB. For charts 256
+        will do: only the edges of the lines differ, and the file is a third as large.
+
+    Returns
+    -------
+    dict
+        `numbers` as they were filed, so that a notebook's last line shows them and
+        nbval compares them.
+
+    Raises
+    ------
+    TypeError
+        If `numbers` holds something that is neither number, text, list nor dict.
+    ValueError
+        If a number is not finite, `name` is no file name, or the picture is too large
+        for a notebook.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_figure(Figure(), "00_nothing", {"source": "simulated"}, folder)
+    {'source': 'simulated'}
+    """
+    if not re.fullmatch(r"\w[\w-]*", name):
+        msg = f"name must be made of letters, digits, _ and -; got {name!r}"
+        raise ValueError(msg)
+    numbers = {key: _plain(value, key) for key, value in numbers.items()}
+    target = _resolve(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(numbers, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    provenance = {
+        "Title": name,
+        "Source": f"notebooks/{name.partition('-')[0]}.py",
+        "Description": json.dumps(numbers),
+        "Software": f"sbd {_version()}, Matplotlib {mpl.__version__}",
+    }
+    png = _encode(_render(fig), provenance, _LARGEST_RGB if exact else 0)
+    svg = _draw(fig, provenance)
+    _write(target / f"{name}.png", png)
+    if len(svg) < _LARGEST_SVG:
+        _write(target / f"{name}.svg", svg)
+    else:
+        (target / f"{name}.svg").unlink(missing_ok=True)
+    _write(target / f"{name}.json", text.encode())
+    digest = {**digest_figure(fig), "numbers": numbers, "picture": picture_hash(png)}
+    _display(png, name, digest)
+    return numbers
+
+
+def _plain(value: Any, name: str) -> Any:  # noqa: ANN401
+    """Return a value as JSON holds it, or say why it cannot be filed."""
+    if isinstance(value, dict):
+        return {str(key): _plain(v, f"{name}.{key}") for key, v in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(v, f"{name}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, bool | int | float | str):
+        msg = f"numbers must be numbers or text; got {type(value).__name__} in {name}"
+        raise TypeError(msg)
+    if isinstance(value, float) and not math.isfinite(value):
+        msg = f"numbers must be finite; got {value} in {name}"
+        raise ValueError(msg)
+    return value
+
+
+def _resolve(folder: str | Path) -> Path:
+    """Find the folder that figures go to."""
+    forced = os.environ.get("SBD_FIGURES")
+    if forced:
+        return Path(forced)
+    dotted = str(folder).startswith(".")
+    folder = Path(folder).expanduser()
+    if dotted or folder.is_absolute():
+        return folder
+    here = Path.cwd()
+    roots = (up for up in (here, *here.parents) if (up / "notebooks").is_dir())
+    return next(roots, here) / folder
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("sbd")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _render(fig: Figure) -> PIL.Image.Image:
+    """Draw the pixels of a figure."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    return PIL.Image.open(buffer).convert("RGB")
+
+
+def _encode(
+    picture: PIL.Image.Image, provenance: dict[str, str], largest: int
+) -> bytes:
+    """Compress a picture, to 256 colours if they are enough or it is too large."""
+    info = PngInfo()
+    for key, value in provenance.items():
+        info.add_text(key, value)
+
+    def compress(image: PIL.Image.Image) -> bytes:
+        buffer = io.BytesIO()
+        image.save(buffer, "png", optimize=True, pnginfo=info, dpi=(DPI, DPI))
+        return buffer.getvalue()
+
+    few = _few_colours(picture)
+    png = compress(few)
+    if not np.array_equal(few.convert("RGB"), picture):
+        full = compress(picture)
+        png = full if len(full) <= largest else png
+    if len(png) > _LARGEST_PNG:
+        msg = (
+            f"fig must fit into a notebook, in {_LARGEST_PNG / 1e3:.0f} kB; got "
+            f"{len(png) / 1e3:.0f} kB: make it smaller or show fewer noisy pixels"
+        )
+        raise ValueError(msg)
+    return png
+
+
+def _few_colours(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Bring a picture to its 256 most telling colours, without dithering."""
+    methods, dither = PIL.Image.Quantize, PIL.Image.Dither
+    return picture.quantize(256, method=methods.MEDIANCUT, dither=dither.NONE)
+
+
+def _draw(fig: Figure, provenance: dict[str, str]) -> bytes:
+    """Draw a figure as SVG, the same bytes every time."""
+    metadata = {key: provenance[key] for key in ("Title", "Source", "Description")}
+    metadata |= {"Creator": provenance["Software"], "Date": None}
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "sbd"}):
+        fig.savefig(buffer, format="svg", dpi=DPI, facecolor="white", metadata=metadata)
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file at once: a reader sees the old one or the new one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _display(png: bytes, name: str, digest: Digest) -> None:
+    """Show the picture in a notebook, with the digest of what was drawn."""
+    shell: Callable[[], object] = getattr(
+        sys.modules.get("IPython"), "get_ipython", lambda: None
+    )
+    if shell() is None:
+        return
+    from IPython.display import publish_display_data
+
+    data = {
+        "image/png": base64.b64encode(png).decode(),
+        "text/plain": f"<Figure {name}>",
+    }
+    publish_display_data(data, metadata={DIGEST_KEY: digest})

@@ -1,0 +1,1 @@
+"""Scripts that make committed files: weights, tables, bundled images."""

@@ -1,0 +1,195 @@
+"""Train the small networks of the studies: ``python -m sbd.companion.make.studies BENCHMARK FOLDER``.
+
+    python -m sbd.companion.make.studies data/benchmark data/studies [NAME ...]
+    python -m sbd.companion.make.studies data/benchmark data/studies [NAME ...] --pack COMMIT
+
+The first trains: each network gets a folder of its own, and goes on where it was
+stopped. The second copies what is trained into the package, with a card each (data,
+settings, seed, the commit that trained it, cost, curve, and a score that
+`sbd.dose_curve` gives again), and enters the digests in the catalogue.
+
+The networks of a study differ in one thing only, and are trained for about the same
+processor time:
+
+* ``contrast-*``, ``structure-*``, ``defect-*``: in what they learn from, the subsets of
+  the paper's studies of generalisation, in the paper's split of single images. Those of
+  structures and defects learn from white images, as in the paper.
+* ``view-*``: in how far they see.
+* ``dose-*``: the second network of the default weights, taught one dose more; not
+  packed, only compared with them (``book/measured/doses.py``).
+* ``paper``: the paper's network with a quarter of its channels.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+import sbd
+from sbd.companion.pages import generalisation
+from sbd.networks.training import Drawing
+
+WEIGHTS = Path(sbd.__file__).parent / "assets" / "weights"
+DRAWS = 4
+SUBSETS = {
+    f"{by}-{subset}": study.labels(subset)
+    for by, study in generalisation.STUDIES.items()
+    for subset in study.subsets
+}
+PAPER = Drawing(crop=128, paper_dose=1.0)
+PIXELS = Drawing(crop=256, paper_dose=1.0)  # a crop is counted in what a network sees
+
+
+@dataclass(frozen=True)
+class Study:
+    """One network and what it learns from."""
+
+    kind: str
+    config: dict
+    steps: int
+    labels: dict = field(default_factory=dict)
+    split: str = "split"
+    drawing: Drawing = PAPER
+    batch: int = 8
+    rate: float = 2e-3
+    start: str | None = None
+    seed: int = 0
+
+
+def view(
+    steps: int, *, batch: int = 8, drawing: Drawing = PAPER, **config: int
+) -> Study:
+    """Make a network of the study of the field of view."""
+    config |= {"align_corners": False}
+    return Study("UNet", config, steps, drawing=drawing, batch=batch)
+
+
+STUDIES = {
+    name: Study("LatticeUNet", {"channels": 16}, 240, labels, "published_split")
+    for name, labels in SUBSETS.items()
+}
+STUDIES |= {
+    "view-pixels-2": view(230, scales=2, channels=32, batch=4, drawing=PIXELS),
+    "view-pixels-4": view(250, scales=4, channels=32, batch=4, drawing=PIXELS),
+    "view-bins-2": view(800, scales=2, channels=32, binning=4),
+    "view-bins-4": view(720, scales=4, channels=32, binning=4),
+    "view-bins-6": view(1600, scales=6, channels=16, binning=4),
+    "view-lattice": Study("LatticeUNet", {"channels": 32}, 360),
+}
+for dose in (0.1, 2.0, 10.0):
+    one = Drawing(dose=(dose, dose), paper_dose=0.0, contrast=(1.0, 1.0), upright=0.5)
+    STUDIES[f"dose-{dose:g}"] = Study(
+        "CrystalUNet", {}, 200, batch=4, rate=5e-4, start="weights/default", seed=1,
+        drawing=one,
+    )  # fmt: skip
+STUDIES["paper"] = Study(
+    "UNet", {"scales": 4, "channels": 32, "bias": False}, 3600, batch=4, rate=1e-3,
+    drawing=PIXELS,
+)  # fmt: skip
+
+
+def train(name: str, benchmark: sbd.Benchmark, folder: Path, workers: int) -> None:
+    """Train one network, or go on."""
+    study = STUDIES[name]
+    if study.start:
+        model = sbd.load_model(study.start)
+    else:
+        model = sbd.create_model(study.kind, seed=study.seed, **study.config)
+    images = benchmark.select(split=study.split, **study.labels)
+    sbd.train(
+        model, images, folder / name, steps=study.steps, seed=study.seed,
+        batch=study.batch, rate=study.rate, drawing=study.drawing, bf16=True,
+        device="cpu", workers=workers,
+    )  # fmt: skip
+
+
+def score(name: str) -> dict[str, float]:
+    """Score packed weights on the bundled image, which no network has seen."""
+    clean, _ = sbd.example_truth("simulated")
+    model = sbd.load_model(WEIGHTS / f"{name}.safetensors")
+    run = {"network": lambda noisy: sbd.denoise(noisy, model, device="cpu")}
+    how = {"doses": [sbd.VACUUM], "draws": DRAWS, "seed": 7}
+    psnr = sbd.dose_curve(run, {"bundled": clean}, **how)["psnr"]
+    return {
+        "psnr_bundled_image": round(float(psnr.mean()), 2),
+        "psnr_standard_error": round(float(psnr.std(ddof=1) / DRAWS**0.5), 2),
+        "draws": DRAWS,
+    }
+
+
+def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> str:
+    """Copy weights into the package, write their card, return their digest."""
+    study, run = STUDIES[name], folder / name
+    target = WEIGHTS / f"{name}.safetensors"
+    part = target.with_suffix(".part")
+    shutil.copyfile(run / "model.safetensors", part)
+    part.chmod(0o644)
+    part.replace(target)
+    record = json.loads((run / "curve.json").read_text())
+    images = benchmark.select(split=study.split, **study.labels).table["split"]
+    card = {
+        "name": f"weights/{name}",
+        "data": {
+            "made by": "sbd simulate (default_recipes)",
+            "labels": study.labels or "all",
+            "split": study.split,
+            "images": {k: int(n) for k, n in images.value_counts().items()},
+            "never used": "any image of the authors; the bundled example",
+        },
+        "run 1": {"commit": commit, **record["settings"]},
+        "cost": json.loads((run / "cost.json").read_text()),
+        "metrics": score(name),
+        "curve": record["curve"],
+    }
+    part = WEIGHTS / f"{name}.json.part"
+    part.write_text(json.dumps(card, indent=1) + "\n")
+    part.replace(WEIGHTS / f"{name}.json")
+    return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+def enter(digests: dict[str, str]) -> None:
+    """Write the digests of packed weights into the catalogue."""
+    catalogue = WEIGHTS.parents[1] / "data" / "catalogue.py"
+    text = catalogue.read_text()
+    for name, digest in digests.items():
+        text, found = re.subn(rf'("{name}": )"\w*"', rf'\1"{digest}"', text)
+        if found != 1:
+            sys.exit(f"catalogue.py: no row for {name}")
+    part = catalogue.with_suffix(".part")
+    part.write_text(text)
+    part.replace(catalogue)
+
+
+def main() -> None:
+    """Train all that are asked for, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("benchmark", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="all, if none is given"
+    )
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--pack", metavar="COMMIT", help="that trained them")
+    given = parser.parse_args()
+    for name in given.names:
+        if name not in STUDIES:
+            parser.error(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}")
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    benchmark = sbd.Benchmark(given.benchmark)
+    if given.pack:
+        names = given.names or [name for name in STUDIES if not name.startswith("dose")]
+        enter({n: pack(n, benchmark, given.folder, given.pack) for n in names})
+        return
+    for name in given.names or STUDIES:
+        train(name, benchmark, given.folder, given.workers)
+
+
+if __name__ == "__main__":
+    main()

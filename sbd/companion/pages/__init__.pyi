@@ -1,0 +1,31 @@
+__all__ = [
+    "atomic_models",
+    "borders",
+    "diagrams",
+    "fidelity",
+    "generalisation",
+    "jacobian",
+    "layouts",
+    "networks",
+    "purelet",
+    "significance",
+    "structures",
+    "surfaces",
+    "surveys",
+]
+
+from . import (
+    atomic_models,
+    borders,
+    diagrams,
+    fidelity,
+    generalisation,
+    jacobian,
+    layouts,
+    networks,
+    purelet,
+    significance,
+    structures,
+    surfaces,
+    surveys,
+)

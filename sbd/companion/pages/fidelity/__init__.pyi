@@ -1,0 +1,36 @@
+__all__ = [
+    "change_structure",
+    "compare_published",
+    "compare_structures",
+    "describe_columns",
+    "describe_default",
+    "describe_difference",
+    "error_budget",
+    "grid_error",
+    "locate_difference",
+    "score_pair",
+    "series_error",
+    "show_budget",
+    "show_column_peaks",
+    "show_pairs",
+    "show_profiles",
+    "show_structure_test",
+    "weigh_column",
+]
+
+from .budget import (
+    describe_default,
+    error_budget,
+    grid_error,
+    series_error,
+    show_budget,
+)
+from .charts import show_column_peaks, show_pairs, show_profiles, show_structure_test
+from .pairs import (
+    change_structure,
+    compare_published,
+    compare_structures,
+    score_pair,
+    weigh_column,
+)
+from .residuals import describe_columns, describe_difference, locate_difference

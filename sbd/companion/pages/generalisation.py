@@ -1,0 +1,379 @@
+"""Trained on one kind of image, tested on another: the paper's heat maps.
+
+The studies are the paper's: networks that learnt from images of one contrast, one
+particle or one kind of defect. `published_map` reads what theirs reached from the
+authors' evaluation logs; `draw_test_images` and `score_networks` do the same with ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sbd.benchmark.authors_layout import BOX_SAMPLES, CONTRASTS, CROP
+from sbd.benchmark.dataset import Recipe, contrast_label
+from sbd.benchmark.splits import published_test_counts
+from sbd.data.registry import fetch
+from sbd.metrics import authors_psnr, authors_resize, authors_ssim
+from sbd.simulation.imaging import exit_wave, form_image
+from sbd.simulation.noise import poisson_noise
+from sbd.simulation.specimens import PARTICLES
+from sbd.typing import Denoiser, Image
+from sbd.validation import apply_denoiser
+
+_WHITE = ("white",)
+_SHARED = 50  # thickness at which several structures share a label [angstrom]
+_SLIP = 60, 1, 0  # thickness and tilt that stand for two in the authors' tables
+
+
+@dataclass(frozen=True)
+class Study:
+    """One of the paper's three studies.
+
+    Parameters
+    ----------
+    by : str
+        What the subsets differ in: ``"contrast"``, ``"structure"`` or ``"defect"``.
+    subsets : tuple of str
+        Values of it, as in the names of our networks (``"weights/contrast-black"``).
+    logs : tuple of str
+        The authors' evaluation logs, one for each subset, as `fetch` knows them.
+    particles, defects, contrasts : tuple of str
+        All that the study's images are of.
+    """
+
+    by: str
+    subsets: tuple[str, ...]
+    logs: tuple[str, ...]
+    particles: tuple[str, ...] = PARTICLES
+    defects: tuple[str, ...] = ("D0", "D1", "D2", "Dh", "Ds")
+    contrasts: tuple[str, ...] = _WHITE
+
+    def __post_init__(self) -> None:
+        if self.by not in ("contrast", "structure", "defect"):
+            msg = f"by must be 'contrast', 'structure' or 'defect'; got {self.by!r}"
+            raise ValueError(msg)
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Our network of each subset, as `load_model` knows it."""
+        return {name: f"weights/{self.by}-{name}" for name in self.subsets}
+
+    def labels(self, subset: str) -> dict[str, list[str]]:
+        """Labels of a subset's images, as `Benchmark.select` takes them."""
+        labels = {
+            "particle": self.particles,
+            "defect": self.defects,
+            "contrast": self.contrasts,
+        }
+        name = "particle" if self.by == "structure" else self.by
+        return {key: [*values] for key, values in (labels | {name: [subset]}).items()}
+
+    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Take the rows of a table that belong to the study, and name their subset.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            With columns ``structure``, ``defect`` and ``contrast``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Those rows, with the column ``tested on``.
+        """
+        mine = (
+            table["structure"].isin(self.particles)
+            & table["defect"].isin(self.defects)
+            & table["contrast"].isin(self.contrasts)
+        )
+        return table[mine].assign(**{"tested on": table[self.by]})
+
+
+STUDIES = {
+    "contrast": Study(
+        "contrast",
+        CONTRASTS,
+        ("log/black", "log/intermediate", "log/white"),
+        contrasts=CONTRASTS,
+    ),
+    "structure": Study(
+        "structure",
+        PARTICLES,
+        ("log/structure-1", "log/structure-2", "log/structure-3", "log/structure-4"),
+        defects=("D0", "D1"),
+    ),
+    "defect": Study(
+        "defect",
+        ("D0", "D1", "D2", "Dh", "Ds"),
+        (
+            "log/defect-1",
+            "log/defect-2",
+            "log/defect-3",
+            "log/defect-4",
+            "log/defect-5",
+        ),
+        particles=("PtNp1",),
+    ),
+}
+"""The paper's studies, by name."""
+
+
+def published_map(study: str, *, metric: str = "psnr") -> pd.DataFrame:
+    """Average the authors' evaluation logs to one of their heat maps.
+
+    Parameters
+    ----------
+    study : {"contrast", "structure", "defect"}
+        Which one.
+    metric : {"psnr", "ssim"}, default "psnr"
+        Theirs, see `sbd.authors_psnr` [dB] and `sbd.authors_ssim`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Mean over the test images; a row for each subset that a network learnt from, a
+        column for each that it was tested on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study or metric.
+    DataUnavailableError
+        If a log can neither be found nor fetched.
+
+    Notes
+    -----
+    Of the defects, the last two logs are one file under two names; both rows are given,
+    and ``attrs["repeated"]`` names them.
+    """
+    chosen = _find(study)
+    if metric not in ("psnr", "ssim"):
+        msg = f"metric must be 'psnr' or 'ssim'; got {metric!r}"
+        raise ValueError(msg)
+    rows, contents = {}, {}
+    for subset, log in zip(chosen.subsets, chosen.logs, strict=True):
+        path = fetch(log)
+        contents.setdefault(path.read_bytes(), []).append(subset)
+        table = pd.read_csv(path)
+        table[["structure", "defect"]] = table["particle"].str.split("-", expand=True)
+        rows[subset] = chosen.keep(table).groupby("tested on")[metric].mean()
+    result = pd.DataFrame(rows).T.rename_axis("trained on").loc[:, [*chosen.subsets]]
+    twice = [names for names in contents.values() if len(names) > 1]
+    result.attrs["repeated"] = twice[0] if twice else []
+    return result
+
+
+def frame_as_published(image: Image) -> Image:
+    """Cut and resize an image of the whole box as the authors cut and resize theirs.
+
+    Parameters
+    ----------
+    image : ndarray of shape (1024, 1024)
+        Expected counts [electrons per pixel].
+
+    Returns
+    -------
+    ndarray of shape (727, 687)
+        The same, none below 0 [electrons per pixel].
+
+    Examples
+    --------
+    >>> frame_as_published(np.full((1024, 1024), 0.45)).shape
+    (727, 687)
+    """
+    return authors_resize(image[CROP]).clip(min=0)
+
+
+def _find(study: str) -> Study:
+    try:
+        return STUDIES[study]
+    except (KeyError, TypeError):
+        msg = f"study must be one of {', '.join(STUDIES)}; got {study!r}"
+        raise ValueError(msg) from None
+
+
+def draw_test_images(
+    study: str, *, number: int, seed: int, grid: int | None = None
+) -> pd.DataFrame:
+    """Simulate images of the paper's test set, the same number of every subset.
+
+    Parameters
+    ----------
+    study : {"contrast", "structure", "defect"}
+        Which one.
+    number : int
+        Images of each subset.
+    seed : int
+        Of the choice.
+    grid : int, optional
+        Samples of the box in the multislice calculation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each image: its labels, ``tested on``, and ``clean``, the image as the
+        authors cut and resize theirs [electrons per pixel].
+
+    Raises
+    ------
+    ValueError
+        If there is no such study, or `number` is below 1 or above what there is.
+
+    Notes
+    -----
+    Drawn from the parameters in the authors' logs, where these tell a structure: not at
+    a thickness of 50 angstrom, where several share a label, and not where the logs give
+    two tilts one name (see `sbd.benchmark.splits.published_split`).
+    """
+    chosen = _find(study)
+    table = chosen.keep(_test_parameters())
+    rng = np.random.default_rng(seed)
+    rows = []
+    for subset in chosen.subsets:
+        some = table[table["tested on"] == subset]
+        if not 1 <= number <= len(some):
+            msg = f"number must be 1 to {len(some)} for {subset}; got {number}"
+            raise ValueError(msg)
+        rows.append(some.iloc[np.sort(rng.choice(len(some), number, replace=False))])
+    rows = pd.concat(rows, ignore_index=True)
+    cleans = [_simulate(row, grid) for row in rows.itertuples()]
+    return rows.assign(clean=cleans)
+
+
+def _test_parameters() -> pd.DataFrame:
+    """List the authors' test images of which the structure is known."""
+    table = published_test_counts().query("test > 0")
+    at = table[["thickness", "tilt_x", "tilt_y"]]
+    unclear = (at["thickness"] == _SHARED) | (at == [*_SLIP]).all(axis=1)
+    table = table[~unclear].reset_index(drop=True)
+    table[["structure", "defect"]] = table["label"].str.split("-", expand=True)
+    table["contrast"] = [
+        contrast_label(row.thickness, (row.tilt_x, row.tilt_y), row.defocus)
+        for row in table.itertuples()
+    ]
+    return table
+
+
+def _simulate(row: object, grid: int | None) -> np.ndarray:
+    recipe = Recipe(row.structure, row.defect, float(row.thickness))
+    wave = exit_wave(recipe.build(), grid=grid, tilts=[(row.tilt_x, row.tilt_y)])[0]
+    image = form_image(wave, defocus=10.0 * row.defocus, samples=BOX_SAMPLES)
+    return frame_as_published(image)
+
+
+def score_networks(
+    denoisers: Mapping[str, Denoiser], images: pd.DataFrame, *, seed: int
+) -> pd.DataFrame:
+    """Test every denoiser on every image.
+
+    Parameters
+    ----------
+    denoisers : dict of str to callable
+        Image to image, by what they were trained on.
+    images : pandas.DataFrame
+        From `draw_test_images`.
+    seed : int
+        Of the counts; all denoisers see the same.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each pair: ``trained on``, ``tested on``, ``image`` (the row of
+        `images`), ``psnr`` [dB] and ``ssim``, by the authors' metric at their dose.
+
+    Raises
+    ------
+    ValueError
+        If there is no denoiser or no image.
+
+    Examples
+    --------
+    >>> flat = np.full((32, 32), 0.45)
+    >>> images = pd.DataFrame({"tested on": ["vacuum"], "clean": [flat]})
+    >>> table = score_networks({"mean": lambda y: 0 * y + y.mean()}, images, seed=0)
+    >>> bool(table["psnr"].item() > 30)
+    True
+    """
+    for name, given in (("denoisers", denoisers), ("images", images)):
+        if not len(given):
+            msg = f"{name} must hold at least one; got none"
+            raise ValueError(msg)
+    rows = []
+    pairs = zip(images["tested on"], images["clean"], strict=True)
+    for i, (subset, clean) in enumerate(pairs):
+        noisy = poisson_noise(clean, rng=np.random.default_rng([seed, i]))
+        for name, denoise in denoisers.items():
+            image = apply_denoiser(denoise, noisy, name)
+            scores = authors_psnr(clean, image), authors_ssim(clean, image)
+            rows.append((name, subset, i, *scores))
+    return pd.DataFrame(
+        rows, columns=["trained on", "tested on", "image", "psnr", "ssim"]
+    )
+
+
+def generalisation_map(table: pd.DataFrame, *, metric: str = "psnr") -> pd.DataFrame:
+    """Average the tests to a heat map.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `score_networks`.
+    metric : {"psnr", "ssim"}, default "psnr"
+        What to average.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from `published_map`.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"trained on": list("ab"), "tested on": "a",
+    ...                       "psnr": [36.0, 34.0]})
+    >>> generalisation_map(table)["a"].tolist()
+    [36.0, 34.0]
+    """
+    orders = [list(dict.fromkeys(table[side])) for side in ("trained on", "tested on")]
+    means = table.groupby(["trained on", "tested on"])[metric].mean().unstack()
+    return means.loc[orders[0], orders[1]]
+
+
+def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
+    """Compare what networks reach on their own kind of image and on others.
+
+    Parameters
+    ----------
+    heat : pandas.DataFrame
+        From `published_map` or `generalisation_map`; square.
+
+    Returns
+    -------
+    dict of str to float
+        Means of ``own`` (the diagonal) and ``others``, and the greatest ``loss`` of a
+        network on another kind, against the network of that kind [dB].
+
+    Raises
+    ------
+    ValueError
+        If a subset is a row only, or a column only.
+
+    Examples
+    --------
+    >>> ab = ["a", "b"]
+    >>> table = pd.DataFrame([[38.0, 30.0], [36.0, 37.0]], index=ab, columns=ab)
+    >>> own_and_others(table)
+    {'own': 37.5, 'others': 33.0, 'loss': 7.0}
+    """
+    if list(heat.index) != list(heat.columns):
+        msg = f"heat must have the same rows and columns; got {heat.shape}"
+        raise ValueError(msg)
+    values = heat.to_numpy()
+    own = np.diag(values)
+    others = values[~np.eye(len(values), dtype=bool)]
+    return {
+        "own": float(own.mean()),
+        "others": float(others.mean()),
+        "loss": float((own - values).max()),
+    }

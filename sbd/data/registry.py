@@ -1,0 +1,257 @@
+"""Fetch a file by name: from the package, the cache, the server, or the reader."""
+
+import difflib
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+
+from sbd.data.catalogue import ITEMS, SERVER, Item
+
+_LOG = logging.getLogger(__name__)
+_ASSETS = Path(__file__).parents[1] / "assets"
+_TIMEOUT = (5.0, 30.0)  # [s] for each of a server's addresses to answer; for its data
+_REST = 60.0  # [s] before a server that was out of reach is tried again
+_FIRST_BYTES = {
+    # a zip archive, or the pickled magic number of PyTorch before 1.6
+    ".pt": (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"),
+    ".zip": (b"PK\x03\x04",),
+}
+
+# When a server was last out of reach: a notebook that asks for three files offline
+# then waits for one time-out, not for three.
+_out_of_reach: dict[str, float] = {}
+
+
+class DataUnavailableError(RuntimeError):
+    """A file is missing; the message says how to get it and what works without."""
+
+
+def data_folder() -> Path:
+    """Name the folder that downloads are kept in.
+
+    Returns
+    -------
+    pathlib.Path
+        ``SBD_DATA_DIR`` from the environment, else the user's cache folder. It need
+        not exist.
+
+    Examples
+    --------
+    >>> data_folder().is_absolute()
+    True
+    """
+    folder = os.environ.get("SBD_DATA_DIR") or pooch.os_cache("sbd")
+    return Path(folder).expanduser().absolute()
+
+
+def fetch(name: str, *, progress: bool = True) -> Path:
+    """Give the path of a file, downloading it the first time.
+
+    A file is handed out only if it is the expected one: a cached copy that was
+    damaged is downloaded again, and a download appears in the cache in one step, after
+    its check, so that an interrupted one leaves nothing and several processes may fetch
+    at once. The environment decides where files lie and come from: ``SBD_DATA_DIR`` is
+    the cache folder, ``SBD_MIRROR`` an address to use in place of
+    https://raw.githubusercontent.com, ``SBD_PROGRESS=0`` hides the progress bar.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``sbd.data.registry.ITEMS``, such as ``"clean/PtNp2-S3_5"``.
+    progress : bool, default True
+        Whether to draw a progress bar on standard error while downloading.
+
+    Returns
+    -------
+    pathlib.Path
+        The file, or the folder for the few items that are folders.
+
+    Raises
+    ------
+    ValueError
+        If there is no such item, or ``SBD_MIRROR`` is no http or https address.
+    DataUnavailableError
+        If the file cannot be had; the message names the way out.
+
+    Examples
+    --------
+    >>> fetch("weights")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: name must be one of ...; got 'weights'
+    """
+    item = _look_up(name)
+    bundled = item.how == "bundled"
+    path = (_ASSETS if bundled else data_folder()) / item.file
+    server = _server() if item.how == "download" else None
+    fault = _fault(item, path)
+    if fault is not None and server is None:
+        raise _unavailable(item, path, fault)
+    if fault is not None:
+        if path.exists():
+            _LOG.warning("%s; it is downloaded again", fault)
+        progress = progress and os.environ.get("SBD_PROGRESS") != "0"
+        _download(item, path, server, progress=progress)
+    return path
+
+
+def items_table() -> str:
+    """List every item as the rows of a Markdown table.
+
+    Returns
+    -------
+    str
+        A header, then one row an item: name, what, source, licence, size, digest, how.
+
+    Examples
+    --------
+    >>> print(items_table().splitlines()[0])
+    | name | what | source | licence | bytes | digest | how |
+    """
+    names = ("name", "what", "source", "licence", "bytes", "digest", "how")
+    rows = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for item in ITEMS.values():
+        name, source = f"`{item.name}`", item.source
+        if item.address:
+            name = f"[{name}]({SERVER}/{item.address})"
+        if source.startswith("https:"):
+            source = f"[{urlsplit(source).netloc}]({source})"
+        size = "" if item.size is None else f"{item.size:,}"
+        kind, _, value = (item.digest or "").partition(":")
+        digest = f"{kind} `{value}`" if value else "not known"
+        cells = (name, item.title, source, item.licence, size, digest, item.how)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _look_up(name: str) -> Item:
+    if isinstance(name, str) and name in ITEMS:
+        return ITEMS[name]
+    close = difflib.get_close_matches(str(name), ITEMS, n=3, cutoff=0.4)
+    names = ", ".join(map(repr, dict.fromkeys([*close, *ITEMS])))
+    msg = f"name must be one of {names}; got {name!r}"
+    raise ValueError(msg)
+
+
+def _server() -> str:
+    """Give the address that the items' paths are appended to."""
+    address = os.environ.get("SBD_MIRROR") or SERVER
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        good = False
+    if not good or parts.query or parts.fragment or any(map(str.isspace, address)):
+        msg = (
+            "SBD_MIRROR must be an http or https address, such as "
+            f"http://127.0.0.1:8000; got {address!r}"
+        )
+        raise ValueError(msg)
+    return address.rstrip("/")
+
+
+def _digest(path: Path, kind: str) -> str:
+    """Compute the digest of a file as the catalogue writes it."""
+    if kind == "git-blob":
+        header = b"blob %d\0" % path.stat().st_size
+        start = hashlib.sha1(header, usedforsecurity=False)
+    else:
+        start = hashlib.sha256()
+    with path.open("rb") as file:
+        return f"{kind}:{hashlib.file_digest(file, lambda: start).hexdigest()}"
+
+
+def _fault(item: Item, path: Path) -> str | None:
+    """Say why what lies in an item's place is not the item; None if it is."""
+    try:
+        if item.file.endswith("/"):
+            files = [file for file in path.rglob("*") if file.is_file()]
+        else:
+            files = [path] if path.is_file() else []
+        if not files:
+            return f"there is nothing at {path}"
+        if item.digest:
+            found = _digest(path, item.digest.partition(":")[0])
+            if found != item.digest:
+                return f"{path} is damaged: expected {item.digest}, got {found}"
+        for file in files:
+            with file.open("rb") as opened:
+                first = opened.read(16)
+            if not first:
+                return f"{file} is empty"
+            if not first.startswith(_FIRST_BYTES.get(file.suffix, b"")):
+                return f"{file} is no {file.suffix} file: it starts with {first!r}"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return None
+
+
+def _download(item: Item, path: Path, server: str, *, progress: bool) -> None:
+    """Put an item into the cache, in one step once it is complete and checked."""
+    import requests  # as late as pooch does it, to keep the import of sbd light
+
+    tried = _out_of_reach.get(server)
+    if tried is not None and time.monotonic() - tried < _REST:
+        reason = f"{server} was out of reach less than a minute ago"
+        raise _unavailable(item, path, reason)
+    _LOG.info("downloading %s from %s", item.name, server)
+    download = pooch.HTTPDownloader(
+        progressbar=progress, chunk_size=2**16, timeout=_TIMEOUT
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+            part = Path(folder) / path.name
+            download(f"{server}/{item.address}", part, None)
+            fault = _fault(item, part)
+            if fault is not None:
+                fault = fault.replace(str(part), f"what {server} sent")
+                raise _unavailable(item, path, fault)
+            part.replace(path)
+    except requests.RequestException as error:
+        raise _unavailable(item, path, _no_transfer(error, server)) from error
+    except OSError as error:
+        reason = (
+            f"the cache folder {path.parent} cannot be written to ({error.strerror}):"
+            " set SBD_DATA_DIR to a folder of yours"
+        )
+        raise _unavailable(item, path, reason) from error
+
+
+def _no_transfer(error: Exception, server: str) -> str:
+    """Say in a few words what went wrong between here and a server."""
+    from urllib3.exceptions import MaxRetryError
+
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        answer.close()
+        return f"{server} answered {answer.status_code} {answer.reason}"
+    if any(isinstance(cause, MaxRetryError) for cause in error.args):
+        _out_of_reach[server] = time.monotonic()
+        return f"{server} is out of reach (offline?)"
+    return f"the connection to {server} broke off"
+
+
+def _unavailable(item: Item, path: Path, reason: str) -> DataUnavailableError:
+    """Write the message: what is missing, why, and every way out."""
+    lines = [f"{item.name}, {item.title}, is not available: {reason}."]
+    if item.how == "bundled":
+        lines.append(f"To get it: {item.instructions}.")
+    else:
+        lines.append(
+            f"To get it by hand: {item.instructions} and put it at {path} (SBD_DATA_DIR"
+            " chooses the folder)."
+        )
+    if item.how == "download":
+        lines.append(
+            f"From elsewhere: set SBD_MIRROR to the address of a server that repeats"
+            f" the paths of {SERVER}"
+        )
+    lines.append(f"Without it: {item.without}.")
+    return DataUnavailableError("\n".join(lines))

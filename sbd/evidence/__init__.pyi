@@ -1,0 +1,53 @@
+__all__ = [
+    "absence_p_values",
+    "calibrate",
+    "column_p_values",
+    "column_significance",
+    "column_weights",
+    "decidable_dose",
+    "detection_power",
+    "effective_field_of_view",
+    "filter_spectrum",
+    "guided_backpropagation",
+    "jacobian_action",
+    "jacobian_column",
+    "jacobian_row",
+    "jacobian_rows",
+    "judge_columns",
+    "judge_repeatedly",
+    "lay_discs",
+    "likelihood_map",
+    "log_likelihood_ratio",
+    "summarise_calibration",
+    "supported_columns",
+    "tabulate_verdicts",
+    "thin_counts",
+    "unsupported_columns",
+]
+
+from .calibration import calibrate, judge_repeatedly, lay_discs, summarise_calibration
+from .jacobian import (
+    effective_field_of_view,
+    jacobian_action,
+    jacobian_column,
+    jacobian_row,
+    jacobian_rows,
+)
+from .likelihood import (
+    column_significance,
+    likelihood_map,
+    log_likelihood_ratio,
+    supported_columns,
+    unsupported_columns,
+)
+from .row_filters import column_weights, filter_spectrum
+from .saliency import guided_backpropagation
+from .significance import (
+    absence_p_values,
+    column_p_values,
+    decidable_dose,
+    detection_power,
+    judge_columns,
+    tabulate_verdicts,
+    thin_counts,
+)

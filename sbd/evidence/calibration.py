@@ -1,0 +1,224 @@
+"""Measure that what is said of columns holds: where there are none, and where all are.
+
+The statements are those of `sbd.evidence.significance`; here they are put to the test on images
+whose truth is known.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sbd.columns.finding import Columns, match_columns
+from sbd.evidence.significance import column_p_values, judge_columns
+from sbd.simulation.noise import poisson_noise
+from sbd.typing import Denoiser, Image
+from sbd.validation import apply_denoiser, check_doses
+
+
+def lay_discs(
+    shape: tuple[int, int], *, spacing: int = 24, radius: float = 8.0
+) -> Columns:
+    """Lay discs on a square grid, as columns that are not there.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (height, width) of the image [pixels].
+    spacing : int, default 24
+        Between their centres [pixels].
+    radius : float, default 8.0
+        Of each [pixels].
+
+    Returns
+    -------
+    Columns
+        All that lie in the image with half a spacing to spare.
+
+    Raises
+    ------
+    ValueError
+        If the discs would overlap.
+
+    Examples
+    --------
+    >>> len(lay_discs((100, 60)))
+    8
+    """
+    if not 0 < radius <= spacing / 2:
+        msg = f"radius must be above 0 and at most {spacing / 2:g}; got {radius}"
+        raise ValueError(msg)
+    axes = [spacing * (np.arange(side // spacing) + 0.5) for side in shape]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    return Columns(places, np.full(len(places), float(radius)), np.zeros(len(places)))
+
+
+def calibrate(
+    denoise: Denoiser,
+    *,
+    doses: Sequence[float],
+    images: int = 1,
+    shape: tuple[int, int] = (720, 720),
+    share: float = 0.5,
+    seed: int,
+) -> pd.DataFrame:
+    """Test columns that are not there, in three ways: a calibrated one is uniform.
+
+    Parameters
+    ----------
+    denoise : callable
+        Image to image; makes the claims, from counts of pure vacuum.
+    doses : sequence of float
+        Mean counts [electrons per pixel].
+    images : int, default 1
+        Recordings of each dose.
+    shape : tuple of int, default (720, 720)
+        (height, width) of each [pixels].
+    share : float, default 0.5
+        Of the electrons that are denoised where counts are split.
+    seed : int
+        Of the counts and the splits.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For each disc of `lay_discs`: ``dose``, ``p`` and ``way``: tested on counts that
+        are ``"independent"`` of the claim, on the other ``"split"`` part, or on the
+        ``"same"`` counts.
+
+    Raises
+    ------
+    ValueError
+        As for `thin_counts`, or if there is no dose or one is not positive.
+
+    Examples
+    --------
+    >>> from scipy import ndimage
+    >>> blur = lambda y: ndimage.uniform_filter(y, 9)
+    >>> table = calibrate(blur, doses=[0.45], shape=(240, 240), seed=0)
+    >>> same = table.loc[table["way"] == "same", "p"]
+    >>> bool((same < 0.05).mean() > 0.1)  # where it should be 0.05
+    True
+    """
+    check_doses(doses)
+    discs, rows = lay_discs(shape), []
+    for dose, image in product(doses, range(images)):
+        rng = np.random.default_rng([seed, image, int(1e6 * dose)])
+        flat = np.full(shape, float(dose))
+        noisy, fresh = (poisson_noise(flat, rng=rng) for _ in range(2))
+        claim = apply_denoiser(denoise, noisy)
+        how = {"rng": rng, "share": share, "vacuum": dose, "columns": discs}
+        ways = {
+            "independent": column_p_values(fresh, claim, discs, vacuum=dose),
+            "split": judge_columns(noisy, denoise, **how).p_values,
+            "same": column_p_values(noisy, claim, discs, vacuum=dose),
+        }
+        rows += [
+            pd.DataFrame({"dose": dose, "way": w, "p": p}) for w, p in ways.items()
+        ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def summarise_calibration(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare p-values of columns that are not there with uniform ones.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `calibrate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For each way: the number of ``discs``, the share of p-values up to 0.01 and up
+        to 0.05, and the p-value of a Kolmogorov-Smirnov test of uniformity, ``KS``.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"way": "split", "p": (np.arange(100) + 0.5) / 100})
+    >>> summarise_calibration(table)["up to 0.05"].tolist()
+    [0.05]
+    """
+    rows = {}
+    for way, each in table.groupby("way", sort=False):
+        p = each["p"].to_numpy()
+        rows[way] = {"discs": len(p)}
+        rows[way] |= {f"up to {x:g}": float(np.mean(p <= x)) for x in (0.01, 0.05)}
+        rows[way]["KS"] = float(stats.kstest(p, "uniform").pvalue)
+    return pd.DataFrame(rows).T.astype({"discs": int})
+
+
+def judge_repeatedly(
+    clean: Image,
+    denoise: Denoiser,
+    true: Columns,
+    *,
+    draws: int,
+    seed: int,
+    tolerance: float = 16.0,
+    **options: object,
+) -> pd.DataFrame:
+    """Count an image again and again, and compare every verdict with the truth.
+
+    Parameters
+    ----------
+    clean : ndarray of shape (height, width)
+        Expected counts [electrons per pixel].
+    denoise : callable
+        Image to image.
+    true : Columns
+        What is there.
+    draws : int
+        Recordings; draw `i` depends on (seed, i) alone.
+    seed : int
+        Of the counts and the splits.
+    tolerance : float, default 16.0
+        Distance up to which a column is a true one, see `match_columns` [pixels].
+    **options
+        Of `judge_columns`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each draw: columns ``invented``, how many of them are
+        ``let pass``, ``true`` ones, their share ``supported``, and the share that
+        their power lets one ``expect``.
+
+    Raises
+    ------
+    ValueError
+        If `draws` is below 1, or as for `judge_columns`.
+
+    Examples
+    --------
+    >>> none = Columns(np.zeros((0, 2)), np.zeros(0), np.zeros(0))
+    >>> blur = lambda y: np.full(y.shape, y.mean())
+    >>> flat = np.full((64, 64), 0.45)
+    >>> judge_repeatedly(flat, blur, none, draws=2, seed=0)["invented"].tolist()
+    [0, 0]
+    """
+    if draws < 1:
+        msg = f"draws must be at least 1; got {draws}"
+        raise ValueError(msg)
+    rows = []
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, draw])
+        noisy = poisson_noise(clean, rng=rng)
+        judged = judge_columns(noisy, denoise, rng=rng, **options)
+        matched = match_columns(judged.columns, true, tolerance=tolerance)
+        false = np.isin(np.arange(len(judged.columns)), matched.spurious)
+        rows.append(
+            {
+                "invented": int(false.sum()),
+                "let pass": int(judged.supported[false].sum()),
+                "true": int((~false).sum()),
+                "supported": float(judged.supported[~false].sum()),
+                "expect": float(judged.power[~false].sum()),
+            }
+        )
+    table = pd.DataFrame(rows)
+    for name in ("supported", "expect"):
+        table[name] /= table["true"].clip(lower=1)
+    return table

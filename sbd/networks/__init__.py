@@ -1,0 +1,5 @@
+"""Networks: their definitions, training and use, weights in and out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,20 @@
+__all__ = [
+    "CrystalUNet",
+    "DnCNN",
+    "Drawing",
+    "DurrUNet",
+    "LatticeUNet",
+    "UNet",
+    "create_model",
+    "export_onnx",
+    "field_of_view",
+    "load_model",
+    "save_model",
+    "train",
+]
+
+from .lattice import CrystalUNet, LatticeUNet
+from .models import create_model, field_of_view, load_model, save_model
+from .onnx import export_onnx
+from .published import DnCNN, DurrUNet, UNet
+from .training import Drawing, train

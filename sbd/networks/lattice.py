@@ -1,0 +1,214 @@
+"""Networks that are shown the lattice: windowed Fourier views, and translations.
+
+Both work on binned counts; what goes in and comes out is (batch, 1, height, width) in
+electrons per pixel, of any size.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from sbd.networks.published import UNet, denoise_by_bins
+from sbd.networks.spectra import windowed_fourier
+from sbd.networks.translations import average_translations, find_translations
+
+_WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0, math.inf)))
+
+_TOLERANCES = (0.012, 0.025)  # of the first average over translations
+_STRICTER = (0.003, 0.006, 0.012, 0.025)  # of the second, whose guide is better
+
+
+class LatticeUNet(nn.Module):
+    """A small UNet on binned counts that is shown the lattice.
+
+    The image is band-limited far below the pixel, so counts are added over
+    `binning` x `binning` pixels and nothing is lost. Beside them the network sees
+    windowed Fourier estimates of the crystal, from windows of three sizes and with
+    loose and strict thresholds, and predicts a correction to the widest one.
+
+    Parameters
+    ----------
+    scales : {2, 4, 6}, default 4
+        Of the UNet on the binned counts.
+    channels : int, default 32
+        Of the UNet.
+    bias : bool, default True
+        Whether the UNet adds constants.
+    binning : int, default 4
+        Pixels along each axis that are added.
+
+    Examples
+    --------
+    >>> model = LatticeUNet(scales=2, channels=4).eval()
+    >>> model(torch.ones(1, 1, 40, 50)).shape
+    torch.Size([1, 1, 40, 50])
+    """
+
+    def __init__(
+        self,
+        *,
+        scales: int = 4,
+        channels: int = 32,
+        bias: bool = True,
+        binning: int = 4,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "scales": scales,
+            "channels": channels,
+            "bias": bias,
+            "binning": binning,
+        }
+        self.binning = binning
+        views = sum(len(thresholds) for _, _, thresholds in _WINDOWS) - 1
+        self.unet = _correction(views + 2, scales, channels, bias=bias)
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
+        return denoise_by_bins(self, noisy)
+
+    def denoise_binned(self, binned: torch.Tensor) -> torch.Tensor:
+        """Denoise means of binned counts; training works at this resolution.
+
+        Parameters
+        ----------
+        binned : Tensor of shape (batch, 1, height, width)
+            Mean counts [electrons per pixel].
+
+        Returns
+        -------
+        Tensor of shape (batch, 1, height, width)
+            Expected intensity at the centres of the bins [electrons per pixel].
+        """
+        views = []
+        for window, hop, thresholds in _WINDOWS:
+            views += windowed_fourier(
+                binned,
+                window=window,
+                hop=hop,
+                thresholds=thresholds,
+                counts=self.binning**2,
+            )
+        *views, level = views  # the local mean keeps no coefficient at all
+        level = level.clamp_min(1e-6)
+        base = views[-2]  # the widest window with its loose threshold
+        relative = [10 * (view / level - 1) for view in views]
+        noise = -0.5 * torch.log10(self.binning**2 * level.detach())
+        seen = torch.cat([2 * (binned / level - 1), *relative, noise], dim=1)
+        return base + 0.1 * level * self.unet(seen)
+
+
+class CrystalUNet(nn.Module):
+    """Two networks, and between them the crystal's own translations.
+
+    A `LatticeUNet` makes a first estimate. It is averaged over the translations under
+    which the crystal looks the same (`sbd.networks.translations`), and once more with weights
+    from the first average; the counts are averaged likewise. A second UNet sees all of
+    it and corrects the second average.
+
+    Parameters
+    ----------
+    scales : {2, 4, 6}, default 4
+        Of both UNets.
+    channels : int, default 32
+        Of both UNets.
+    bias : bool, default True
+        Whether the UNets add constants.
+    binning : int, default 4
+        Pixels along each axis that are added.
+
+    Examples
+    --------
+    >>> model = CrystalUNet(scales=2, channels=4).eval()
+    >>> model(torch.ones(1, 1, 40, 50)).shape
+    torch.Size([1, 1, 40, 50])
+    """
+
+    def __init__(
+        self,
+        *,
+        scales: int = 4,
+        channels: int = 32,
+        bias: bool = True,
+        binning: int = 4,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "scales": scales,
+            "channels": channels,
+            "bias": bias,
+            "binning": binning,
+        }
+        self.binning = binning
+        self.pilot = LatticeUNet(**self.config)
+        inputs = 3 + 2 * len(_TOLERANCES) + 3 * len(_STRICTER)
+        self.unet = _correction(inputs, scales, channels, bias=bias)
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
+        return denoise_by_bins(self, noisy)
+
+    def denoise_binned(self, binned: torch.Tensor) -> torch.Tensor:
+        """Denoise means of binned counts; see `LatticeUNet.denoise_binned`."""
+        return self.finish(self.prepare(binned))
+
+    def prepare(self, binned: torch.Tensor) -> torch.Tensor:
+        """Compute all that the second network sees; training leaves this part as it is.
+
+        Parameters
+        ----------
+        binned : Tensor of shape (batch, 1, height, width)
+            Mean counts [electrons per pixel].
+
+        Returns
+        -------
+        Tensor of shape (batch, channels, height, width)
+            The last two channels are the second average and the local mean.
+        """
+        pilot = self.pilot.denoise_binned(binned)
+        with torch.autocast(binned.device.type, enabled=False):
+            pilot = pilot.to(binned.dtype)
+            (level,) = windowed_fourier(
+                binned, window=96, hop=16, thresholds=(math.inf,), counts=1
+            )
+            level = level.clamp_min(1e-6)
+            variance = level / self.binning**2
+            found = find_translations(pilot)
+            first, times = average_translations(
+                pilot, pilot, found, variance=variance, tolerances=_TOLERANCES
+            )
+            again, more = average_translations(
+                first[:, -1],
+                torch.cat([pilot, binned - pilot], 1),
+                found,
+                variance=variance,
+                tolerances=_STRICTER,
+            )
+            estimates = torch.cat([pilot, first[:, :, 0], again[:, :, 0]], 1)
+            numbers = torch.cat([times[:, :, 0], more[:, :, 0]], 1)
+            seen = [
+                2 * (binned / level - 1),
+                10 * (estimates / level - 1),
+                10 * again[:, :, 1] / level,
+                torch.log10(numbers),
+                -0.5 * torch.log10(self.binning**2 * level.detach()),
+                again[:, 1, :1],
+                level,
+            ]
+            return torch.cat(seen, dim=1)
+
+    def finish(self, prepared: torch.Tensor) -> torch.Tensor:
+        """Correct the second average; what `prepare` returned goes in."""
+        seen, base, level = prepared.tensor_split([-2, -1], 1)
+        return base + 0.1 * level * self.unet(seen)
+
+
+def _correction(inputs: int, scales: int, channels: int, *, bias: bool) -> UNet:
+    """Make a UNet whose last layer is zero, so that it begins by correcting nothing."""
+    unet = UNet(
+        scales=scales, channels=channels, bias=bias, inputs=inputs, align_corners=False
+    )
+    for parameter in unet.outc.parameters():
+        nn.init.zeros_(parameter)
+    return unet

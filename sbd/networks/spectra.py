@@ -1,0 +1,263 @@
+r"""The lattice as a network sees it: windowed Fourier thresholding, in torch.
+
+A crystal is a few strong coefficients in every local spectrum, and counting noise is a
+flat floor whose height is known from the local mean alone. Keeping the coefficients
+that stand clear of the floor is the windowed Fourier filter of fringe analysis [1]_.
+`sbd.denoisers.fourier` has the same filter for a reader; here it is differentiable and batched.
+
+References
+----------
+.. [1] Q. Kemao, "Windowed Fourier transform for fringe pattern analysis", Applied
+   Optics 43 (2004) 2695-2702.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+_AT_ONCE = 2**16  # numbers in the windows that are transformed at a time
+
+
+def windowed_fourier(
+    binned: torch.Tensor,
+    *,
+    window: int,
+    hop: int,
+    thresholds: Sequence[float],
+    counts: int,
+) -> list[torch.Tensor]:
+    """Keep the coefficients of each local spectrum that stand above the Poisson floor.
+
+    Parameters
+    ----------
+    binned : Tensor of shape (batch, 1, height, width)
+        Mean of `counts` recorded pixels in each place [electrons per pixel].
+    window : int
+        Side of the Hann windows [places].
+    hop : int
+        Distance between windows, a divisor of `window` [places].
+    thresholds : sequence of float
+        A coefficient is kept where its power exceeds this many times the power that
+        counting noise has on average; noise passes with probability exp(-threshold).
+    counts : int
+        Recorded pixels in a place.
+
+    Returns
+    -------
+    list of Tensor of shape (batch, 1, height, width)
+        One estimate for each threshold [electrons per pixel].
+
+    Notes
+    -----
+    Windows are weighted by one over the number of coefficients they keep, so that the
+    simplest explanation of a place counts most. Gradients flow through the kept
+    coefficients; which ones are kept is held fixed.
+
+    Examples
+    --------
+    >>> flat = torch.full((1, 1, 32, 32), 0.45)
+    >>> (same,) = windowed_fourier(flat, window=16, hop=8, thresholds=[5.0], counts=16)
+    >>> bool(torch.allclose(same, flat, atol=1e-6))
+    True
+    """
+    height, width = binned.shape[-2:]
+    pad = window // 2  # windows are centred on the border's places too
+    extra = [-(n + 2 * pad - window) % hop for n in (height, width)]
+    padded = mirror(binned, (pad, pad + extra[0]), (pad, pad + extra[1]))
+    estimates = _WindowedFourier.apply(padded, window, hop, tuple(thresholds), counts)
+    return [whole[..., pad : pad + height, pad : pad + width] for whole in estimates]
+
+
+class _WindowedFourier(torch.autograd.Function):
+    """The filter of `windowed_fourier`, on an image with its border.
+
+    With what is kept held fixed it is linear, and so is its transpose. A filter that
+    keeps some coefficients of a real image is its own transpose, so that one more
+    transform each way does for all thresholds; and a Hann window is a product of one
+    down and one across, so that local means take two small matrix products. Windows
+    are transformed some rows at a time, to stay in the processor's cache.
+    """
+
+    @staticmethod
+    def forward(ctx, padded, window, hop, thresholds, counts):  # noqa: ANN001, ANN205
+        """Return an estimate for each threshold."""
+        ctx.grid = grid = _Grid.over(padded, window, hop)
+        mean = grid.gather(padded[:, 0]) / grid.hann.sum()
+        floor = mean.clamp_min(0) / counts * grid.hann.square().sum()
+        twice = torch.full((window // 2 + 1,), 2.0).to(padded)
+        twice[0] = twice[-1] = 1.0
+        finite = [threshold for threshold in thresholds if threshold < math.inf]
+        ctx.drops, kept = [], torch.zeros(len(finite), *mean.shape).to(padded)
+        totals = [torch.zeros_like(padded) for _ in finite]
+        for rows in grid.strips() if finite else ():
+            patches = grid.cut(padded[:, 0], rows) - mean[:, rows, :, None, None]
+            spectrum = torch.fft.rfft2(patches.mul_(grid.hann))
+            power = spectrum.real.square() + spectrum.imag.square()
+            lowest = floor[:, rows, :, None, None]
+            drops = [power <= threshold * lowest for threshold in finite]
+            for i, drop in enumerate(drops):
+                kept[i, :, rows] = (~drop * twice).sum((-1, -2))
+                local = torch.fft.irfft2(spectrum.masked_fill(drop, 0))
+                local /= 1 + kept[i, :, rows, :, None, None]
+                grid.lay(local, totals[i], rows)
+            if ctx.needs_input_grad[0]:
+                ctx.drops.append(drops)
+        sums = iter(zip(kept, totals, strict=True))
+        ctx.weights, ctx.norms, estimates = [], [], []
+        for threshold in thresholds:
+            weight, total = torch.ones_like(mean), 0.0
+            if threshold < math.inf:
+                number, total = next(sums)
+                weight = 1 / (1 + number)
+            norm = grid.spread(weight)[:, None]
+            estimates.append((total + grid.spread(mean * weight)[:, None]) / norm)
+            ctx.weights.append(weight)
+            ctx.norms.append(norm)
+        ctx.finite = [i for i, each in enumerate(thresholds) if each < math.inf]
+        return tuple(estimates)
+
+    @staticmethod
+    def backward(ctx, *gradients):  # noqa: ANN002, ANN001, ANN205
+        """Apply the transpose; it has a derivative of its own."""
+        grid = ctx.grid
+        shares = [g[:, 0] / n[:, 0] for g, n in zip(gradients, ctx.norms, strict=True)]
+        flat = sum(
+            grid.gather(share) * weight
+            for share, weight in zip(shares, ctx.weights, strict=True)
+        )
+        total, sums = torch.zeros_like(gradients[0]), []
+        for rows, drops in zip(
+            grid.strips() if ctx.finite else (), ctx.drops, strict=True
+        ):
+            spectrum = None
+            for i, drop in zip(ctx.finite, drops, strict=True):
+                weight = ctx.weights[i][:, rows, :, None, None]
+                kept = torch.fft.rfft2(grid.cut(shares[i], rows) * weight)
+                kept = kept.masked_fill_(drop, 0)
+                spectrum = kept if spectrum is None else spectrum.add_(kept)
+            local = torch.fft.irfft2(spectrum).mul_(grid.hann)
+            sums.append(local.sum((-1, -2)))
+            grid.lay(local, total, rows)
+        if sums:
+            flat = flat - torch.cat(sums, 1)
+        means = grid.spread(flat / grid.hann.sum())
+        return total + means[:, None], None, None, None, None
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Windows on an image, in rows."""
+
+    window: int
+    hop: int
+    shape: tuple[int, int]
+    down: torch.Tensor
+    across: torch.Tensor
+    hann: torch.Tensor
+
+    @classmethod
+    def over(cls, padded: torch.Tensor, window: int, hop: int) -> "_Grid":
+        """Lay windows over images of shape (batch, 1, height, width)."""
+        shape, dtype = padded.shape[-2:], padded.dtype
+        lines = (_hann_rows(n, window, hop, dtype).to(padded) for n in shape)
+        return cls(window, hop, shape, *lines, _hann(window, dtype).to(padded))
+
+    def gather(self, image: torch.Tensor) -> torch.Tensor:
+        """Sum each window; from (batch, height, width) to (batch, rows, columns)."""
+        return self.down @ image @ self.across.mT
+
+    def spread(self, values: torch.Tensor) -> torch.Tensor:
+        """Add windows of such heights, the transpose of `gather`."""
+        return self.down.mT @ values @ self.across
+
+    def strips(self) -> list[slice]:
+        """Rows of windows that are transformed at a time."""
+        rows, columns = len(self.down), len(self.across)
+        step = max(1, _AT_ONCE // (columns * self.window**2))
+        return [slice(i, min(i + step, rows)) for i in range(0, rows, step)]
+
+    def _part(self, rows: slice) -> slice:
+        return slice(rows.start * self.hop, (rows.stop - 1) * self.hop + self.window)
+
+    def cut(self, image: torch.Tensor, rows: slice) -> torch.Tensor:
+        """View the squares of some rows: (batch, rows, columns, window, window)."""
+        part = image[:, self._part(rows)]
+        return part.unfold(1, self.window, self.hop).unfold(2, self.window, self.hop)
+
+    def lay(self, local: torch.Tensor, total: torch.Tensor, rows: slice) -> None:
+        """Add the squares of some rows to images of shape (batch, 1, height, width)."""
+        part = total[:, :, self._part(rows)]
+        flat = local.flatten(3).flatten(1, 2).mT
+        part += F.fold(flat, part.shape[-2:], self.window, stride=self.hop)
+
+
+def upsample(binned: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """Interpolate a mirror-extended image by its cosine series.
+
+    Parameters
+    ----------
+    binned : Tensor of shape (batch, 1, height, width)
+        Values at the centres of places.
+    shape : tuple of int
+        (height, width) of the finer grid over the same field.
+
+    Returns
+    -------
+    Tensor of shape (batch, 1, *shape)
+        Exact for an image that the coarse grid can hold.
+
+    Examples
+    --------
+    >>> upsample(torch.ones(1, 1, 3, 4), (6, 8)).shape
+    torch.Size([1, 1, 6, 8])
+    """
+    rows = _cosine_matrix(binned.shape[-2], shape[0]).to(binned)
+    columns = _cosine_matrix(binned.shape[-1], shape[1]).to(binned)
+    return rows @ binned @ columns.T
+
+
+@lru_cache(maxsize=32)
+def _cosine_matrix(coarse: int, fine: int) -> torch.Tensor:
+    k = torch.arange(coarse, dtype=torch.float64)
+    here = torch.cos(torch.pi * k * (torch.arange(coarse)[:, None] + 0.5) / coarse)
+    there = torch.cos(torch.pi * k * (torch.arange(fine)[:, None] + 0.5) / fine)
+    weight = torch.full((coarse,), 2.0 / coarse, dtype=torch.float64)
+    weight[0] = 1.0 / coarse
+    return (there * weight) @ here.T
+
+
+@lru_cache(maxsize=16)
+def _hann(window: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    one = _hann_line(window, dtype)
+    return one[:, None] * one
+
+
+def _hann_line(window: int, dtype: torch.dtype) -> torch.Tensor:
+    # half a sample off zero, so that every place has some weight
+    places = torch.arange(window, dtype=dtype) + 0.5
+    return 0.5 - 0.5 * torch.cos(2 * torch.pi * places / window)
+
+
+@lru_cache(maxsize=32)
+def _hann_rows(size: int, window: int, hop: int, dtype: torch.dtype) -> torch.Tensor:
+    """Return a Hann window in each row, the next one a hop farther."""
+    rows = torch.zeros((size - window) // hop + 1, size, dtype=dtype)
+    for number, row in enumerate(rows):
+        row[number * hop : number * hop + window] = _hann_line(window, dtype)
+    return rows
+
+
+def mirror(
+    image: torch.Tensor, rows: tuple[int, int], columns: tuple[int, int]
+) -> torch.Tensor:
+    """Extend by mirroring, by more than the image's own size where need be."""
+    for axis, (before, after) in ((-2, rows), (-1, columns)):
+        n = image.shape[axis]
+        index = torch.arange(-before, n + after, device=image.device) % (2 * n)
+        index = torch.where(index < n, index, 2 * n - 1 - index)
+        image = image.index_select(axis, index)
+    return image

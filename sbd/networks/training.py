@@ -1,0 +1,569 @@
+"""Teach a network to denoise, on simulated images only.
+
+An example is drawn on the fly: an image of the benchmark, at a random rotation, pixel
+size, aspect, position and dose, counted afresh. Every draw depends on (seed, step)
+alone, so a run that was killed goes on as if nothing had happened.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from scipy import ndimage
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from sbd.benchmark.dataset import Benchmark
+from sbd.networks.models import choose_device, evaluating, save_model
+from sbd.simulation.imaging import resample
+from sbd.simulation.noise import VACUUM
+from sbd.simulation.structures import BOX
+from sbd.typing import Image
+
+log = logging.getLogger(__name__)
+
+_PARTS = ("model", "average", "optimiser", "schedule")
+_FINE = 256  # samples of the box that the examples are interpolated from
+_SIDES = 1.0, 4.7  # left and right of the box; the seam is at 48 of 50 [angstrom]
+_BOTTOM = 7.0  # below the support [angstrom]
+_TOP = 5.0  # above the particle, where the support's other side shines in [angstrom]
+_SETTLING = 32  # batches that the final statistics of normalisations are from
+_SKY = 40.0  # of vacuum put there instead [angstrom]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How examples are drawn.
+
+    Parameters
+    ----------
+    crop : int, default 128
+        Side of an example [bins].
+    pixel : tuple of float, default (0.055, 0.080)
+        Range of pixel sizes [angstrom].
+    aspect : float, default 1.12
+        Largest ratio between the two pixel sides.
+    dose : tuple of float, default (0.1, 10.0)
+        Range of the vacuum's intensity, uniform in the logarithm [electrons/pixel].
+    paper_dose : float, default 0.6
+        Share of the examples at the paper's 0.45 electrons per pixel.
+    contrast : tuple of float, default (0.7, 1.2)
+        Range of a factor on the contrast of a third of the examples.
+    vacuum : float, default 0.08
+        Share of the examples that hold nothing but vacuum.
+    upright : float, default 0.0
+        Share of the examples within 10 degrees of a multiple of 90 degrees; the others
+        are turned by any angle, and large crops then reach beyond the simulated field,
+        which is mirrored there.
+    """
+
+    crop: int = 128
+    pixel: tuple[float, float] = (0.055, 0.080)
+    aspect: float = 1.12
+    dose: tuple[float, float] = (0.1, 10.0)
+    paper_dose: float = 0.6
+    contrast: tuple[float, float] = (0.7, 1.2)
+    vacuum: float = 0.08
+    upright: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.crop < 8:
+            msg = f"crop must be at least 8; got {self.crop}"
+            raise ValueError(msg)
+        for name in ("pixel", "dose"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high < np.inf:
+                msg = f"{name} must be a range above 0; got {(low, high)}"
+                raise ValueError(msg)
+        for name in ("paper_dose", "vacuum", "upright"):
+            if not 0 <= getattr(self, name) <= 1:
+                msg = f"{name} must be a share of 0 to 1; got {getattr(self, name)}"
+                raise ValueError(msg)
+
+
+def draw_example(
+    image: Image, drawing: Drawing, *, binning: int, rng: np.random.Generator
+) -> tuple[Image, Image]:
+    """Draw one noisy example and its truth.
+
+    Parameters
+    ----------
+    image : ndarray of shape (128, 128)
+        A stored image of a benchmark [electrons per pixel].
+    drawing : Drawing
+        Ranges to draw from.
+    binning : int
+        Pixels along each axis whose counts are added.
+    rng : numpy.random.Generator
+        Source of the randomness.
+
+    Returns
+    -------
+    noisy, clean : ndarray of shape (crop, crop)
+        Mean counts of the bins and the expected intensity at their centres
+        [electrons per pixel].
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> flat = np.full((128, 128), 0.45, np.float32)
+    >>> noisy, clean = draw_example(flat, Drawing(crop=16), binning=4, rng=rng)
+    >>> noisy.shape
+    (16, 16)
+    """
+    n = drawing.crop
+    step = binning * rng.uniform(*drawing.pixel)  # angstrom per bin
+    stretch = drawing.aspect ** rng.uniform(-0.5, 0.5)
+    angle = rng.uniform(0, 2 * np.pi)
+    if rng.random() < drawing.upright:
+        angle = np.pi / 2 * rng.integers(4) + np.deg2rad(rng.uniform(-10, 10))
+    flip = rng.choice([-1.0, 1.0])
+    if rng.random() < drawing.vacuum:
+        clean = np.full((n, n), VACUUM)
+    else:
+        field, per = _field(image)
+        turn = np.array(
+            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        )
+        axes = turn @ np.diag([stretch, flip / stretch]) * step / per
+        sky = _SKY / per
+        middle = [rng.uniform(0.8 * sky, field.shape[0] - 0.3 * sky),
+                  rng.uniform(0.15, 0.85) * field.shape[1]]  # fmt: skip
+        grid = np.indices((n, n)).reshape(2, -1) - (n - 1) / 2
+        places = axes @ grid + np.array(middle)[:, None]
+        clean = ndimage.map_coordinates(field, places, order=3, mode="mirror")
+        clean = clean.reshape(n, n).clip(min=0)
+    if rng.random() < 1 / 3:
+        clean = VACUUM + rng.uniform(*drawing.contrast) * (clean - VACUUM)
+    dose = VACUUM
+    if rng.random() > drawing.paper_dose:
+        dose = np.exp(rng.uniform(*np.log(drawing.dose)))
+    clean = np.clip(clean, 0, None) * dose / VACUUM
+    counts = binning**2
+    noisy = rng.poisson(counts * clean) / counts
+    return noisy.astype(np.float32), clean.astype(np.float32)
+
+
+def _field(image: Image) -> tuple[Image, float]:
+    """Cut off the seams, put vacuum above; also the sampling [angstrom]."""
+    fine = resample(np.fft.fft2(image) / image.size, (_FINE, _FINE))
+    per = BOX / _FINE
+    left, right, bottom, top, sky = (
+        round(x / per) for x in (*_SIDES, _BOTTOM, _TOP, _SKY)
+    )
+    inner = fine[top:-bottom, left:-right]
+    return np.pad(inner, ((sky, 0), (0, 0)), mode="edge"), per
+
+
+def train(
+    model: nn.Module,
+    benchmark: Benchmark,
+    folder: str | Path,
+    *,
+    steps: int,
+    seed: int = 0,
+    batch: int = 8,
+    rate: float = 2e-3,
+    drawing: Drawing | None = None,
+    device: str = "auto",
+    bf16: bool = False,
+    save_every: int = 100,
+    workers: int = 0,
+    progress: bool = True,
+) -> nn.Module:
+    """Train a network, or go on with a run that was begun.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A network of this library, trained in place; of a CrystalUNet the second network
+        only, so its pilot must have been trained before.
+    benchmark : Benchmark
+        Only rows whose split is ``"train"`` are learnt from; the curve is measured on
+        ``"valid"``, whose structures are others (on ``"train"`` where there are none).
+    folder : str or pathlib.Path
+        Gets ``checkpoint.pt``, ``curve.json``, ``cost.json`` (processor time of this
+        process so far, without the workers') and, at the end, ``model.safetensors``.
+    steps : int
+        Optimiser steps in all.
+    seed : int, default 0
+        Of every example; the initial weights are the model's own, see `create_model`.
+    batch : int, default 8
+        Examples in a step.
+    rate : float, default 2e-3
+        Largest learning rate; it warms up and falls as a cosine.
+    drawing : Drawing, optional
+        How examples are drawn.
+    device : str, default "auto"
+        See `choose_device`.
+    bf16 : bool, default False
+        Whether convolutions compute in bfloat16, twice as fast where the processor
+        has it; weights and averages stay float32.
+    save_every : int, default 100
+        Steps between checkpoints and points of the curve.
+    workers : int, default 0
+        Processes that draw examples beside this one; the result does not depend on it.
+    progress : bool, default True
+        Whether to show a bar.
+
+    Returns
+    -------
+    torch.nn.Module
+        Running average of the weights, in evaluation mode, the statistics of its
+        normalisations measured anew.
+
+    Raises
+    ------
+    ValueError
+        If a number is below 1, the batch cannot be shared evenly, the benchmark has no
+        training images, or `folder` holds a run with other settings or other images.
+
+    Notes
+    -----
+    Started by ``torchrun``, the processes share each batch and average their gradients;
+    only the first one writes. On GPUs each takes its own, on processors they talk
+    through gloo.
+    """
+    for name, number in (
+        ("steps", steps),
+        ("batch", batch),
+        ("save_every", save_every),
+    ):
+        if number < 1:
+            msg = f"{name} must be at least 1; got {number}"
+            raise ValueError(msg)
+    drawing = drawing or Drawing()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    team = _Team.gather(device)
+    if batch % team.size:
+        msg = f"batch must be a multiple of {team.size} processes; got {batch}"
+        raise ValueError(msg)
+    settings = {
+        "class": type(model).__name__, "config": model.config, "steps": steps,
+        "seed": seed, "batch": batch, "rate": rate, "bf16": bf16,
+        "drawing": asdict(drawing),
+    }  # fmt: skip
+    images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
+    settings["images"] = [len(images), len(valid), _digest(images)]
+    examples = _Examples(images, drawing, batch, seed, model.eval(), team, bf16=bf16)
+    loader = DataLoader(examples, batch_size=None, num_workers=workers)
+    model.to(team.device, memory_format=torch.channels_last).requires_grad_()
+    if (pilot := getattr(model, "pilot", None)) is not None:
+        pilot.requires_grad_(requires_grad=False)
+    team.agree(model.state_dict().values(), mean=False)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        rate,
+        total_steps=steps,
+        pct_start=min(0.05, 200 / steps) if steps > 20 else 0.3,
+        cycle_momentum=False,
+    )
+    run = _Run(folder, settings, model, deepcopy(model), optimiser, schedule, [], team)
+    first = run.resume()
+    examples.steps = range(first, steps)
+    probe = examples.probe(valid if len(valid) else images)
+    losses = []
+    for step, example in tqdm(
+        zip(examples.steps, loader, strict=True),
+        initial=first,
+        total=steps,
+        disable=not progress or team.rank > 0,
+        unit="step",
+        mininterval=10,
+    ):
+        losses.append(run.learn(*examples.finish(*example), step))
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            run.save(step + 1, losses, probe)
+            losses.clear()
+    run.settle(examples, probe)
+    if team.rank == 0:
+        notes = {"training": json.dumps(settings)}
+        save_model(run.average, folder / "model.safetensors", notes=notes)
+    team.wait()
+    return run.average.eval()
+
+
+def _weighted_error(estimate: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+    """Mean squared relative error, with every dose about as important as any other."""
+    level = clean.mean((1, 2, 3), keepdim=True)
+    # the variance of counting noise, relative to the level, falls as one over the dose
+    weight = (level / VACUUM).sqrt().clamp(0.5, 4)
+    return (weight * ((estimate - clean) / level).square()).mean()
+
+
+def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
+    rows = np.flatnonzero((benchmark.table["split"] == split).to_numpy())
+    if split == "train" and not len(rows):
+        msg = (
+            f"benchmark must hold images of split 'train'; got none of {len(benchmark)}"
+        )
+        raise ValueError(msg)
+    return benchmark.read(rows)
+
+
+def _digest(images: np.ndarray) -> str:
+    """Name the images a run learns from, so that it goes on with no others."""
+    return hashlib.sha256(images.tobytes()).hexdigest()[:16]
+
+
+def _draw_batch(
+    images: np.ndarray, drawing: Drawing, binning: int, batch: int, key: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(key)
+    chosen = rng.integers(len(images), size=batch)
+    pairs = [
+        draw_example(images[i].astype(np.float32), drawing, binning=binning, rng=rng)
+        for i in chosen
+    ]
+    noisy, clean = (
+        torch.from_numpy(np.stack(x))[:, None] for x in zip(*pairs, strict=True)
+    )
+    return noisy, clean
+
+
+def _estimator(model: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the part of a network that is trained."""
+    for name in ("finish", "denoise_binned"):
+        if hasattr(model, name):
+            return getattr(model, name)
+    return model
+
+
+@dataclass
+class _Team:
+    """The processes that train together, started by torchrun, or this one alone."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @classmethod
+    def gather(cls, device: str) -> "_Team":
+        """Meet the others, and take a device."""
+        where = choose_device(device)
+        if not dist.is_torchelastic_launched():
+            return cls(0, 1, where)
+        if where.type == "cuda":
+            where = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
+        return cls(dist.get_rank(), dist.get_world_size(), where)
+
+    def agree(self, tensors: Iterable[torch.Tensor], *, mean: bool = True) -> None:
+        """Replace tensors by their means over the processes, or by the first one's."""
+        if self.size == 1:
+            return
+        for tensor in tensors:
+            if not mean:
+                dist.broadcast(tensor, 0)
+            elif tensor.dtype.is_floating_point:
+                dist.all_reduce(tensor)
+                tensor /= self.size
+
+    def wait(self) -> None:
+        """Wait until every process has come as far as this one."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@dataclass
+class _Examples(Dataset):
+    """The examples of each step, and what is computed from them once and for all."""
+
+    images: np.ndarray
+    drawing: Drawing
+    batch: int
+    seed: int
+    model: nn.Module
+    team: _Team
+    bf16: bool
+    steps: range = range(0)
+
+    def __len__(self) -> int:
+        """Return the number of steps to come."""
+        return len(self.steps)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw this process's examples of a step; whoever draws them also prepares."""
+        key = (self.seed, self.steps[index])
+        drawn = self._draw(self.images, self.drawing, self.batch, key)
+        mine = slice(self.team.rank, None, self.team.size)
+        noisy, clean = (part[mine] for part in drawn)
+        on_cpu = self.team.device.type == "cpu"
+        return self._prepare(noisy) if on_cpu else noisy, clean
+
+    def finish(self, noisy: torch.Tensor, clean: torch.Tensor) -> tuple:
+        """Bring drawn examples to where they are learnt from."""
+        noisy, clean = noisy.to(self.team.device), clean.to(self.team.device)
+        if self.team.device.type != "cpu":
+            noisy = self._prepare(noisy)
+        return noisy, clean
+
+    def probe(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw the validation examples: the paper's dose and contrast, none empty."""
+        fixed = replace(self.drawing, paper_dose=1.0, contrast=(1.0, 1.0), vacuum=0.0)
+        noisy, clean = self._draw(images, fixed, 16, (self.seed, 2**31))
+        device = self.team.device
+        return self._prepare(noisy.to(device)), clean.to(device)
+
+    def _draw(
+        self, images: np.ndarray, drawing: Drawing, batch: int, key: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        binning = getattr(self.model, "binning", 1)
+        return _draw_batch(images, drawing, binning, batch, key)
+
+    @torch.no_grad()
+    def _prepare(self, noisy: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self.model, "prepare"):
+            return noisy
+        with (
+            evaluating(self.model),
+            torch.autocast(noisy.device.type, torch.bfloat16, enabled=self.bf16),
+        ):
+            return self.model.prepare(noisy)
+
+
+@torch.no_grad()
+def _score(model: nn.Module, probe: Sequence[torch.Tensor]) -> float:
+    """PSNR on the fixed validation examples, over all their pixels [dB]."""
+    prepared, clean = probe
+    with evaluating(model):
+        estimate = _estimator(model)(prepared)
+    return float(-10 * torch.log10((estimate - clean).square().mean()))
+
+
+@torch.no_grad()
+def _update_average(average: nn.Module, model: nn.Module, *, decay: float) -> None:
+    for ours, theirs in zip(average.parameters(), model.parameters(), strict=True):
+        ours.lerp_(theirs, 1 - decay)
+    for ours, theirs in zip(average.buffers(), model.buffers(), strict=True):
+        if ours.dtype.is_floating_point:
+            ours.lerp_(theirs, 1 - decay)
+
+
+@dataclass
+class _Run:
+    """What a checkpoint holds, and the folder it goes to."""
+
+    folder: Path
+    settings: dict
+    model: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    curve: list[dict]
+    team: _Team
+    earlier: float = 0.0  # processor time of the processes before this one [s]
+    began: float = field(default_factory=time.process_time)
+
+    def learn(self, noisy: torch.Tensor, clean: torch.Tensor, step: int) -> float:
+        """Take one step; return the loss."""
+        device, bf16 = self.team.device.type, self.settings["bf16"]
+        self.model.train()
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            loss = _weighted_error(_estimator(self.model)(noisy), clean)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        learnt = [p for p in self.model.parameters() if p.grad is not None]
+        self.team.agree(p.grad for p in learnt)
+        nn.utils.clip_grad_norm_(learnt, 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        decay = min(0.998, (step + 1) / (step + 10))
+        _update_average(self.average, self.model, decay=decay)
+        return float(loss.detach())
+
+    def save(
+        self, step: int, losses: Sequence[float], probe: Sequence[torch.Tensor]
+    ) -> None:
+        """Write the checkpoint and the curve, each to a temporary name first."""
+        loss = torch.tensor(np.mean(losses), device=self.team.device)
+        self.team.agree([loss, *self.model.buffers(), *self.average.buffers()])
+        psnr = _score(self.average, probe)
+        self.curve.append({"step": step, "loss": float(loss), "psnr": psnr})
+        if self.team.rank > 0:
+            return
+        state = {part: getattr(self, part).state_dict() for part in _PARTS}
+        spent = self.earlier + time.process_time() - self.began
+        state |= {"settings": json.dumps(self.settings), "step": step}
+        state["spent"] = spent
+        state["curve"] = json.dumps(self.curve)
+        part = self.folder / "checkpoint.part"
+        torch.save(state, part)
+        part.replace(self.folder / "checkpoint.pt")
+        self._write("curve", {"settings": self.settings, "curve": self.curve})
+        self._write("cost", {"steps": step, "processor seconds": round(spent, 1)})
+
+    def _write(self, name: str, record: dict) -> None:
+        part = self.folder / f"{name}.part"
+        part.write_text(json.dumps(record, indent=1) + "\n")
+        part.replace(self.folder / f"{name}.json")
+
+    @torch.no_grad()
+    def settle(self, examples: "_Examples", probe: Sequence[torch.Tensor]) -> None:
+        """Measure the statistics of normalisations anew, with the final weights.
+
+        What was averaged on the way belongs to weights that have changed since, and a
+        network without constants multiplies such errors from layer to layer.
+        """
+        learnt = getattr(self.average, "unet", self.average)
+        norms = [p for p in learnt.modules() if isinstance(p, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        examples.steps = range(2**31 + 1, 2**31 + 1 + _SETTLING)
+        self.average.train()
+        for i in range(_SETTLING if norms else 0):
+            for norm in norms:
+                norm.momentum = 1 / (i + 1)  # the mean of all so far
+            noisy, _ = examples.finish(*examples[i])
+            with torch.autocast(
+                noisy.device.type, torch.bfloat16, enabled=self.settings["bf16"]
+            ):
+                _estimator(self.average)(noisy)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.team.agree(self.average.buffers())
+        final = {"psnr": _score(self.average, probe)}
+        if self.team.rank == 0:
+            record = {"settings": self.settings, "curve": self.curve, "final": final}
+            self._write("curve", record)
+
+    def resume(self) -> int:
+        """Go back to the checkpoint, if there is one; the number of steps done."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return 0
+        try:
+            state = torch.load(path, self.team.device, weights_only=True)
+            settings = json.loads(state["settings"])
+        except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError,
+                pickle.UnpicklingError) as error:  # fmt: skip
+            msg = (
+                f"folder must hold a whole checkpoint; got a damaged {path} (delete it "
+                "to start again)"
+            )
+            raise ValueError(msg) from error
+        if settings != json.loads(json.dumps(self.settings)):
+            msg = (
+                "folder must be empty or hold a run with the same settings; got "
+                f"{self.folder}"
+            )
+            raise ValueError(msg)
+        for part in _PARTS:
+            getattr(self, part).load_state_dict(state[part])
+        self.curve[:] = json.loads(state["curve"])
+        self.earlier = state.get("spent", 0.0)
+        log.info("going on from step %d of %s", state["step"], self.folder)
+        return state["step"]

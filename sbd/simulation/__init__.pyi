@@ -1,0 +1,37 @@
+__all__ = [
+    "AUTHORS_PIXEL",
+    "PARTICLES",
+    "PUBLISHED",
+    "REFERENCE",
+    "THICKNESSES",
+    "TILTS",
+    "VACUUM",
+    "WAVE_LIMIT",
+    "ExitWave",
+    "Microscope",
+    "SimulationMatch",
+    "atoms_per_column",
+    "crop_spectrum",
+    "exit_wave",
+    "form_image",
+    "layer_counts",
+    "match_simulation",
+    "poisson_noise",
+    "pt_on_ceria",
+    "resample",
+    "structure_table",
+]
+
+from .imaging import ExitWave, crop_spectrum, exit_wave, form_image, resample
+from .matching import AUTHORS_PIXEL, SimulationMatch, match_simulation
+from .microscope import REFERENCE, WAVE_LIMIT, Microscope
+from .noise import VACUUM, poisson_noise
+from .specimens import (
+    PARTICLES,
+    PUBLISHED,
+    THICKNESSES,
+    TILTS,
+    layer_counts,
+    structure_table,
+)
+from .structures import atoms_per_column, pt_on_ceria

@@ -1,0 +1,247 @@
+"""The potential: atoms as the electrons meet them, layer by layer.
+
+Atoms at one height are a layer. Its projected potential is evaluated exactly, as a
+matrix product of plane waves with the scattering factors of Lobato, complex, with
+Debye-Waller factor and absorption.
+"""
+
+from types import ModuleType
+
+import numpy as np
+from ase import Atoms
+from scipy import fft
+from scipy.spatial import cKDTree
+
+from sbd.simulation.microscope import Microscope
+
+_CLOSE = 0.5  # atoms nearer than this are an error, or outside by more [angstrom]
+_DENSE = 3  # layers to the angstrom: no crystal has more, but displaced atoms do
+_SLICE = 0.25  # that displaced atoms are gathered in [angstrom]
+
+
+def check_atoms(atoms: Atoms) -> float:
+    """Return the side of the box, or say why these atoms cannot be simulated.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A specimen; the beam is along z.
+
+    Returns
+    -------
+    float
+        Side of the box across the beam [angstrom].
+
+    Raises
+    ------
+    TypeError
+        If `atoms` are none.
+    ValueError
+        If there are none, they overlap, lie outside their box or nowhere, or the box
+        is not square or below 10 angstrom.
+
+    Examples
+    --------
+    >>> check_atoms(Atoms("Pt", [(5, 5, 1)], cell=(20, 20, 5)))
+    20.0
+    """
+    if not isinstance(atoms, Atoms):
+        msg = f"atoms must be ase.Atoms; got {type(atoms).__name__}"
+        raise TypeError(msg)
+    if not len(atoms):
+        msg = "atoms must hold at least one atom; got none"
+        raise ValueError(msg)
+    box = float(atoms.cell.lengths()[0])
+    if box == 0 or not np.allclose(atoms.cell[:2], np.eye(3)[:2] * box, atol=1e-6):
+        msg = f"atoms must be in a box that is square across z; got {atoms.cell[:]}"
+        raise ValueError(msg)
+    if box < 10:
+        msg = f"atoms must be in a box of at least 10 angstrom; got {box:g}"
+        raise ValueError(msg)
+    lost = np.count_nonzero(~np.isfinite(atoms.positions).all(axis=1))
+    if lost:
+        msg = f"atoms must have finite positions; got {lost} of {len(atoms)} without"
+        raise ValueError(msg)
+    across = atoms.positions[:, :2]
+    if across.min() < -_CLOSE or across.max() > box + _CLOSE:
+        msg = (
+            f"atoms must lie inside their box of {box:g} angstrom across the beam; got "
+            f"{across.min():.1f} to {across.max():.1f} (the box is too small: enlarge "
+            "it with atoms.set_cell and call atoms.center, or atoms.wrap for a crystal "
+            "that is periodic in it)"
+        )
+        raise ValueError(msg)
+    parameters = import_abtem().parametrizations.LobatoParametrization().parameters
+    for symbol in map(str, np.unique(atoms.get_chemical_symbols())):
+        if symbol not in parameters:
+            msg = f"atoms must be of elements with scattering factors; got {symbol}"
+            raise ValueError(msg)
+    _check_distances(atoms, box)
+    return box
+
+
+def _check_distances(atoms: Atoms, box: float) -> None:
+    """Refuse atoms that overlap, also through the sides of the box."""
+    if len(atoms) == 1:
+        return
+    wrapped = atoms.positions.copy()
+    wrapped[:, :2] %= box
+    wrapped[:, :2][wrapped[:, :2] >= box] = 0.0  # the modulus of -1e-17
+    tree = cKDTree(wrapped, boxsize=(box, box, 0))  # 0: not periodic along the beam
+    distances, neighbours = tree.query(wrapped, k=2)
+    first = distances[:, 1].argmin()
+    if distances[first, 1] < _CLOSE:
+        second = int(set(neighbours[first]).difference([first]).pop())
+        msg = (
+            f"atoms must be at least {_CLOSE} angstrom apart; got "
+            f"{atoms.symbols[first]} and {atoms.symbols[second]} (atoms {first} and "
+            f"{second}) {distances[first, 1]:.2f} angstrom apart"
+        )
+        raise ValueError(msg)
+
+
+def layers_of(atoms: Atoms) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
+    """Sort the atoms into layers along the beam.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A specimen in a square box.
+
+    Returns
+    -------
+    layers : list of dict of str to ndarray of shape (atoms, 2)
+        Places of each element's atoms as (row, column) from 0 to 1, first layer first.
+    thicknesses : ndarray
+        From each layer to the next [angstrom]; 0 behind the last, which is the exit
+        plane that defocus counts from.
+
+    Notes
+    -----
+    Where atoms are displaced at random, so that each would be a layer of its own, they
+    are gathered in slices of 0.25 angstrom.
+
+    Examples
+    --------
+    >>> atoms = Atoms("PtO", [(5, 5, 1), (5, 10, 3)], cell=(20, 20, 5))
+    >>> layers, thicknesses = layers_of(atoms)
+    >>> layers[1]["O"].tolist(), thicknesses.tolist()
+    ([[0.5, 0.25]], [2.0, 0.0])
+    """
+    box = float(atoms.cell.lengths()[0])
+    x, y, z = atoms.positions.T
+    heights = z.round(3)
+    if len(np.unique(heights)) > _DENSE * (np.ptp(z) + 1):
+        heights = (z / _SLICE).round() * _SLICE
+    places = np.stack([box - y, x], axis=1) / box
+    symbols = np.array(atoms.get_chemical_symbols())
+    levels = np.unique(heights)
+    layers = [
+        {s: places[(heights == level) & (symbols == s)] for s in np.unique(symbols)}
+        for level in levels
+    ]
+    return layers, np.append(np.diff(levels), 0.0)
+
+
+def scattering_factors(atoms: Atoms, microscope: Microscope) -> dict[str, np.ndarray]:
+    """Evaluate the potential of one atom of each element, as Fourier coefficients.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A specimen in a square box.
+    microscope : Microscope
+        Absorption, thermal motion and grid.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (grid, grid), complex
+        Projected potential by element, of an atom at the origin [volt angstrom].
+
+    Raises
+    ------
+    ValueError
+        If an element has no scattering factors.
+    """
+    lobato = import_abtem().parametrizations.LobatoParametrization()
+    box, grid = float(atoms.cell.lengths()[0]), microscope.grid
+    k = np.fft.fftfreq(grid, box / grid)
+    k2 = (k[:, None] ** 2 + k**2).astype(np.float32)
+    factors = {}
+    for symbol in map(str, np.unique(atoms.get_chemical_symbols())):
+        f = lobato.projected_scattering_factor(symbol)(k2)
+        rms = microscope.thermal.get(symbol, 0.0)
+        complex_part = 1 + 1j * microscope.absorption.get(symbol, 0.0)
+        damped = f * np.exp(-2 * np.pi**2 * rms**2 * k2) / box**2
+        factors[symbol] = (damped * complex_part).astype(np.complex64)
+    return factors
+
+
+def layered_potential(
+    atoms: Atoms, microscope: Microscope
+) -> tuple[np.ndarray, np.ndarray]:
+    """Project the potential of each atomic layer, band-limited and otherwise exact.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A specimen in a square box.
+    microscope : Microscope
+        Absorption, thermal motion and grid.
+
+    Returns
+    -------
+    potential : ndarray of shape (layers, grid, grid), complex
+        Of each layer [volt angstrom].
+    thicknesses : ndarray
+        From each layer to the next [angstrom].
+
+    Raises
+    ------
+    ValueError
+        If an element has no scattering factors.
+    """
+    layers, thicknesses = layers_of(atoms)
+    factors, grid = scattering_factors(atoms, microscope), microscope.grid
+    array = np.empty((len(layers), grid, grid), np.complex64)
+    for i, layer in enumerate(layers):
+        spectrum = np.zeros((grid, grid), np.complex64)
+        for symbol, places in layer.items():
+            down, right = (_plane_waves(place, grid) for place in places.T)
+            spectrum += (down.T @ right) * factors[symbol]
+        array[i] = fft.ifft2(spectrum, norm="forward", overwrite_x=True)
+    return array, thicknesses
+
+
+def _plane_waves(places: np.ndarray, grid: int) -> np.ndarray:
+    """Evaluate exp(-2 pi i k x) for each x and each frequency of the grid."""
+    turns = np.outer(places, np.fft.fftfreq(grid, 1 / grid))
+    turns -= turns.round()  # whole turns would cost digits in single precision
+    angle = (-2 * np.pi * turns).astype(np.float32)
+    return np.cos(angle) + 1j * np.sin(angle)
+
+
+def import_abtem() -> ModuleType:
+    """Import abTEM, or say how to get it.
+
+    Returns
+    -------
+    module
+        abTEM, the one place where this project imports it.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+
+    Examples
+    --------
+    >>> import_abtem().__name__
+    'abtem'
+    """
+    try:
+        import abtem
+    except ImportError as error:
+        msg = "simulation needs abTEM: pip install 'sbd[simulation]'"
+        raise ImportError(msg) from error
+    return abtem

@@ -1,0 +1,222 @@
+"""The objects: a platinum particle on ceria, seen along [1-10].
+
+Axes: x = [11-2] to the right, y = [111] up, z = [1-10] along the beam; lengths in
+angstrom. What the particles look like stands in `sbd.simulation.specimens`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from ase import Atoms
+
+from sbd.simulation.specimens import Edits, layer_counts, particle_card
+
+BOX = 50.0
+"""Side of the simulated field [angstrom]."""
+
+PT_LATTICE = 3.983
+"""Lattice parameter of platinum that fits the authors' images [angstrom]."""
+
+CEO2_LATTICE = 5.400
+"""Lattice parameter of ceria that fits the authors' images [angstrom]."""
+
+_LAYERS = 8  # Ce layers of the support
+_TOP_LAYER = 26.05  # height of its top Ce layer above the bottom of the box
+_SEAM = 48.0  # where the support does not close, from the left of the box
+_INTERFACE = 2.344  # from the top Ce layer to the lowest Pt row
+_PT_FORWARD = 1.7  # of the particle's middle behind the support's, along the beam
+
+
+def check_tilts(
+    tilts: Sequence[tuple[float, float]],
+) -> list[tuple[float, float]]:
+    """Return crystal tilts as pairs of floats, or say what is wrong with one.
+
+    Parameters
+    ----------
+    tilts : sequence of (tilt_x, tilt_y)
+        About x and about y, at most 10 [degrees].
+
+    Returns
+    -------
+    list of tuple of float
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is no pair of angles of at most 10 degrees.
+
+    Examples
+    --------
+    >>> check_tilts([(0, 2)])
+    [(0.0, 2.0)]
+    """
+    if not len(tilts):
+        msg = f"tilts must hold at least one pair of angles; got {tilts}"
+        raise ValueError(msg)
+    checked = []
+    for tilt in tilts:
+        pair = tuple(float(t) for t in np.ravel(tilt))
+        if len(pair) != 2 or not all(abs(t) <= 10 for t in pair):
+            msg = f"tilt must be two angles of at most 10 degrees; got {tilt}"
+            raise ValueError(msg)
+        checked.append(pair)
+    return checked
+
+
+def _column(n: int, period: float, full: int) -> np.ndarray:
+    """Heights of the first `n` atoms of a column that is centred when `full`."""
+    return period * (np.arange(n) - (full - 1) / 2)
+
+
+def _platinum(particle: str, defect: str | Edits) -> np.ndarray:
+    """Positions of the platinum atoms; z = 0 in the middle."""
+    spacing = PT_LATTICE * np.sqrt(6) / 4
+    period = PT_LATTICE / np.sqrt(2)
+    layer = PT_LATTICE / np.sqrt(3)
+    card = particle_card(particle)
+    wanted, perfect = layer_counts(particle, defect), card["rows"]
+    bottom = _TOP_LAYER + card["step"] * CEO2_LATTICE / np.sqrt(3) + _INTERFACE
+    start = np.cumsum([shift for shift, _ in perfect]) * spacing / 3
+    middle = start[-1] + spacing * (len(wanted[-1]) - 1) / 2
+    x0 = card["centre"] - middle
+    atoms = []
+    for k, (counts, (_, full)) in enumerate(zip(wanted, perfect, strict=True)):
+        y = bottom + (len(wanted) - 1 - k) * layer
+        for j, (n, of) in enumerate(zip(counts, full, strict=True)):
+            # an empty site takes atoms of the parity that its neighbours ask for
+            of = of or full[j + 1] - 1
+            z = _column(n, period, of)
+            atoms += [
+                (x0 + start[k] + spacing * j, y, height) for height in z + _PT_FORWARD
+            ]
+    return np.array(atoms)
+
+
+def _ceria(particle: str, thickness: float) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of cerium and of oxygen; z = 0 in the middle."""
+    spacing = CEO2_LATTICE * np.sqrt(6) / 4
+    period = CEO2_LATTICE / np.sqrt(2)
+    layer = CEO2_LATTICE / np.sqrt(3)
+    bond = CEO2_LATTICE * np.sqrt(3) / 4
+    steps, edge = (particle_card(particle)[key] for key in ("step", "edge"))
+    n = round(thickness / period)
+    cerium, oxygen = [], []
+    for k in range(-steps - 1, _LAYERS + 1):  # k counts downward from the flat top
+        y = _TOP_LAYER - k * layer
+        # one layer down: a third of the spacing to the left and half a period along z
+        first = 0.6 * spacing - k * spacing / 3
+        left = int(np.ceil((_SEAM - BOX - first) / spacing))
+        for j in range(left, left + int(BOX / spacing)):
+            x = first + j * spacing
+            z = period * (np.arange(n) - (n - 1) / 2 + (0.5 - (j + k) % 2) / 2)
+            if 0 <= k < _LAYERS or (-steps <= k < 0 and x >= edge):
+                cerium += [(x, y, height) for height in z]
+            oxygen += [(x, y + up, height) for up in (-bond, bond) for height in z]
+    keep = [o for o in oxygen if o[1] < _surface(o[0], steps, edge, layer)]
+    keep = np.array(keep)
+    keep = keep[keep[:, 1] > _TOP_LAYER - (_LAYERS - 1) * layer - 0.3 * layer]
+    cerium, oxygen = np.array(cerium), np.unique(keep.round(6), axis=0)
+    for atoms in (cerium, oxygen):
+        atoms[:, 0] %= BOX
+    return cerium, oxygen
+
+
+def _surface(x: float, steps: int, edge: float, layer: float) -> float:
+    """Height above which there is no oxygen."""
+    return _TOP_LAYER + (steps if x >= edge else 0) * layer + 0.3 * layer
+
+
+def pt_on_ceria(
+    particle: str = "PtNp1",
+    defect: str | Edits = "D0",
+    *,
+    thickness: float = 50.0,
+    tilt: tuple[float, float] = (0.0, 0.0),
+) -> Atoms:
+    """Build a platinum particle on a ceria support.
+
+    Parameters
+    ----------
+    particle : {"PtNp1", "PtNp2", "PtNp3", "PtNp4"}
+        Shape of the particle.
+    defect : str or sequence of (row, column, atoms)
+        A label such as ``"D1"`` or ``"D1b"`` (`structure_table` lists them), or the
+        authors' file name such as ``"S3_5"``, or the atoms to take from (negative) or
+        to put on (positive) each site, rows counted from the top, columns from the
+        left.
+    thickness : float, default 50.0
+        Nominal thickness of the support along the beam, 10 to 200, built from whole
+        periods of 3.818 [angstrom].
+    tilt : tuple of float, default (0.0, 0.0)
+        Crystal tilt about x and about y, at most 10; kept in ``atoms.info`` for the
+        propagator, the atoms stay where they are [degrees].
+
+    Returns
+    -------
+    ase.Atoms
+        Atoms in a 50 x 50 angstrom box; ``atoms.info`` holds the arguments.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not one of the allowed values.
+
+    Notes
+    -----
+    The platinum lattice is a twin of the ceria lattice about [111].
+
+    Examples
+    --------
+    >>> atoms = pt_on_ceria("PtNp2", thickness=40.0)
+    >>> atoms.symbols.count("Pt")
+    300
+    """
+    if not 10 <= thickness <= 200:
+        msg = f"thickness must be 10 to 200 angstrom; got {thickness}"
+        raise ValueError(msg)
+    (tilt,) = check_tilts([tilt])
+    cerium, oxygen = _ceria(particle, thickness)
+    platinum = _platinum(particle, defect)
+    symbols = ["Pt"] * len(platinum) + ["Ce"] * len(cerium) + ["O"] * len(oxygen)
+    atoms = Atoms(symbols, np.concatenate([platinum, cerium, oxygen]))
+    z = atoms.positions[:, 2]
+    depth = float(z.max() - z.min()) + 4.0
+    atoms.positions[:, 2] += depth / 2
+    atoms.set_cell((BOX, BOX, depth))
+    atoms.pbc = True
+    atoms.info = {
+        "particle": particle,
+        "defect": defect if isinstance(defect, str) else tuple(map(tuple, defect)),
+        "thickness": float(thickness),
+        "tilt": tilt,
+    }
+    return atoms
+
+
+def atoms_per_column(atoms: Atoms) -> pd.DataFrame:
+    """Count the atoms of each atomic column along the beam.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A specimen whose columns are parallel to z.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a column: ``element``, ``x`` and ``y`` [angstrom], ``atoms``; from the
+        top down, each layer from the left.
+
+    Examples
+    --------
+    >>> columns = atoms_per_column(pt_on_ceria("PtNp4", "D1"))
+    >>> columns[columns["element"] == "Pt"]["atoms"].tolist()
+    [3, 4, 4, 5, 4, 3, 4, 5, 6, 5, 4]
+    """
+    x, y, _ = atoms.positions.round(3).T
+    places = pd.DataFrame({"element": atoms.get_chemical_symbols(), "x": x, "y": y})
+    columns = places.value_counts(sort=False).rename("atoms").reset_index()
+    return columns.sort_values(["y", "x"], ascending=[False, True], ignore_index=True)

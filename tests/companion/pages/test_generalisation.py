@@ -1,0 +1,126 @@
+"""Check the studies of generalisation: the authors' maps and how ours are made."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sbd
+from sbd.companion.pages import generalisation
+from sbd.companion.pages.generalisation import (
+    STUDIES,
+    Study,
+    draw_test_images,
+    generalisation_map,
+    own_and_others,
+    published_map,
+    score_networks,
+)
+from sbd.data.registry import DataUnavailableError
+
+PUBLISHED = {  # as the authors' notebooks print them [dB]
+    "contrast": "39.11 29.32 27.93 37.18 35.34 35.31 36.95 34.43 36.26",
+    "structure": "38.33 37.83 38.40 37.72 37.27 37.19 37.04 37.01 "
+    "34.42 33.95 37.84 33.30 37.49 37.02 37.77 37.24",
+    "defect": "35.59 35.00 34.77 34.68 35.23 34.37 34.46 34.50 34.45 34.48 "
+    "36.80 36.71 36.79 36.40 36.40 " + "35.42 35.28 35.31 35.21 35.10 " * 2,
+}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_authors_maps_follow_from_their_logs(study):
+    try:
+        heat = published_map(study)
+    except DataUnavailableError as error:
+        pytest.skip(f"no log: {str(error).splitlines()[0]}")
+    expected = [float(word) for word in PUBLISHED[study].split()]
+    # printed with two decimals
+    np.testing.assert_allclose(heat.to_numpy().ravel(), expected, atol=0.005 + 1e-9)
+    assert heat.attrs["repeated"] == (["Dh", "Ds"] if study == "defect" else [])
+
+
+def test_a_map_is_the_mean_over_the_studys_images(tmp_path, monkeypatch):
+    lines = ["thickness,tilt_x,tilt_y,defocus,contrast,particle,psnr,ssim"]
+    lines += [
+        f"40,0,0,6,{contrast},{label},{psnr},0.9"
+        for contrast, label, psnr in (
+            ("white", "PtNp1-D0", 30), ("white", "PtNp1-D1", 32),
+            ("white", "PtNp1-Dh", 99), ("black", "PtNp2-D0", 99),
+            ("white", "PtNp2-D0", 35), ("white", "PtNp3-D0", 36),
+            ("white", "PtNp4-D1", 37),
+        )
+    ]  # fmt: skip
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    monkeypatch.setattr(generalisation, "fetch", lambda _: tmp_path / "log.csv")
+    heat = published_map("structure")
+    assert heat.loc["PtNp1"].tolist() == [31, 35, 36, 37]
+    assert heat.attrs["repeated"] == ["PtNp1", "PtNp2", "PtNp3", "PtNp4"]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_test_images_are_in_the_papers_test_set(study, monkeypatch):
+    monkeypatch.setattr(generalisation, "_simulate", lambda row, _: row.defocus)
+    images = draw_test_images(study, number=5, seed=0)
+    kinds = STUDIES[study]
+    assert images["tested on"].value_counts().to_dict() == dict.fromkeys(
+        kinds.subsets, 5
+    )
+    assert (images["test"] > 0).all()
+    assert images["structure"].isin(kinds.particles).all()
+    assert images["defect"].isin(kinds.defects).all()
+    assert images["contrast"].isin(kinds.contrasts).all()
+    assert not (images["thickness"] == 50).any()  # where a label is several structures
+    again = draw_test_images(study, number=5, seed=0)
+    pd.testing.assert_frame_equal(images, again)
+    assert not images.equals(draw_test_images(study, number=5, seed=1))
+
+
+def test_a_drawn_image_is_the_benchmarks(tmp_path):
+    (row,) = draw_test_images("contrast", number=1, seed=0, grid=256)[:1].itertuples()
+    recipe = sbd.Recipe(row.structure, row.defect, float(row.thickness))
+    benchmark = sbd.simulate_benchmark(
+        tmp_path, recipes=(recipe,), tilts=((float(row.tilt_x), float(row.tilt_y)),),
+        defoci=(float(row.defocus),), grid=256, progress=False,
+    )  # fmt: skip
+    assert benchmark.table["published_split"].tolist() == ["test"]
+    assert benchmark.table["contrast"].tolist() == [row.contrast]
+    stored = benchmark.image(0, samples=1024)[generalisation.CROP]
+    # half precision near 0.45 has steps of 2.4e-4, and 128 x 128 of them add up to more
+    np.testing.assert_allclose(row.clean, sbd.authors_resize(stored), atol=3e-3)
+
+
+def test_every_network_sees_the_same_counts():
+    seen = {"a": [], "b": []}
+    runs = {name: lambda y, all=all: all.append(y) or y for name, all in seen.items()}
+    flat = np.full((32, 32), 0.45)
+    images = pd.DataFrame({"tested on": ["x", "y"], "clean": [flat, flat]})
+    table = score_networks(runs, images, seed=0)
+    np.testing.assert_array_equal(seen["a"], seen["b"])
+    assert not np.array_equal(*seen["a"])
+    heat = generalisation_map(table)
+    assert heat.index.tolist() == ["a", "b"]
+    assert heat.columns.tolist() == ["x", "y"]
+    assert heat.loc["a", "x"] == table["psnr"].iloc[0]
+
+
+def test_what_cannot_be_studied_is_refused():
+    with pytest.raises(ValueError, match="study must be one of contrast, structure"):
+        published_map("colour")
+    with pytest.raises(ValueError, match="metric must be 'psnr' or 'ssim'; got 'mse'"):
+        published_map("contrast", metric="mse")
+    with pytest.raises(ValueError, match=r"number must be 1 to \d+ for black; got 0"):
+        draw_test_images("contrast", number=0, seed=0)
+    with pytest.raises(ValueError, match="denoisers must hold at least one"):
+        score_networks({}, pd.DataFrame({"tested on": [1], "clean": [1]}), seed=0)
+    with pytest.raises(ValueError, match="same rows and columns"):
+        own_and_others(pd.DataFrame([[1.0, 2.0]], index=["a"], columns=["a", "b"]))
+    with pytest.raises(ValueError, match="by must be 'contrast'"):
+        Study("colour", (), ())
+
+
+def test_each_subset_has_a_network_of_its_own():
+    for study in STUDIES.values():
+        for subset, item in study.weights.items():
+            path = sbd.fetch(item)
+            assert sbd.load_model(path).trained_pixel == (0.055, 0.08)
+            assert subset in path.name

@@ -1,0 +1,279 @@
+"""Check the microscope against physics and against an independent multislice loop."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+import sbd
+from sbd.simulation.imaging import ExitWave, crop_spectrum, resample
+from sbd.simulation.microscope import REFERENCE, Microscope
+from sbd.simulation.potential import check_atoms, layered_potential, layers_of
+
+SMALL = {"particle": "PtNp4", "thickness": 10.0}
+
+
+@pytest.fixture(scope="module")
+def atoms():
+    return sbd.pt_on_ceria(**SMALL, tilt=(2.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def wave(atoms):
+    return sbd.exit_wave(atoms, grid=192)
+
+
+def test_the_wavelength_is_the_textbook_one():
+    # Kirkland, Advanced Computing in Electron Microscopy: 1.97 and 2.51 pm
+    assert Microscope().wavelength == pytest.approx(0.019687, abs=2e-6)
+    assert Microscope(energy=200e3).wavelength == pytest.approx(0.025079, abs=2e-6)
+
+
+def test_the_interaction_constant_is_the_textbook_one():
+    # Kirkland, Advanced Computing in Electron Microscopy, to the figures given there
+    assert Microscope().interaction == pytest.approx(0.6526e-3, abs=1e-7)
+    assert Microscope(energy=200e3).interaction == pytest.approx(0.7288e-3, abs=1e-7)
+
+
+def test_abtem_agrees_with_a_plain_multislice_loop(atoms, wave):
+    grid, box, scope = 192, 50.0, Microscope()
+    layers, steps = layered_potential(atoms, replace(scope, grid=grid))
+    k = np.fft.fftfreq(grid, box / grid)
+    row, column = np.meshgrid(k, k, indexing="ij")
+    k2 = row**2 + column**2
+    rest = 510998.95
+    relativistic = 1 + scope.energy / rest
+    # interaction constant 2 pi m e lambda / h^2, h^2 / (2 m e) = 150.4 V angstrom^2
+    sigma = np.pi * relativistic * scope.wavelength / 150.4126
+    keep = np.sqrt(k2) < 2 / 3 * np.abs(k).max()
+    psi = np.ones((grid, grid), complex)
+    for potential, step in zip(layers, steps, strict=True):
+        transmitted = np.fft.fft2(np.exp(1j * sigma * potential)) * keep
+        psi = psi * np.fft.ifft2(transmitted)
+        shear = row * np.tan(np.deg2rad(2.0))
+        phase = np.pi * scope.wavelength * k2 * step + 2 * np.pi * shear * step
+        psi = np.fft.ifft2(np.fft.fft2(psi) * keep * np.exp(-1j * phase))
+    # abTEM rolls its aperture at 1.28 / angstrom off smoothly, so compare within 0.9
+    m = 90
+    ours = np.fft.ifft2(crop_spectrum(wave.spectrum, m)) * m**2
+    plain = np.fft.ifft2(crop_spectrum(np.fft.fft2(psi), m)) * (m / grid) ** 2
+    difference, contrast = np.abs(ours - plain), np.abs(plain - plain.mean())
+    # two ways of rolling off leave 2.0 % at this coarse grid; a wrong sign leaves 100 %
+    assert difference.max() < 0.04 * contrast.max()
+
+
+def test_vacuum_is_the_dose_and_atoms_absorb(wave):
+    image = sbd.form_image(wave, defocus=60.0)
+    assert image.shape == (128, 128)
+    # these rows are vacuum above the particle, 6 to 14 angstrom below the top
+    assert image[15:35].mean() == pytest.approx(sbd.VACUUM, abs=0.002)
+    assert image.mean() < sbd.VACUUM
+
+
+def test_a_series_is_the_same_as_its_images(wave):
+    series = sbd.form_image(wave, defocus=[0.0, 30.0, 200.0])
+    for defocus, image in zip((0.0, 30.0, 200.0), series, strict=True):
+        alone = sbd.form_image(wave, defocus=defocus)
+        # single precision, different order of summation
+        np.testing.assert_allclose(image, alone, atol=2e-6)
+
+
+def test_foci_that_do_not_share_a_grid_are_no_problem(wave):
+    # differences of 1e-15 between foci of the second and third must not double any
+    for series in ([0.0, 33.3], [0.0, 33.3, 133.3], list(10 * np.arange(5) * 0.7)):
+        images = sbd.form_image(wave, defocus=series)
+        for defocus, image in zip(series, images, strict=True):
+            alone = sbd.form_image(wave, defocus=defocus)
+            np.testing.assert_allclose(image, alone, atol=2e-6)
+
+
+def test_a_finer_focal_step_changes_nothing(wave):
+    coarse = sbd.form_image(wave, defocus=60.0)
+    finer = replace(wave.microscope, focal_step=5.0)
+    fine = sbd.form_image(wave, defocus=60.0, microscope=finer)
+    # the Gaussian of foci is oversampled at 10 angstrom already
+    assert np.abs(fine - coarse).max() < 1e-4
+
+
+def test_one_average_of_images_is_the_sum_written_out(wave):
+    """Against numpy in double precision, one focus after the other."""
+    scope, m, c1 = wave.microscope, len(wave.spectrum), 60.0
+    k = np.fft.fftfreq(m, wave.box / m)
+    k2 = k[:, None] ** 2 + k**2
+    sigma, w = scope.focal_spread / np.sqrt(2), scope.wavelength
+    offsets = np.arange(-100.0, 101.0, 10.0)
+    intensity = 0.0
+    for offset, weight in zip(
+        offsets, np.exp(-((offsets / sigma) ** 2) / 2), strict=True
+    ):
+        c = c1 + offset
+        slope = c + k2 * w**2 * (scope.cs + k2 * w**2 * scope.c5)
+        fan = np.exp(-((np.pi * scope.convergence * 1e-3 * slope) ** 2) * k2)
+        phase = np.exp(-1j * scope.aberration(k2, c))
+        intensity += weight * np.abs(np.fft.ifft2(wave.spectrum * fan * phase)) ** 2
+    total = np.exp(-((offsets / sigma) ** 2) / 2).sum()
+    spectrum = np.fft.fft2(intensity) * m**2 / total
+    spectrum *= np.exp(-2 * np.pi**2 * scope.vibration**2 * k2)
+    expected = sbd.VACUUM * resample(crop_spectrum(spectrum, 128), (128, 128))
+    # single precision: 2e-7 of a vacuum of 0.45, five standard deviations
+    np.testing.assert_allclose(sbd.form_image(wave, defocus=c1), expected, atol=5e-7)
+
+
+def test_a_weak_phase_grating_has_the_contrast_of_theory():
+    """I = 1 + 2 eps sin(chi) cos(k x) for exp(i eps cos(k x)), without damping."""
+    eps, index, c1 = 1e-3, 10, 80.0
+    scope = Microscope(focal_spread=0, convergence=0, vibration=0)
+    spectrum = np.zeros((64, 64), complex)
+    spectrum[0, 0] = 1
+    spectrum[0, [index, -index]] = 0.5j * eps
+    image = sbd.form_image(ExitWave(spectrum, 50.0, scope), defocus=c1, dose=1.0)
+    chi = scope.aberration(np.array((index / 50.0) ** 2), c1)
+    wave = 2 * eps * np.sin(chi) * np.cos(2 * np.pi * index * np.arange(128) / 128)
+    # second order in eps
+    np.testing.assert_allclose(image[7] - 1, wave, atol=4 * eps**2)
+
+
+def test_resampling_is_exact_for_what_the_grid_holds():
+    rng = np.random.default_rng(0)
+    image = rng.random((15, 15))
+    spectrum = np.fft.fft2(image) / image.size
+    finer = resample(spectrum, (45, 30))
+    np.testing.assert_allclose(finer[::3, ::2], image, atol=1e-6)
+
+
+def test_removing_a_column_darkens_or_brightens_its_place():
+    tilted = {"thickness": 10.0, "tilt": (3.0, 0.0)}
+    full, without = (
+        sbd.form_image(sbd.exit_wave(sbd.pt_on_ceria("PtNp4", d, **tilted), grid=128),
+                       defocus=60.0)
+        for d in ("D0", "D1")
+    )  # fmt: skip
+    change = np.abs(full - without)
+    row, column = np.unravel_index(change.argmax(), change.shape)
+    gone = [a.position for a in sbd.pt_on_ceria("PtNp4", "D0", **tilted)
+            if not np.isclose(sbd.pt_on_ceria("PtNp4", "D1", **tilted).positions,
+                              a.position).all(axis=1).any()]  # fmt: skip
+    x, y, _ = np.mean(gone, axis=0)
+    # within one atom's radius of where the three atoms were
+    assert np.hypot(row * 50 / 128 - (50 - y), column * 50 / 128 - x) < 1.4
+
+
+def test_the_reference_is_the_default_calculated_more_finely(atoms):
+    assert replace(REFERENCE, grid=640, focal_step=10.0) == Microscope()
+    coarse = sbd.exit_wave(atoms, replace(REFERENCE, grid=96))
+    assert coarse.microscope.focal_step == 5.0
+    again = sbd.exit_wave(atoms, REFERENCE, grid=96)
+    np.testing.assert_array_equal(coarse.spectrum, again.spectrum)
+    assert again.microscope.grid == 96
+
+
+@pytest.mark.parametrize("particle", ["PtNp1", "PtNp2", "PtNp3", "PtNp4"])
+@pytest.mark.parametrize("thickness", [10.0, 60.0])
+def test_the_particles_of_the_benchmark_are_accepted(particle, thickness):
+    assert check_atoms(sbd.pt_on_ceria(particle, thickness=thickness)) == 50.0
+
+
+def pair(apart=(2.0, 0.0, 0.0), *, first=(25.0, 25.0, 5.0), box=50.0, symbols="PtO"):
+    places = [first, np.add(first, apart)]
+    return Atoms(symbols, places, cell=(box, box, 30.0))
+
+
+def test_atoms_half_an_angstrom_apart_are_accepted_also_through_the_sides():
+    for apart in ((0.51, 0, 0), (0, 49.4, 0), (0, 0, 0.6), (0, 25, 30.0)):
+        assert check_atoms(pair(apart, first=(0.2, 0.0, 0.0))) == 50.0
+
+
+def test_an_atom_just_outside_is_wrapped():
+    inside, outside = (
+        sbd.exit_wave(pair((0, 25, 0), first=(x, 12, 5)), grid=64).spectrum
+        for x in (49.7, -0.3)
+    )
+    # a whole turn of each phase, in double precision
+    np.testing.assert_allclose(inside, outside, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (Atoms(cell=(50, 50, 30)), "must hold at least one atom; got none"),
+        (pair(box=5.0), "must be in a box of at least 10 angstrom; got 5"),
+        (Atoms("O"), "must be in a box that is square across z; got"),
+        (pair((np.nan, 0, 0)), "must have finite positions; got 1 of 2 without"),
+        (pair((30, 0, 0)), "lie inside their box of 50 angstrom .* got 25.0 to 55.0"),
+        (pair((0, -26, 0)), "got -1.0 to 25.0 .the box is too small: enlarge it"),
+        (pair((0.3, 0, 0)), r"apart; got Pt and O \(atoms 0 and 1\) 0.30 angstrom"),
+        (pair((49.8, 0, 0), first=(0, 0, 0)), "0.20 angstrom apart"),
+        (pair((0, 50, 0), first=(0, -1e-17, 0)), "0.00 angstrom apart"),
+        (pair(symbols="PtX"), "of elements with scattering factors; got X"),
+    ],
+)
+def test_atoms_that_can_not_be_simulated_are_refused(atoms, message):
+    with pytest.raises(ValueError, match=message):
+        sbd.exit_wave(atoms, grid=64)
+
+
+def test_what_is_no_atoms_or_no_grid_is_refused():
+    with pytest.raises(TypeError, match=r"atoms must be ase.Atoms; got str"):
+        sbd.exit_wave("PtNp2")
+    with pytest.raises(TypeError, match=r"grid must be a whole number; got 512.0"):
+        Microscope(grid=512.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Microscope(energy=1.0), "energy must be 10e3 to 3e6 eV; got 1.0"),
+        (lambda: Microscope(vibration=-1), "vibration must not be negative; got -1"),
+        (lambda: Microscope(focal_step=0), "focal_step must be above 0 .*; got 0"),
+        (lambda: Microscope(focal_step=float("nan")), "focal_step must be above 0"),
+        (lambda: Microscope(focal_step=90), "at most focal_spread, 40.0; got 90"),
+        (lambda: Microscope(absorption={"Pt": float("nan")}), "absorption must be a"),
+        (lambda: Microscope(thermal=0.1), "thermal must be a dict .*; got 0.1"),
+        (lambda: Microscope(grid=10), "grid must be at least 64; got 10"),
+        (lambda: sbd.exit_wave(sbd.pt_on_ceria(), grid=10), "grid must be at least 64"),
+    ],
+)
+def test_impossible_optics_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_too_few_samples_are_refused(wave):
+    with pytest.raises(ValueError, match="samples must be at least 16; got 8"):
+        sbd.form_image(wave, defocus=0.0, samples=8)
+
+
+def test_plans_of_another_calculation_change_no_digit(atoms):
+    import abtem
+    import pyfftw
+
+    before = sbd.exit_wave(atoms, grid=96).spectrum
+    field = np.ones((96, 96), np.complex64)
+    pyfftw.FFTW(field, field.copy(), axes=(0, 1), flags=("FFTW_PATIENT",))
+    wisdom = _plans(pyfftw.export_wisdom())
+    assert any(len(plans) > 2 for plans in wisdom)
+    effort = abtem.config.get("fftw.planning_effort")
+    after = sbd.exit_wave(atoms, grid=96).spectrum
+    np.testing.assert_array_equal(after, before)
+    # and what others planned and set is there again
+    assert _plans(pyfftw.export_wisdom()) == wisdom
+    assert abtem.config.get("fftw.planning_effort") == effort
+
+
+def _plans(wisdom):
+    """Return the plans of each precision; FFTW lists what it read in another order."""
+    return [sorted(text.splitlines()) for text in wisdom]
+
+
+def test_displaced_atoms_do_not_make_a_layer_each():
+    atoms = sbd.pt_on_ceria(**SMALL)
+    still, _ = layers_of(atoms)
+    atoms.rattle(0.05, seed=0)
+    layers, thicknesses = layers_of(atoms)
+    depth = np.ptp(atoms.positions[:, 2])
+    assert len(still) < 3 * depth
+    assert len(layers) <= depth / 0.25 + 2
+    assert sum(len(p) for layer in layers for p in layer.values()) == len(atoms)
+    # slices are as far apart as they are, the last is the exit plane
+    np.testing.assert_allclose(thicknesses.sum(), depth, atol=0.25)
