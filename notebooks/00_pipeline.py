@@ -42,7 +42,7 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
-from sbd.companion.pages.layouts import show_pipeline
+from sbd.companion.pages.pipeline import show_pipeline
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

@@ -35,9 +35,9 @@ if "google.colab" in sys.modules:
 
 # %%
 import sbd
-from sbd.benchmark.dataset import DEFOCI, contrast_label, default_recipes
-from sbd.companion.pages.layouts import show_dataset
-from sbd.simulation.specimens import PARTICLES, THICKNESSES, TILTS
+from sbd.benchmark import contrast_label, default_recipes
+from sbd.companion.pages.dataset import show_dataset
+from sbd.simulation import DEFOCI, PARTICLES, THICKNESSES, TILTS
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

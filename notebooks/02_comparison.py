@@ -39,7 +39,7 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
-from sbd.companion.pages.layouts import show_zooms
+from sbd.companion.pages.comparison import show_zooms
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

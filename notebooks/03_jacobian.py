@@ -39,8 +39,7 @@ import numpy as np
 
 import sbd
 from sbd.companion.pages.jacobian import show_filter
-from sbd.plotting.images import arrange_panels, show_image, show_map
-from sbd.plotting.marks import frame_panel
+from sbd.plotting import arrange_panels, frame_panel, show_image, show_map
 
 sbd.check_parameters()
 model = sbd.load_model()

@@ -38,8 +38,7 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
-from sbd.plotting.images import arrange_panels, show_image, show_map
-from sbd.plotting.marks import mark_arrow
+from sbd.plotting import arrange_panels, mark_arrow, show_image, show_map
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

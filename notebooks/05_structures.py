@@ -42,14 +42,14 @@ import pandas as pd
 from IPython.display import HTML
 
 import sbd
-from sbd.companion.pages.structures.atlas import (
+from sbd.companion.pages.structures import (
     describe_particles,
     describe_structures,
     show_models,
     show_projections,
     show_published,
 )
-from sbd.simulation.specimens import PUBLISHED, layer_counts
+from sbd.simulation import PUBLISHED, layer_counts
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

@@ -40,13 +40,13 @@ if "google.colab" in sys.modules:
 import pandas as pd
 
 import sbd
-from sbd.companion.pages.fidelity import budget, charts, pairs, residuals
+from sbd.companion.pages import fidelity
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
 names = ["S3_5"] if size.name == "smoke" else ["S3_5", "S3_2-S5_2"]
 how = {"source": source, "grid": size.grid}
-pairs = {name: pairs.compare_published(name, **how) for name in names}
+pairs = {name: fidelity.compare_published(name, **how) for name in names}
 first = pairs["S3_5"]
 
 # %% [markdown]
@@ -55,10 +55,10 @@ first = pairs["S3_5"]
 # For each file, `sbd.match_simulation` searches the structure and the place of the frame in our box. The thickness of the support, the tilt and the defocus are known. Nothing else is adjusted, not even the brightness: the vacuum of both images is the same. The difference has a colour scale of its own, and its title says how many times stronger it is drawn than the images.
 
 # %% mystnb={"figure": {"caption": "Two published images, our simulations of the same structures, and the differences, ours less theirs. A name such as S3_5 tells the defect: five atoms are missing at the site S3.", "name": "fig-fidelity"}, "image": {"alt": "Two rows of three panels. A grey image of bright platinum columns on a ceria lattice, the same image simulated by us, which looks identical, and a map of their difference in pale blue and red, with dark red spots only at the right edge.", "width": "100%"}}
-scores = pd.DataFrame({name: pairs.score_pair(pair) for name, pair in pairs.items()})
+scores = pd.DataFrame({name: fidelity.score_pair(pair) for name, pair in pairs.items()})
 digits = {"PSNR": 1, "PSNR inside": 1, "correlation": 4, "rms": 2, "largest": 1}
 numbers = {"source": first.source} | scores.T.round(digits).to_dict("index")
-fig = charts.show_pairs(pairs)
+fig = fidelity.show_pairs(pairs)
 numbers = sbd.save_figure(fig, "06_fidelity", numbers, figures)
 
 # %% [markdown]
@@ -79,15 +79,15 @@ pd.DataFrame({name: pair.parameters for name, pair in pairs.items()})
 # Agreement means little if a wrong structure agrees as well. In the file S3_5 the column S3 is missing. Put it back, and the difference from the file is that column and nothing else. Put fewer and more atoms on the site, one by one, and the PSNR is highest where the file's name says that it should be: no atom in the one file, two less than full in the other.
 
 # %% mystnb={"figure": {"caption": "The test of one column. (a) The published image, (b) ours, (c) ours with the column that is missing in the file; the arrows point at its place. (d) PSNR, inside, for every number of atoms on that column; red is the best. (e) The difference of (c) from the file in the whole frame; the box is what is shown above.", "name": "fig-fidelity-column"}, "image": {"alt": "Above, three zooms on the left side of the particle; only the third shows a bright column at the arrow. Below, two curves of the PSNR with clear peaks at zero and three atoms, and a map that is blank but for one red spot.", "width": "100%"}}
-perfect = pairs.change_structure(first, "D0")
-weights = {name: pairs.weigh_column(pair) for name, pair in pairs.items()}
-place, share = residuals.locate_difference(perfect)
+perfect = fidelity.change_structure(first, "D0")
+weights = {name: fidelity.weigh_column(pair) for name, pair in pairs.items()}
+place, share = fidelity.locate_difference(perfect)
 numbers = {
     "source": first.source,
     "share of the difference at the column": round(share, 2),
     "PSNR by atoms": {name: w.round(1).to_dict() for name, w in weights.items()},
 }
-fig = charts.show_structure_test(first, perfect, weights)
+fig = fidelity.show_structure_test(first, perfect, weights)
 numbers = sbd.save_figure(fig, "06_fidelity-structures", numbers, figures)
 
 # %%
@@ -97,7 +97,7 @@ numbers
 # All the structures that the authors published, and the perfect particle D0, against each file. PSNR inside, in decibels; the highest of a column should stand in the row of its own name.
 
 # %%
-pairs.compare_structures(pairs).round(1)
+fidelity.compare_structures(pairs).round(1)
 
 # %% [markdown]
 # ## Frequencies, grey values, edges
@@ -105,9 +105,9 @@ pairs.compare_structures(pairs).round(1)
 # A blurred or a sharper microscope would show in the power spectrum, a wrong contrast in the histogram. At every frequency that an image of this microscope holds, the difference has a small share of the power. Towards the highest frequencies, where hardly any power is left, ours has a little too much of it: our image is a trace sharper.
 
 # %% mystnb={"figure": {"caption": "The file S3_5 and ours: (a) power spectra, averaged over directions, (b) histograms of the pixel values, (c) the difference along the frame, column of pixels by column of pixels, towards the right edge.", "name": "fig-fidelity-profiles"}, "image": {"alt": "Three charts. The spectra of both images lie on each other over eight decades, that of the difference three decades below. The histograms coincide. The difference is flat across the frame and rises steeply at the right edge, next to a dotted line at the seam.", "width": "100%"}}
-described = residuals.describe_difference(first)
+described = fidelity.describe_difference(first)
 numbers = {"source": first.source} | {k: round(v, 1) for k, v in described.items()}
-fig = charts.show_profiles(first)
+fig = fidelity.show_profiles(first)
 numbers = sbd.save_figure(fig, "06_fidelity-profiles", numbers, figures)
 
 # %% [markdown]
@@ -122,9 +122,9 @@ numbers
 # The more atoms a column has, the brighter it is, up to a thickness from which the channelling electrons swing back and it fades again. Both simulations tell the same story. The lower branch is the row next to the ceria. Ours are all a little too bright, by about the same amount, and by far less than an atom is worth on a thin column.
 
 # %% mystnb={"figure": {"caption": "The peak of every platinum column against the number of its atoms, of all files compared here: (a) in both images, (b) ours less theirs.", "name": "fig-fidelity-columns"}, "image": {"alt": "Left, circles and crosses side by side rise from three to nine atoms and fall slightly beyond; the crosses lie just above the circles. Right, their differences, all positive and below one percent of the vacuum.", "width": "100%"}}
-described = residuals.describe_columns(pairs)
+described = fidelity.describe_columns(pairs)
 numbers = {"source": first.source} | {k: round(v, 2) for k, v in described.items()}
-fig = charts.show_column_peaks(pairs)
+fig = fidelity.show_column_peaks(pairs)
 numbers = sbd.save_figure(fig, "06_fidelity-columns", numbers, figures)
 
 # %% [markdown]
@@ -139,15 +139,15 @@ numbers
 # Apart from what the authors did, there is what an exact calculation of our own model would give. Each approximation was measured by itself, over a whole focal series. The grid of the multislice calculation is the one that matters. Along a zone axis electrons channel down the columns and need a fine grid; a small tilt ends that.
 
 # %% mystnb={"figure": {"caption": "The error budget, for PtNp2. (a) The settings that the title names against a calculation on a finer grid with finer steps of focus, for every thickness and tilt of the benchmark. (b) Each effect by itself; grey dots are no approximations but what some physics is worth, and the dotted line is the difference from the published image, inside.", "name": "fig-fidelity-budget"}, "image": {"alt": "Above, a table of four thicknesses and nine tilts coloured from pale to dark red: highest in the middle, without tilt, and lowest at four degrees. Below, a chart of dots on a logarithmic scale, two for each approximation.", "width": "100%"}}
-errors = budget.error_budget()
-ranges = pd.DataFrame(budget.describe_default(errors), index=["lowest", "highest"])
-live = budget.grid_error(384, thickness=40.0, tilt=(3.0, 0.0))
+errors = fidelity.error_budget()
+ranges = pd.DataFrame(fidelity.describe_default(errors), index=["lowest", "highest"])
+live = fidelity.grid_error(384, thickness=40.0, tilt=(3.0, 0.0))
 numbers = {
     "source": first.source,
     "default": ranges.round(2).to_dict("list"),
     "recomputed": float(f"{live['rms']:.2e}"),
 }
-fig = budget.show_budget(errors, scores.loc["rms", "S3_5"])
+fig = fidelity.show_budget(errors, scores.loc["rms", "S3_5"])
 numbers = sbd.save_figure(fig, "06_fidelity-budget", numbers, figures)
 
 # %% [markdown]

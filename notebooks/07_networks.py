@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd.audits import column_audit
+from sbd import audits
 from sbd.companion.pages import networks
 
 sbd.check_parameters()
@@ -127,11 +127,9 @@ two = {name: denoisers[name] for name in ("network", "windowed Fourier")}
 with tempfile.TemporaryDirectory() as folder:
     how = {"recipes": [recipe], "tilts": [(3.0, 0.0)], "defoci": foci}
     images = sbd.simulate_benchmark(folder, **how, grid=size.grid, progress=False)
-    looks = column_audit.inspect_rows(two, images, range(len(images)), seed=seed)
-tables = {name: column_audit.tabulate_inspections(ones) for name, ones in looks.items()}
-sums = pd.DataFrame(
-    {name: column_audit.summarise_audit(t) for name, t in tables.items()}
-)
+    looks = audits.inspect_rows(two, images, range(len(images)), seed=seed)
+tables = {name: audits.tabulate_inspections(ones) for name, ones in looks.items()}
+sums = pd.DataFrame({name: audits.summarise_audit(t) for name, t in tables.items()})
 fig = networks.show_inspections(looks["network"][::2], heading=recipe.name)
 numbers = origin | {name: column.round(2).to_dict() for name, column in sums.items()}
 numbers = sbd.save_figure(fig, "07_networks-columns", numbers, figures)
@@ -147,9 +145,7 @@ sums.round(2)
 
 # %% mystnb={"figure": {"caption": "Platinum columns by defocus: (a) the share that is found, dotted what the finder sees in the clean image, (b) invented ones. (c) The share found by the score that a column's own counts can reach.", "name": "fig-networks-scores"}, "image": {"alt": "Three charts with a line for the network and one for the windowed Fourier filter: the share of columns found rises with the defocus, the number of invented columns stays low, and the share found rises with the expected score to one.", "width": "100%"}}
 fig = networks.show_column_audit(looks)
-scores = {
-    name: column_audit.recall_by_score(ones).round(2) for name, ones in looks.items()
-}
+scores = {name: audits.recall_by_score(ones).round(2) for name, ones in looks.items()}
 numbers = {name: table["recall"].to_dict() for name, table in scores.items()}
 numbers = sbd.save_figure(fig, "07_networks-scores", origin | numbers, figures)
 
@@ -162,4 +158,4 @@ numbers = sbd.save_figure(fig, "07_networks-scores", origin | numbers, figures)
 # * **A faint lattice in the vacuum may be nothing.** What is no stronger than the deviation that the chart above gives for your dose is no evidence of anything.
 # * **Another dose than those trained on, another pixel size, another material:** nothing on this page speaks for the network. Use the windowed Fourier filter beside it, and believe what both show.
 #
-# This page has one structure and one draw of the counts. `python book/measured/column_audit.py BENCHMARK` does the same over structures, tilts and defoci of the whole test split.
+# This page has one structure and one draw of the counts. `python book/measured/audit.py BENCHMARK` does the same over structures, tilts and defoci of the whole test split.

@@ -41,8 +41,8 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd.companion.pages import surveys
-from sbd.evidence.jacobian import effective_field_of_view
+from sbd.companion.pages import view
+from sbd.evidence import effective_field_of_view
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -103,7 +103,7 @@ views["radius"] = pd.Series(radii)
 views["equal"] = ["longer" not in name for name in names]
 
 # %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks; discs: trained for the same time, diamonds: longer.", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with numbered marks that rise to the right.", "width": "100%"}}
-fig = surveys.show_views(views)
+fig = view.show_views(views)
 numbers = views.round(2).T.to_dict()
 numbers = sbd.save_figure(fig, "08_view", origin | numbers, figures)
 

@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd.companion.pages import borders, surveys
+from sbd.companion.pages import borders
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -78,11 +78,9 @@ maps = {name: run(noisy[:, :-15]) - estimates[name] for name, run in runs.items(
 last = np.s_[:, -micrograph.clean.shape[1] :]
 shown = {name: image[last] for name, image in estimates.items()}
 changed = {name: image[last] for name, image in maps.items()}
-fig = surveys.show_cuts(shown, changed, limit=0.05)
-borders = {
-    name: borders.border_psnr(wide.T, run(noisy).T) for name, run in runs.items()
-}
-numbers = {k: {n: round(x, 2) for n, x in v.items()} for k, v in borders.items()}
+fig = borders.show_cuts(shown, changed, limit=0.05)
+psnrs = {name: borders.border_psnr(wide.T, run(noisy).T) for name, run in runs.items()}
+numbers = {k: {n: round(x, 2) for n, x in v.items()} for k, v in psnrs.items()}
 numbers = sbd.save_figure(fig, "09_borders", origin | numbers, figures)
 
 # %% [markdown]
@@ -94,7 +92,7 @@ changes = {
     cut: {n: borders.change_by_distance(run, noisy, cut=c) for n, run in runs.items()}
     for cut, c in cuts.items()
 }
-fig = surveys.show_changes(changes)
+fig = borders.show_changes(changes)
 falls = pd.concat({cut: pd.DataFrame(each) for cut, each in changes.items()}, axis=1)
 falls = falls.dropna()  # the shortest of them
 falls = falls.loc[[d for d in (0, 64, 128, 256, 512, 1024) if d in falls.index]]
@@ -108,7 +106,7 @@ falls.map("{:.1e}".format)
 # PSNR of the whole image, its last 32 columns, the 32 before them, and the rest:
 
 # %%
-pd.DataFrame(borders).T.round(2)
+pd.DataFrame(psnrs).T.round(2)
 
 # %% [markdown]
 # ## What to do about it

@@ -38,7 +38,7 @@ if "google.colab" in sys.modules:
 import pandas as pd
 
 import sbd
-from sbd.companion.pages import generalisation, surveys
+from sbd.companion.pages import generalisation
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -83,7 +83,7 @@ for study, about in generalisation.STUDIES.items():
 maps["ours"] = {s: generalisation.generalisation_map(t) for s, t in tables.items()}
 
 # %% mystnb={"figure": {"caption": "Mean PSNR of networks trained on one kind of image (rows) and tested on another (columns); bold: on their own kind.", "name": "fig-generalisation"}, "image": {"alt": "Heat maps with a number in each cell, for contrast, structure and defect: above those of the authors, below those of this project's networks.", "width": "100%"}}
-fig = surveys.show_heat_maps(maps)
+fig = generalisation.show_heat_maps(maps)
 numbers = {
     f"{whose} {study}": heat.round(2).T.to_dict()
     for whose, each in maps.items()

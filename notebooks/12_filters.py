@@ -41,7 +41,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd.denoisers.fourier import filter_gains
+from sbd.denoisers import filter_gains
 
 sbd.check_parameters()
 pd.set_option("display.max_colwidth", None)

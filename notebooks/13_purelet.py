@@ -39,7 +39,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd.companion.pages.purelet import charts, risks
+from sbd.companion.pages import purelet
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -92,8 +92,8 @@ thresholds = [2.0, 3.0, 4.0] if size.crop else [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 
 doses = [0.45] if size.crop else [0.1, 0.45, 2.0, 10.0]
 how = {"thresholds": thresholds, "doses": doses, "draws": 1 if size.crop else 2}
 how |= {"seed": seed, "levels": 4 if size.crop else 5}
-table = risks.threshold_risks(clean, **how)
-fig = charts.show_risks(table)
+table = purelet.threshold_risks(clean, **how)
+fig = purelet.show_risks(table)
 best = table[table["weights"] == "kept or removed"].groupby(["dose", "threshold"])
 best = best[["risk", "error"]].mean().unstack("dose").idxmin()
 numbers = {
@@ -111,10 +111,10 @@ coarse = clean[::4, ::4]  # loses nothing, and fills the blocks of 8 pixels
 middle = [max(side // 2 - 32, 0) for side in coarse.shape]
 scene = coarse[middle[0] :, middle[1] :][:64, :64]
 doses = [0.5, 4.0] if size.crop else [0.25, 0.5, 1.0, 2.0, 4.0, 10.0]
-table = risks.expansion_bias(
+table = purelet.expansion_bias(
     scene, doses=doses, draws=10 if size.crop else 60, seed=seed
 )
-fig = charts.show_expansion(table)
+fig = purelet.show_expansion(table)
 numbers = {
     f"{row.dictionary}, {row.dose:g} e/pixel": [round(row.bias, 3), round(row.error, 3)]
     for row in table.itertuples()

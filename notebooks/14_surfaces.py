@@ -36,8 +36,8 @@ if "google.colab" in sys.modules:
 
 # %%
 import sbd
-from sbd.audits import hallucinations
-from sbd.companion.pages.surfaces import charts, demonstrations
+from sbd import audits
+from sbd.companion.pages import surfaces
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -53,12 +53,12 @@ denoisers["network"] = lambda noisy: sbd.denoise_network(noisy, model, device=de
 # Above are the clean images. Below, each has an error as smooth as a denoiser leaves, of such a strength that all four have the PSNR that the authors name. One number for four surfaces, three of which are wrong.
 
 # %% mystnb={"figure": {"caption": "One column more or less. Above, clean images; below, the same with errors, all of one PSNR. Yellow: the outline; blue: surface columns as in the reference; rings: surface columns of the reference alone; crosses: of this image alone. The titles give the PSNR against the reference, and F1 and the Jaccard index of the surface columns.", "name": "fig-surfaces"}, "image": {"alt": "Eight images of a platinum particle with a yellow outline and blue dots on its surface columns. In the six that differ from the reference a white ring marks a surface column that the reference has and a red cross one that it has not.", "width": "100%"}}
-goal, names = demonstrations.AUTHORS_SCORES, tuple(demonstrations.SURFACES)
+goal, names = surfaces.AUTHORS_SCORES, tuple(surfaces.SURFACES)
 names = names[: 2 if size.crop else None]
-scenes = demonstrations.surface_scenes(source, names=names, grid=size.grid)
-looks, scores = demonstrations.compare_surfaces(scenes, psnr=goal["psnr"], seed=seed)
+scenes = surfaces.surface_scenes(source, names=names, grid=size.grid)
+looks, scores = surfaces.compare_surfaces(scenes, psnr=goal["psnr"], seed=seed)
 whole = sum("authors" in scene.title for scene in scenes.values())
-fig = charts.show_surfaces(scenes["reference"], looks, size=(300, 380))
+fig = surfaces.show_surfaces(scenes["reference"], looks, size=(300, 380))
 numbers = {"source": "authors" if whole else "simulated", "seed": seed}
 numbers |= {"authors' files": whole, "printed by the authors": dict(goal)}
 numbers |= scores.iloc[1:].round(3).to_dict("index")  # the first is the reference
@@ -80,8 +80,8 @@ held_out = sbd.held_out_scenes(frame=(384, 480))[: 2 if size.crop else None]
 doses = [0.45] if size.crop else [0.45, 2.0, 10.0]
 table = sbd.audit_denoisers(denoisers, held_out, doses=doses, seed=seed)
 metrics = {"f1": "F1 of the columns", "surface_jaccard": "Jaccard of the surface"}
-fig = charts.show_tradeoffs(table, metrics)
-against = hallucinations.disagreement(table, ["recall", *metrics]).round(3)
+fig = surfaces.show_tradeoffs(table, metrics)
+against = audits.disagreement(table, ["recall", *metrics]).round(3)
 origin = {"source": numbers["source"], "seed": seed, "doses": doses}
 origin["images"] = len(held_out)
 numbers = origin | {"disagreement": against.to_dict()}
@@ -102,10 +102,10 @@ against
 foci = [0, 12] if size.crop else [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20]
 series = sbd.focal_series(foci, frame=(384, 480))
 how = {"draws": size.draws // 2 + 1, "seed": seed}
-focal = hallucinations.audit_focal_series(denoisers, series, **how)
-among = focal.groupby("defocus").apply(hallucinations.disagreement, [*metrics])
+focal = audits.audit_focal_series(denoisers, series, **how)
+among = focal.groupby("defocus").apply(audits.disagreement, [*metrics])
 charts = {"psnr": "PSNR (dB)"} | metrics
-fig = charts.show_focal_series(series, focal, charts, among, least={"psnr": 18})
+fig = surfaces.show_focal_series(series, focal, charts, among, least={"psnr": 18})
 numbers = {"source": origin["source"], **how, "opposed": among.round(3).T.to_dict()}
 means = focal.groupby(["method", "defocus"], sort=False)[list(charts)].mean().round(2)
 numbers |= {f"{m}, {f:g} nm": row.to_dict() for (m, f), row in means.iterrows()}
@@ -118,7 +118,7 @@ numbers = sbd.save_figure(fig, "14_surfaces-focal", numbers, figures)
 
 # %%
 along = focal.groupby("method", sort=False)
-along.apply(hallucinations.disagreement, [*metrics], same=["draw"]).round(2)
+along.apply(audits.disagreement, [*metrics], same=["draw"]).round(2)
 
 # %% [markdown]
 # ## By dose
@@ -126,7 +126,7 @@ along.apply(hallucinations.disagreement, [*metrics], same=["draw"]).round(2)
 # Means over the five images again. More electrons help nearly everything, but not in step. At the highest dose the raw counts have a PSNR far below that of a constant image, and yet show nearly all columns, more than the filters that blur: those have the smoother image and gain little.
 
 # %% mystnb={"figure": {"caption": "By dose: (a) PSNR, (b) F1 of the particle's columns and (c) Jaccard index of its surface, means over the five images.", "name": "fig-surfaces-doses"}, "image": {"alt": "Three charts with a line for each method over the dose: PSNR, F1, and the Jaccard index of the surface. The order of the lines differs from chart to chart.", "width": "100%"}}
-fig = charts.show_doses(table, charts)
+fig = surfaces.show_doses(table, charts)
 means = table.groupby(["dose", "method"], sort=False)[list(charts)].mean().round(2)
 numbers = origin | {f"{m}, {d:g}": r.to_dict() for (d, m), r in means.iterrows()}
 numbers = sbd.save_figure(fig, "14_surfaces-doses", numbers, figures, exact=False)
@@ -141,7 +141,7 @@ means.unstack("dose")
 
 # %% mystnb={"figure": {"caption": "The audit of every method by dose. (a) Columns lost and (b) columns invented in one image, means over the images; in denoised vacuum, (c) the deviation from flat and (d) the columns found.", "name": "fig-surfaces-audit"}, "image": {"alt": "Four charts with a line for each method over the dose: columns lost, columns invented, the deviation in vacuum and the columns found in vacuum. Most fall with the dose.", "width": "100%"}}
 vacuum = sbd.audit_vacuum(denoisers, doses=doses, seed=seed)
-fig = charts.show_hallucinations(table, vacuum)
+fig = surfaces.show_hallucinations(table, vacuum)
 audit = table.groupby(["method", "dose"], sort=False)[["columns", "lost", "invented"]]
 empty = vacuum.rename(columns={"columns": "in vacuum"}).set_index(["method", "dose"])
 audit = audit.mean().join(empty[["relative", "peaks", "in vacuum"]]).round(3)

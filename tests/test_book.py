@@ -281,7 +281,7 @@ def test_a_curve_without_levels_is_refused(extension):
 
 
 def test_meaning_and_unit_come_from_the_docstring(extension):
-    from sbd.companion.scales import Scale
+    from sbd.companion.parameters import Scale
 
     words = extension("book_tables").described(Scale)
     assert words["grid"].startswith("Samples of the 50 angstrom box")

@@ -242,8 +242,8 @@ class Scales(Markdown):
     """Show what the three scales mean."""
 
     def markdown(self) -> list[str]:
-        """Read :func:`sbd.companion.scales.at_scale`."""
-        from sbd.companion.scales import Scale, at_scale
+        """Read :func:`sbd.companion.parameters.at_scale`."""
+        from sbd.companion.parameters import Scale, at_scale
 
         self.note(Scale)
         scales = [at_scale(name) for name in ("smoke", "default", "paper")]

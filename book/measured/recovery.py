@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 import sbd
-from sbd.benchmark.dataset import DEFOCI, default_recipes
+from sbd.benchmark.recipes import default_recipes
 from sbd.simulation.matching import AUTHORS_PIXEL
-from sbd.simulation.specimens import TILTS
+from sbd.simulation.specimens import DEFOCI, TILTS
 
 NAMES = ("thickness", "tilt_x", "tilt_y", "defocus", "particle", "defect")
 

@@ -30,16 +30,14 @@ __all__ = [
 from .bundled_scenes import example_scene, focal_series, held_out_scenes
 from .column_audit import (
     column_audit,
-    dose_curve,
     inspect_rows,
     legible,
     recall_by_score,
     spread_rows,
     summarise_audit,
     tabulate_inspections,
-    vacuum_response,
 )
-from .comparison import compare_denoisers, judge_denoisers, rank_denoisers
+from .comparison import compare_denoisers, dose_curve, judge_denoisers, rank_denoisers
 from .hallucinations import (
     audit_denoisers,
     audit_focal_series,
@@ -50,3 +48,4 @@ from .hallucinations import (
 from .inspection import PIXEL, inspect_columns
 from .peers import peer_denoisers, run_peer
 from .scenes import find_recipe, published_scene
+from .vacuum import vacuum_response

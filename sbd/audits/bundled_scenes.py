@@ -10,10 +10,10 @@ from sbd.audits.inspection import PIXEL
 from sbd.audits.placed_atoms import place_atoms
 from sbd.audits.scenes import Scene, crop_scene, find_recipe, published_scene
 from sbd.benchmark.authors_layout import BOX_SAMPLES
-from sbd.benchmark.dataset import DEFOCI
 from sbd.data.examples import Source, example_truth, fetch_clean
 from sbd.data.registry import fetch
 from sbd.simulation.imaging import resample
+from sbd.simulation.specimens import DEFOCI
 from sbd.simulation.structures import BOX, pt_on_ceria
 
 _AUTHORS = ("PtNp2", "S3_5"), 40.0, (3.0, 0.0)  # structure, thickness, tilt

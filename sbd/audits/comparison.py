@@ -1,7 +1,7 @@
 """Judge several denoisers on the same draws of the counts."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,9 @@ import pandas as pd
 from sbd.audits.scenes import Scene
 from sbd.denoisers.baselines import name_parameters
 from sbd.metrics import authors_psnr, authors_ssim, score_regions
-from sbd.simulation.noise import poisson_noise
+from sbd.simulation.noise import VACUUM, poisson_noise
 from sbd.typing import Denoiser, Image
-from sbd.validation import apply_denoiser, check_image
+from sbd.validation import apply_denoiser, check_doses, check_image
 
 
 def compare_denoisers(
@@ -210,3 +210,67 @@ def _check(denoisers: Mapping[str, Denoiser], draws: int) -> None:
     if draws < 1:
         msg = f"draws must be at least 1; got {draws}"
         raise ValueError(msg)
+
+
+def dose_curve(
+    denoisers: Mapping[str, Denoiser],
+    cleans: Mapping[str, Image],
+    *,
+    doses: Sequence[float],
+    draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Score denoisers on the same images, counted at several doses.
+
+    Parameters
+    ----------
+    denoisers : dict of str to callable
+        Image to image, by name.
+    cleans : dict of str to ndarray of shape (height, width)
+        Expected counts with the vacuum at 0.45, by name [electrons per pixel].
+    doses : sequence of float
+        Mean count in vacuum [electrons per pixel].
+    draws : int
+        Times that each image is counted at each dose.
+    seed : int
+        Of the counts; all denoisers see the same.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``method``, ``image``, ``dose``, ``draw`` and ``psnr``: by the authors' metric,
+        with the vacuum scaled back to 0.45, so that doses can be compared [dB].
+
+    Raises
+    ------
+    ValueError
+        If there is no denoiser, image or dose, a dose is not positive, `draws` is
+        below 1, or a clean image has a negative value.
+
+    Examples
+    --------
+    >>> vacuum = {"vacuum": np.full((32, 32), 0.45)}
+    >>> table = dose_curve({"raw": np.array}, vacuum, doses=[1, 4], draws=1, seed=0)
+    >>> bool(table["psnr"].is_monotonic_increasing)
+    True
+    """
+    for name, given in (("denoisers", denoisers), ("cleans", cleans)):
+        if not given:
+            msg = f"{name} must hold at least one; got none"
+            raise ValueError(msg)
+    check_doses(doses)
+    if draws < 1:
+        msg = f"draws must be at least 1; got {draws}"
+        raise ValueError(msg)
+    rows = []
+    for i, (image, clean) in enumerate(cleans.items()):
+        clean = check_image(clean, image, counts=True)
+        for j, dose in enumerate(doses):
+            for draw in range(draws):
+                rng = np.random.default_rng([seed, i, j, draw])
+                noisy = poisson_noise(clean * (dose / VACUUM), rng=rng)
+                for method, denoise in denoisers.items():
+                    scaled = apply_denoiser(denoise, noisy, method) * (VACUUM / dose)
+                    score = authors_psnr(clean, scaled)
+                    rows.append((method, image, float(dose), draw, score))
+    return pd.DataFrame(rows, columns=["method", "image", "dose", "draw", "psnr"])

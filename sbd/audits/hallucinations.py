@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sbd.audits.column_audit import vacuum_response
 from sbd.audits.inspection import PIXEL
 from sbd.audits.placed_atoms import RADII, TOLERANCE
 from sbd.audits.scenes import Scene
+from sbd.audits.vacuum import vacuum_response
 from sbd.columns.finding import Columns, find_columns, match_columns
 from sbd.columns.surfaces import score_columns
 from sbd.metrics import authors_psnr

@@ -12,7 +12,8 @@ from ase import Atoms
 
 from sbd.audits.placed_atoms import Look, Specimen, place_atoms
 from sbd.benchmark.authors_layout import BOX_SAMPLES, CROP
-from sbd.benchmark.dataset import Benchmark, Recipe, default_recipes
+from sbd.benchmark.dataset import Benchmark
+from sbd.benchmark.recipes import Recipe, default_recipes
 from sbd.columns.finding import box_around
 from sbd.metrics import authors_resize
 from sbd.simulation.structures import BOX

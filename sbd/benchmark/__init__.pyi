@@ -1,5 +1,4 @@
 __all__ = [
-    "DEFOCI",
     "WORKER_ENVIRONMENT",
     "AuthorsDataset",
     "Benchmark",
@@ -14,13 +13,7 @@ __all__ = [
 ]
 
 from .authors_layout import AuthorsDataset, read_authors_layout, write_authors_layout
-from .dataset import (
-    DEFOCI,
-    Benchmark,
-    Recipe,
-    contrast_label,
-    default_recipes,
-    read_recipe,
-)
+from .dataset import Benchmark
 from .production import WORKER_ENVIRONMENT, simulate_benchmark
+from .recipes import Recipe, contrast_label, default_recipes, read_recipe
 from .splits import published_split

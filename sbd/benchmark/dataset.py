@@ -8,260 +8,24 @@ per pixel (128 x 128 for the 50 angstrom of the paper), which is all there is of
 drawn when an image is used. `sbd.benchmark.production` makes such a folder.
 """
 
-import csv
 import hashlib
 import json
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import zarr
-from ase import Atoms
 
+from sbd.benchmark.recipes import RECIPE_LABELS, contrast_label
 from sbd.benchmark.splits import published_split
 from sbd.simulation.imaging import resample
-from sbd.simulation.specimens import Edits, structure_table
-from sbd.simulation.structures import pt_on_ceria
 from sbd.typing import Image
-
-DEFOCI = tuple(float(d) for d in range(21))
-"""Defocus values of the paper's dataset, positive for overfocus [nm]."""
 
 _SPLITS = "split", "published_split", "published_split_white"
 FORMAT = 2  # of benchmark.json
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One atomic structure of a benchmark.
-
-    Parameters
-    ----------
-    particle : str
-        Shape of the particle, see `pt_on_ceria`; any name with `atoms`.
-    defect : str or tuple
-        Label, or atoms to take or add by site; any word with `atoms`.
-    thickness : float
-        Support thickness along the beam [angstrom].
-    atoms : ase.Atoms, optional
-        A structure of one's own instead, in a box that is square across the beam (z);
-        see `read_recipe`.
-
-    Examples
-    --------
-    >>> Recipe("PtNp1", "Dhb", 50.0).name
-    'PtNp1-Dhb-50'
-    """
-
-    particle: str
-    defect: str | Edits
-    thickness: float
-    atoms: Atoms | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the structure, as in `structure_table`."""
-        return f"{self.particle}-{self._word}-{self.thickness:g}"
-
-    @property
-    def label(self) -> tuple[str, str]:
-        """Label of the evaluation logs and letter of the variant."""
-        known = _labels().get((self.particle, self._word))
-        if known and self.atoms is None:
-            return known[:2]
-        return (self.defect if isinstance(self.defect, str) else "custom"), "a"
-
-    @property
-    def split(self) -> str:
-        """``"train"``, ``"valid"`` or ``"test"``: no structure is in two of them."""
-        known = _labels().get((self.particle, self._word))
-        return known[2] if known and self.atoms is None else "test"
-
-    @property
-    def _word(self) -> str:
-        if isinstance(self.defect, str):
-            return self.defect
-        return "_".join(f"{row}.{column}:{n:+d}" for row, column, n in self.defect)
-
-    def build(self) -> Atoms:
-        """Build the structure.
-
-        Returns
-        -------
-        ase.Atoms
-            See `pt_on_ceria`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such structure.
-        """
-        if self.atoms is not None:
-            return self.atoms
-        return pt_on_ceria(self.particle, self.defect, thickness=self.thickness)
-
-
-@cache
-def _labels() -> dict[tuple[str, str], tuple[str, str, str]]:
-    return {
-        (row.particle, f"{row.defect}{row.variant.lstrip('a')}"): (
-            row.defect,
-            row.variant,
-            row.split,
-        )
-        for row in structure_table().itertuples()
-    }
-
-
-def default_recipes(
-    *,
-    particles: Sequence[str] | None = None,
-    defects: Sequence[str] | None = None,
-    thicknesses: Sequence[float] | None = None,
-) -> tuple[Recipe, ...]:
-    """List the structures of the paper's benchmark, or some of them.
-
-    Parameters
-    ----------
-    particles, defects : sequence of str, optional
-        Only these labels, such as ``["PtNp2"]`` and ``["D0", "D1"]``; a label stands
-        for its variants too.
-    thicknesses : sequence of float, optional
-        Only these [angstrom].
-
-    Returns
-    -------
-    tuple of Recipe
-        In the order of `structure_table`: 95 if nothing is left out.
-
-    Raises
-    ------
-    ValueError
-        If a label or a thickness is in no structure, or nothing is left.
-
-    Examples
-    --------
-    >>> len(default_recipes()), len(default_recipes(particles=["PtNp4"]))
-    (95, 14)
-    """
-    table = structure_table()
-    wanted = {"particle": particles, "defect": defects, "thickness": thicknesses}
-    for name, values in wanted.items():
-        if values is None:
-            continue
-        known = list(dict.fromkeys(table[name]))
-        for value in values:
-            if value not in known:
-                plural = {"thickness": "thicknesses"}.get(name, f"{name}s")
-                allowed = ", ".join(str(k) for k in structure_table()[name].unique())
-                msg = f"{plural} must be among {allowed}; got {value!r}"
-                raise ValueError(msg)
-    for name, values in wanted.items():
-        if values is not None:
-            table = table[table[name].isin(list(values))]
-    if table.empty:
-        asked = {name: list(v) for name, v in wanted.items() if v is not None}
-        msg = (
-            f"particles, defects and thicknesses must meet in a structure; got {asked}"
-        )
-        raise ValueError(msg)
-    return tuple(
-        Recipe(r.particle, f"{r.defect}{r.variant.lstrip('a')}", r.thickness)
-        for r in table.itertuples()
-    )
-
-
-def read_recipe(path: str | Path) -> Recipe:
-    """Read a structure of one's own from a file.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Any format that ASE reads (CIF, XYZ, POSCAR, ...), with a cell that is square
-        across the beam (z); the images will be those of the whole cell, which repeats
-        across.
-
-    Returns
-    -------
-    Recipe
-        Named by the file's stem, in split ``"test"``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If ASE cannot read it.
-
-    Examples
-    --------
-    >>> read_recipe("nowhere.cif")
-    Traceback (most recent call last):
-    FileNotFoundError: path must be a structure file; got nowhere.cif
-    """
-    from ase.io import read
-
-    path = Path(path)
-    if not path.is_file():
-        msg = f"path must be a structure file; got {path}"
-        raise FileNotFoundError(msg)
-    try:
-        atoms = read(path)
-    except Exception as error:  # ASE's readers raise what they like
-        msg = f"path must be a structure file that ASE can read; got {path} ({error})"
-        raise ValueError(msg) from error
-    z = atoms.positions[:, 2]
-    return Recipe(path.stem, "file", round(float(np.ptp(z)), 3), atoms)
-
-
-@cache
-def _contrast_table() -> dict[tuple[int, int, int, int], str]:
-    text = (files("sbd") / "assets" / "contrast.csv").read_text().splitlines()
-    keys = ("thickness", "tilt_x", "tilt_y", "defocus")
-    return {
-        tuple(int(float(row[key])) for key in keys): row["label"]
-        for row in csv.DictReader(text)
-    }
-
-
-def contrast_label(
-    thickness: float, tilt: tuple[float, float], defocus: float
-) -> str | None:
-    """Look up whether the authors call the atomic columns white or black.
-
-    Parameters
-    ----------
-    thickness : float
-        Support thickness [angstrom].
-    tilt : tuple of float
-        About x and about y [degrees].
-    defocus : float
-        In nm, as in the authors' table.
-
-    Returns
-    -------
-    str or None
-        ``"white"``, ``"intermediate"`` or ``"black"``; None for parameters that the
-        published dataset does not have.
-
-    Notes
-    -----
-    The table is recovered from the authors' evaluation logs, where the label depends on
-    these parameters alone in 99.5 % of the rows; cells the logs do not show are
-    filled in and say so in the table's column ``source``.
-
-    Examples
-    --------
-    >>> contrast_label(30, (0, 0), 2)
-    'intermediate'
-    """
-    key = (thickness, *tilt, defocus)
-    return _contrast_table().get(key) or None
 
 
 class Benchmark:
@@ -316,14 +80,14 @@ class Benchmark:
         for i, recipe in enumerate(settings["recipes"]):
             if not chunk_path(self.folder, i).exists():
                 continue
-            labels = tuple(recipe[name] for name in _LABELS)
+            labels = tuple(recipe[name] for name in RECIPE_LABELS)
             for t, tilt in enumerate(settings["tilts"]):
                 for d, defocus in enumerate(settings["defoci"]):
                     contrast = contrast_label(recipe["thickness"], tilt, defocus)
                     rows.append(
                         (*labels, *tilt, defocus, contrast, recipe["split"], i, t, d)
                     )
-        names = (*_LABELS, "tilt_x", "tilt_y", "defocus", "contrast", "split")
+        names = (*RECIPE_LABELS, "tilt_x", "tilt_y", "defocus", "contrast", "split")
         table = pd.DataFrame(rows, columns=[*names, "_i", "_t", "_d"])
         table["published_split"] = published_split(table)
         white = published_split(table, contrast="white")
@@ -476,47 +240,6 @@ class Benchmark:
 
 
 CHECKSUMS, LABELS = "SHA256SUMS", "labels.csv"
-_LABELS = ("structure", "particle", "defect", "variant", "thickness")
-
-
-def parse_settings(text: str, folder: Path) -> dict:
-    """Read what ``benchmark.json`` says.
-
-    Parameters
-    ----------
-    text : str
-        Its content.
-    folder : pathlib.Path
-        Where it lies, for the messages.
-
-    Returns
-    -------
-    dict
-        The settings.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged or of another version.
-
-    Examples
-    --------
-    >>> parse_settings('{"format": 2}', Path("b"))
-    {'format': 2}
-    """
-    try:
-        settings = json.loads(text)
-    except json.JSONDecodeError as error:
-        msg = f"folder must hold a whole benchmark.json; got a damaged one in {folder}"
-        raise ValueError(msg) from error
-    found = settings.get("format") if isinstance(settings, dict) else None
-    if found != FORMAT:
-        msg = (
-            f"folder must hold a benchmark of format {FORMAT}; got {folder} of format "
-            f"{found} (simulate it again, into another folder)"
-        )
-        raise ValueError(msg)
-    return settings
 
 
 def read_chunk(images: zarr.Array, i: int, path: Path) -> np.ndarray:
@@ -595,3 +318,43 @@ def file_digest(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_settings(text: str, folder: Path) -> dict:
+    """Read what ``benchmark.json`` says.
+
+    Parameters
+    ----------
+    text : str
+        Its content.
+    folder : pathlib.Path
+        Where it lies, for the messages.
+
+    Returns
+    -------
+    dict
+        The settings.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged or of another version.
+
+    Examples
+    --------
+    >>> parse_settings('{"format": 2}', Path("b"))
+    {'format': 2}
+    """
+    try:
+        settings = json.loads(text)
+    except json.JSONDecodeError as error:
+        msg = f"folder must hold a whole benchmark.json; got a damaged one in {folder}"
+        raise ValueError(msg) from error
+    found = settings.get("format") if isinstance(settings, dict) else None
+    if found != FORMAT:
+        msg = (
+            f"folder must hold a benchmark of format {FORMAT}; got {folder} of format "
+            f"{found} (simulate it again, into another folder)"
+        )
+        raise ValueError(msg)
+    return settings

@@ -30,21 +30,19 @@ from tqdm import tqdm
 
 from sbd.benchmark.dataset import (
     CHECKSUMS,
-    DEFOCI,
     FORMAT,
     LABELS,
     Benchmark,
-    Recipe,
     chunk_path,
-    default_recipes,
     file_digest,
     parse_settings,
     read_chunk,
 )
+from sbd.benchmark.recipes import Recipe, default_recipes
 from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.microscope import Microscope, image_samples
 from sbd.simulation.potential import check_atoms
-from sbd.simulation.specimens import TILTS, structure_table
+from sbd.simulation.specimens import DEFOCI, TILTS, structure_table
 from sbd.simulation.structures import check_tilts
 from sbd.validation import check_workers
 

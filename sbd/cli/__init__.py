@@ -105,7 +105,6 @@ def _add_judge(commands: argparse._SubParsersAction) -> None:
 def _judge(options: argparse.Namespace) -> None:
     import numpy as np
 
-    from sbd.companion.pages.significance import show_verdicts
     from sbd.denoisers.network import denoise
     from sbd.evidence.significance import (
         decidable_dose,
@@ -113,6 +112,7 @@ def _judge(options: argparse.Namespace) -> None:
         tabulate_verdicts,
     )
     from sbd.networks.models import load_model
+    from sbd.plotting.verdicts import show_verdicts
 
     _check_target(options.table, "table", ".csv")
     if options.picture:
@@ -262,8 +262,8 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from sbd.benchmark.dataset import default_recipes, read_recipe
     from sbd.benchmark.production import simulate_benchmark
+    from sbd.benchmark.recipes import default_recipes, read_recipe
 
     if options.structures:
         chosen = (options.particles, options.defects, options.thicknesses)

@@ -20,12 +20,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from sbd.companion.artists import digest_figure
 from sbd.companion.digest import DIGEST_KEY, Digest, picture_hash
+from sbd.plotting.images import DPI
 
 Numbers: TypeAlias = dict[str, Any]
 """What a figure claims: names to numbers, strings, or lists and dicts of them."""
 
-DPI = 150
-"""Pixels per inch: 1050 across a figure of 7 inches, for a column of 700."""
 
 _LARGEST_RGB = 700_000  # bytes; a larger picture is brought to 256 colours
 _LARGEST_PNG = 1_000_000  # bytes; a notebook stays under 1.5 MB in base64

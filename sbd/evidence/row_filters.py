@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sbd.columns.discs import disc_pixels
 from sbd.columns.finding import Columns
-from sbd.evidence.likelihood import disc_pixels
 from sbd.typing import Image, Pixel
 from sbd.validation import check_image, check_pixel
 

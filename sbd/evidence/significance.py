@@ -20,14 +20,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from sbd.columns.discs import count_vacuum, disc_pixels, vacuum_region
 from sbd.columns.finding import Columns, check_columns, find_columns
-from sbd.evidence.likelihood import (
-    check_claims,
-    count_vacuum,
-    disc_pixels,
-    supported_columns,
-    vacuum_region,
-)
+from sbd.evidence.likelihood import check_claims, supported_columns
 from sbd.simulation.noise import VACUUM
 from sbd.typing import Denoiser, Image
 from sbd.validation import (

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sbd.plotting.images import arrange_panels
+from sbd.plotting.colours import BRICK, INK, SILVER
+from sbd.plotting.images import STYLE, arrange_panels
 
-_BAR, _BEST, _LINE = "#9aa5b1", "#c8372d", "#444444"
+_BAR, _BEST, _LINE = SILVER, BRICK, INK
 
 
 def show_scores(
@@ -82,3 +85,27 @@ def show_scores(
     ax.set_xlabel(label)
     ax.spines[["top", "right"]].set_visible(False)
     return fig
+
+
+def name_chart(ax: Axes, title: str, across: str, up: str) -> None:
+    """Give a chart its words, in the style of the house.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The panel.
+    title, across, up : str
+        Words above it, and along its axes.
+
+    Examples
+    --------
+    >>> ax = Figure().subplots()
+    >>> name_chart(ax, "(a)", "tilt (degrees)", "error (%)")
+    >>> ax.get_ylabel()
+    'error (%)'
+    """
+    with mpl.rc_context(STYLE):
+        ax.set_title(title, fontsize=STYLE["axes.titlesize"])
+        ax.set_xlabel(across)
+        ax.set_ylabel(up)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -17,12 +17,12 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from skimage.measure import block_reduce
 
-from sbd.companion.filing import DPI
-from sbd.companion.filing import save_figure as save_figure
-from sbd.plotting.marks import mark_box as mark_box
-from sbd.plotting.marks import mark_pixel as mark_pixel
+from sbd.plotting.colours import INK
 from sbd.typing import Image
 from sbd.validation import check_image
+
+DPI = 150
+"""Pixels per inch: 1050 across a figure of 7 inches, for a column of 700."""
 
 Limits: TypeAlias = str | tuple[float, float]
 """Grey limits: "full", "robust", or (black, white) in the image's unit."""
@@ -85,7 +85,7 @@ def arrange_panels(
     with mpl.rc_context(STYLE):
         fig = Figure(figsize=(width, height), layout="constrained")
         if heading:
-            fig.suptitle(heading, fontsize=STYLE["font.size"], color="#444444")
+            fig.suptitle(heading, fontsize=STYLE["font.size"], color=INK)
         panels = fig.subplot_mosaic(mosaic, width_ratios=widths, height_ratios=heights)
     return fig, panels
 

@@ -10,13 +10,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
+from sbd.plotting.colours import ORANGE, PURPLE, RED
 from sbd.typing import Pixel
 from sbd.validation import check_pixel
 
 Box: TypeAlias = tuple[int, int, int, int]
 """A rectangle of pixels: (row, column, height, width) from its upper left corner."""
 
-RED, ORANGE, PURPLE = "#d62f2a", "#f5871f", "#7a1a87"
 """Colours of marks, of zooms within zooms, and of marks on diverging maps."""
 
 

@@ -1,5 +1,6 @@
 __all__ = [
     "AUTHORS_PIXEL",
+    "DEFOCI",
     "PARTICLES",
     "PUBLISHED",
     "REFERENCE",
@@ -27,6 +28,7 @@ from .matching import AUTHORS_PIXEL, SimulationMatch, match_simulation
 from .microscope import REFERENCE, WAVE_LIMIT, Microscope
 from .noise import VACUUM, poisson_noise
 from .specimens import (
+    DEFOCI,
     PARTICLES,
     PUBLISHED,
     THICKNESSES,

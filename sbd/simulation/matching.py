@@ -20,10 +20,15 @@ import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 from tqdm import tqdm
 
-from sbd.benchmark.dataset import DEFOCI
 from sbd.simulation.imaging import IMAGE_SAMPLES, exit_wave, form_image
 from sbd.simulation.noise import VACUUM
-from sbd.simulation.specimens import PARTICLES, THICKNESSES, TILTS, defect_labels
+from sbd.simulation.specimens import (
+    DEFOCI,
+    PARTICLES,
+    THICKNESSES,
+    TILTS,
+    defect_labels,
+)
 from sbd.simulation.structures import BOX, CEO2_LATTICE, check_tilts, pt_on_ceria
 from sbd.typing import Image
 from sbd.validation import check_image

@@ -20,6 +20,9 @@ from importlib.resources import files
 
 import pandas as pd
 
+DEFOCI = tuple(float(d) for d in range(21))
+"""Defocus values of the paper's dataset, positive for overfocus [nm]."""
+
 THICKNESSES = (30.0, 40.0, 50.0, 60.0)
 """Nominal thickness of the support along the beam in the paper's dataset [angstrom]."""
 

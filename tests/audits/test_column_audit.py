@@ -10,18 +10,17 @@ from scipy import ndimage
 import sbd
 from sbd.audits.column_audit import (
     column_audit,
-    dose_curve,
     inspect_rows,
     legible,
-    peak_share,
     recall_by_score,
     spread_rows,
     summarise_audit,
     tabulate_inspections,
-    vacuum_response,
 )
+from sbd.audits.comparison import dose_curve
 from sbd.audits.inspection import inspect_columns
 from sbd.audits.placed_atoms import project_columns
+from sbd.audits.vacuum import peak_share, vacuum_response
 from sbd.companion.pages.fidelity.pairs import Pair
 from sbd.companion.pages.fidelity.residuals import measure_columns
 from sbd.companion.pages.networks import show_inspections

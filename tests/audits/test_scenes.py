@@ -15,8 +15,8 @@ from sbd.audits import bundled_scenes
 from sbd.audits.inspection import PIXEL
 from sbd.audits.placed_atoms import REGIONS, Specimen, place_atoms
 from sbd.audits.scenes import Scene, crop_scene, find_recipe
-from sbd.benchmark.dataset import DEFOCI
 from sbd.data.registry import fetch
+from sbd.simulation.specimens import DEFOCI
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD_OUT = sbd.held_out_scenes()

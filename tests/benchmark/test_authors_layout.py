@@ -16,7 +16,7 @@ from sbd.benchmark.authors_layout import (
     read_authors_layout,
     write_authors_layout,
 )
-from sbd.benchmark.dataset import Recipe
+from sbd.benchmark.recipes import Recipe
 
 ALL = ("white", "intermediate", "black")
 NAME = "black_intermediate_white"

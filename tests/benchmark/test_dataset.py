@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 import sbd
-from sbd.benchmark.dataset import (
-    Recipe,
-    chunk_path,
-    contrast_label,
-    default_recipes,
-    read_recipe,
-)
+from sbd.benchmark.dataset import chunk_path
+from sbd.benchmark.recipes import Recipe, contrast_label, default_recipes, read_recipe
 
 FEW = {
     "recipes": (Recipe("PtNp4", "D0", 10.0), Recipe("PtNp4", "D1", 10.0)),

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 import sbd
-from sbd.benchmark.dataset import Recipe, chunk_path
+from sbd.benchmark.dataset import chunk_path
 from sbd.benchmark.production import simulate_benchmark
+from sbd.benchmark.recipes import Recipe
 
 FEW = {
     "recipes": (Recipe("PtNp4", "D0", 10.0), Recipe("PtNp4", "D1", 10.0)),

@@ -22,7 +22,8 @@ seed = 0
 import numpy as np
 
 from sbd.plotting.marks import mark_columns
-from sbd.plotting.images import arrange_panels, save_figure, show_images, show_map
+from sbd.plotting.images import arrange_panels, show_images, show_map
+from sbd.companion.filing import save_figure
 
 row, column = np.mgrid[:40, :40]
 clean = 0.45 + 0.1 * np.cos(0.37 * row) * np.cos(0.3 * column)

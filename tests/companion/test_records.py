@@ -32,7 +32,8 @@ device = "auto"
 figures = "figures"
 
 # %% mystnb={"figure": {"caption": "A caption.", "name": "fig-one"}}
-from sbd.plotting.images import save_figure, show_images
+from sbd.plotting.images import show_images
+from sbd.companion.filing import save_figure
 
 fig = show_images({"(a) Data": [[0.0, 1.0 + seed]]})
 save_figure(fig, "01_one", {"source": "authors", "scale": scale}, figures)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from sbd.denoisers.anscombe import stabilise, unstabilise
-from sbd.denoisers.stabilised import denoise_bm3d, denoise_vst
+from sbd.denoisers.stabilised import denoise_bm3d, denoise_vst, stabilise, unstabilise
 from sbd.simulation.noise import VACUUM
 
 CLASSICAL = (

@@ -9,7 +9,7 @@ from torch import nn
 
 import sbd
 import sbd.networks.training
-from sbd.benchmark.dataset import Recipe
+from sbd.benchmark.recipes import Recipe
 from sbd.networks.models import create_model
 from sbd.networks.training import (
     Drawing,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import sbd
-from sbd.benchmark.dataset import Recipe
+from sbd.benchmark.recipes import Recipe
 from sbd.networks.models import create_model
 from sbd.networks.training import Drawing, _field, draw_example
 

@@ -8,6 +8,7 @@ from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike, NDArray
 
+from sbd.plotting.colours import INK
 from sbd.plotting.images import STYLE
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _draw_box(
         some = [(i, j) for i, j in edges if (farthest in (i, j)) == hidden]
         lines = LineCollection(
             [corners[[i, j], :2] for i, j in some],
-            colors="#444444",
+            colors=INK,
             linewidths=0.5,
             zorder=1 if hidden else 3,
         )

@@ -5,16 +5,26 @@ border should not change when the same counts come in a larger or smaller image,
 that begins a few pixels later. `change_by_distance` measures by how much it does.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F  # noqa: N812
+from matplotlib.figure import Figure
 from torch import nn
 
 from sbd.metrics import authors_psnr
 from sbd.networks.published import UNet
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import OCHRE, RED, STEEL
+from sbd.plotting.images import TITLE_ROOM, arrange_panels, show_image, show_map
+from sbd.simulation.noise import VACUUM
 from sbd.typing import Denoiser, Image
 from sbd.validation import apply_denoiser, check_image
+
+_LEAST = 1e-8  # a change that does not matter, less than rounding
+_LINES = ((RED, "-"), (OCHRE, "--"), (STEEL, "-"))
 
 _BAND = 32  # width of the bands along the far border [pixels]
 
@@ -157,3 +167,91 @@ def border_psnr(clean: Image, image: Image, *, band: int = _BAND) -> dict[str, f
         "rest": slice(None, -2 * band),
     }
     return {name: authors_psnr(clean[at], image[at]) for name, at in parts.items()}
+
+
+def show_changes(
+    changes: Mapping[str, Mapping[str, pd.Series]], *, width: float = 7.0
+) -> Figure:
+    """Draw how what changes by a cut falls with the distance from it.
+
+    Parameters
+    ----------
+    changes : dict of str to dict of str to pandas.Series
+        By cut, then by network: `sbd.companion.pages.borders.change_by_distance`.
+    width : float, default 7.0
+        Width of the figure [inch].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel for each cut. No change at all is drawn on the lower edge.
+
+    Examples
+    --------
+    >>> fall = pd.Series([0.1, 0.0], index=[0, 32])
+    >>> len(show_changes({"by one": {"network": fall}}).axes)
+    1
+    """
+    names = "abcdef"[: len(changes)]
+    fig, panels = arrange_panels(names, width=width, height=0.42 * width)
+    for name, (cut, each) in zip(names, changes.items(), strict=True):
+        ax = panels[name]
+        for network, (colour, style) in zip(each, _LINES, strict=False):
+            fall = each[network].clip(lower=_LEAST)
+            ax.plot(fall.index, fall, style, color=colour, label=network, linewidth=1.3)
+        ax.set_yscale("log")
+        ax.set_ylim(_LEAST, 1)
+        name_chart(ax, f"({name}) {cut}", "distance (pixel)", "largest change")
+    handles, labels = panels["a"].get_legend_handles_labels()
+    fig.legend(
+        handles, labels, loc="outside lower center", ncols=3, fontsize=7, frameon=False
+    )
+    return fig
+
+
+def show_cuts(
+    estimates: Mapping[str, Image],
+    differences: Mapping[str, Image],
+    *,
+    limit: float,
+    width: float = 7.0,
+) -> Figure:
+    """Draw estimates, and what changes in them when the image is cut.
+
+    Parameters
+    ----------
+    estimates : dict of str to ndarray of shape (height, width)
+        By network [electrons per pixel].
+    differences : dict of str to ndarray of shape (height, width)
+        By the same networks: cut then denoised, less denoised then cut.
+    limit : float
+        End of the scale of the differences [electrons per pixel].
+    width : float, default 7.0
+        Width of the figure [inch].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Estimates above, differences below, as a share of the vacuum's intensity.
+
+    Examples
+    --------
+    >>> flat = np.ones((8, 9))
+    >>> len(show_cuts({"a": flat}, {"a": 0 * flat}, limit=0.1).axes[0].images)
+    1
+    """
+    names = list("abcdef"[: len(estimates)])
+    shape = next(iter(estimates.values())).shape
+    tall = width / len(names) * shape[0] / shape[1]
+    mosaic = [names, [name.upper() for name in names]]
+    fig, panels = arrange_panels(mosaic, width=width, height=2 * tall + 2 * TITLE_ROOM)
+    for name, network in zip(names, estimates, strict=True):
+        show_image(panels[name], estimates[network], title=f"({name}) {network}")
+        show_map(
+            panels[name.upper()],
+            100 * differences[network] / VACUUM,
+            limit=100 * limit / VACUUM,
+            label="% of the vacuum",
+            colour_bar=name == names[-1],
+        )
+    return fig

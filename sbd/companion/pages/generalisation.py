@@ -10,17 +10,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 
 from sbd.benchmark.authors_layout import BOX_SAMPLES, CONTRASTS, CROP
-from sbd.benchmark.dataset import Recipe, contrast_label
+from sbd.benchmark.recipes import Recipe, contrast_label
 from sbd.benchmark.splits import published_test_counts
 from sbd.data.registry import fetch
 from sbd.metrics import authors_psnr, authors_resize, authors_ssim
+from sbd.plotting.images import arrange_panels
 from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.noise import poisson_noise
 from sbd.simulation.specimens import PARTICLES
 from sbd.typing import Denoiser, Image
 from sbd.validation import apply_denoiser
+
+_HEAT = "viridis"
 
 _WHITE = ("white",)
 _SHARED = 50  # thickness at which several structures share a label [angstrom]
@@ -377,3 +383,75 @@ def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
         "others": float(others.mean()),
         "loss": float((own - values).max()),
     }
+
+
+def show_heat_maps(
+    maps: Mapping[str, Mapping[str, pd.DataFrame]],
+    *,
+    width: float = 7.0,
+    unit: str = "dB",
+) -> Figure:
+    """Draw heat maps of what was trained on against what was tested on.
+
+    Parameters
+    ----------
+    maps : dict of str to dict of str to pandas.DataFrame
+        By row of the figure, then by study: `sbd.companion.pages.generalisation.generalisation_map`.
+        The same studies in every row.
+    width : float, default 7.0
+        Width of the figure [inch].
+    unit : str, default "dB"
+        Of the numbers in the cells.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel for each map, with its numbers; one scale for all.
+
+    Examples
+    --------
+    >>> heat = pd.DataFrame([[38.0, 30.0]], index=["a"], columns=["a", "b"])
+    >>> len(show_heat_maps({"ours": {"letters": heat}}).axes)
+    2
+    """
+    studies = list(next(iter(maps.values())))
+    letters = iter("abcdefghijklmnop")
+    mosaic = [[next(letters) for _ in studies] for _ in maps]
+    tall = [max(len(row[s]) for s in studies) for row in maps.values()]
+    widths = [max(4, len(next(iter(maps.values()))[s].columns)) for s in studies]
+    heights = [0.27 * n + 0.8 for n in tall]
+    fig, panels = arrange_panels(
+        mosaic, width=width, height=sum(heights), widths=widths, heights=heights
+    )
+    values = np.concatenate(
+        [heat.to_numpy().ravel() for row in maps.values() for heat in row.values()]
+    )
+    scale = Normalize(np.nanmin(values), np.nanmax(values))
+    for names, (row, each) in zip(mosaic, maps.items(), strict=True):
+        for name, (study, heat) in zip(names, each.items(), strict=True):
+            _draw_heat(panels[name], heat, scale)
+            panels[name].set_title(f"({name}) {row}: {study}", fontsize=8)
+        panels[names[0]].set_ylabel("trained on", fontsize=7.5)
+    for name in mosaic[-1]:
+        panels[name].set_xlabel("tested on", fontsize=7.5)
+    shown = panels[mosaic[0][0]].images[0]
+    bar = fig.colorbar(shown, ax=list(panels.values()), shrink=0.6, pad=0.01)
+    bar.set_label(unit, fontsize=7.5)
+    bar.ax.tick_params(labelsize=7)
+    return fig
+
+
+def _draw_heat(ax: Axes, heat: pd.DataFrame, scale: Normalize) -> None:
+    """Draw one map; a network's own kind is framed, dark cells get light words."""
+    shown = ax.imshow(heat, cmap=_HEAT, norm=scale, aspect="auto")
+    turn = {"rotation": 20, "ha": "right"} if max(map(len, heat.columns)) > 6 else {}
+    ax.set_xticks(range(heat.shape[1]), heat.columns, fontsize=6.5, **turn)
+    ax.set_yticks(range(heat.shape[0]), heat.index, fontsize=6.5)
+    ax.tick_params(length=0)
+    for (i, j), value in np.ndenumerate(heat.to_numpy()):
+        red, green, blue, _ = shown.to_rgba(value)
+        light = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+        look = {"ha": "center", "va": "center", "fontsize": 6.5}
+        own = heat.index[i] == heat.columns[j]
+        look["fontweight"] = "bold" if own else "normal"
+        ax.text(j, i, f"{value:.1f}", color="white" if light else "black", **look)

@@ -9,8 +9,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from sbd.plotting.colours import ORANGE
 from sbd.plotting.images import arrange_panels, show_image, show_map
-from sbd.plotting.marks import ORANGE, mark_pixel
+from sbd.plotting.marks import mark_pixel
 from sbd.typing import Image, Pixel
 
 

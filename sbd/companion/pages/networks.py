@@ -17,14 +17,15 @@ from matplotlib.ticker import (
 from sbd.audits.column_audit import recall_by_score, tabulate_inspections
 from sbd.audits.inspection import Inspection
 from sbd.columns.finding import box_around
-from sbd.companion.pages.fidelity.charts import name_chart
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import BRICK, GREEN, GREY, INK, OCHRE, SCARLET, SKY, STEEL
 from sbd.plotting.images import LEGEND, TITLE_ROOM, arrange_panels, show_image, show_map
 from sbd.typing import Image
 
 # The first method is what the figure is about.
-_COLOURS = ("#c8372d", "#2c5f8a", "#8a8a8a", "#b58a2b", "#5d8a4a", "#444444")
+_COLOURS = (BRICK, STEEL, GREY, OCHRE, GREEN, INK)
 _MARKERS = "osD^v*"
-_LOST, _INVENTED = "#49b0ff", "#ff4433"
+_LOST, _INVENTED = SKY, SCARLET
 
 
 def show_training(card: Mapping, *, width: float = 7.0) -> Figure:
@@ -64,7 +65,7 @@ def show_training(card: Mapping, *, width: float = 7.0) -> Figure:
         panels["b"].plot(part["step"], part["loss"], **look)
     for ax in panels.values():
         for end in ends[:-1]:
-            ax.axvline(end, color="#444444", linewidth=0.6, linestyle=":")
+            ax.axvline(end, color=INK, linewidth=0.6, linestyle=":")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
     panels["a"].legend(loc="lower right", **LEGEND)
     panels["b"].ticklabel_format(axis="y", scilimits=(-2, 3))
@@ -280,7 +281,7 @@ def show_column_audit(
         for name, ones in inspections.items()
     }
     limit = next(iter(series.values()))["limit"]
-    dots = {"color": "#444444", "linewidth": 0.9, "linestyle": ":"}
+    dots = {"color": INK, "linewidth": 0.9, "linestyle": ":"}
     panels["a"].plot(limit.index, limit, label="clean image", **dots)
     recalls = {name: recall_by_score(ones) for name, ones in inspections.items()}
     _draw_methods(panels["a"], {k: t["recall"] for k, t in series.items()})

@@ -5,8 +5,10 @@ import pytest
 from ase import Atoms
 from matplotlib.colors import to_rgba
 
-from sbd.companion.pages.layouts import show_dataset, show_pipeline, show_zooms
-from sbd.plotting.marks import ORANGE, RED
+from sbd.companion.pages.comparison import show_zooms
+from sbd.companion.pages.dataset import show_dataset
+from sbd.companion.pages.pipeline import show_pipeline
+from sbd.plotting.colours import ORANGE, RED
 
 IMAGE = np.arange(2000.0).reshape(40, 50)
 ATOMS = Atoms("PtCeO", [(2, 3, 2), (1, 1, 1), (3, 1, 1)], cell=(4, 4, 4))

@@ -4,8 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sbd.companion.pages.purelet.charts import show_expansion, show_risks
-from sbd.companion.pages.purelet.risks import expansion_bias, threshold_risks
+from sbd.companion.pages.purelet import (
+    expansion_bias,
+    show_expansion,
+    show_risks,
+    threshold_risks,
+)
 from sbd.denoisers.purelet import let_dictionary
 
 

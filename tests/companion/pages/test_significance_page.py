@@ -3,8 +3,9 @@
 import numpy as np
 
 from sbd.columns.finding import Columns
-from sbd.companion.pages.significance import show_calibration, show_verdicts
+from sbd.companion.pages.significance import show_calibration
 from sbd.evidence.significance import ColumnVerdicts
+from sbd.plotting.verdicts import show_verdicts
 
 
 def test_a_share_is_drawn_over_its_level():

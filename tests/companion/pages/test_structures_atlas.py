@@ -7,7 +7,6 @@ import PIL.Image
 import pytest
 from matplotlib.colors import to_hex
 
-from sbd.companion.filing import DPI
 from sbd.companion.pages.structures.atlas import (
     describe_particles,
     describe_structures,
@@ -16,7 +15,8 @@ from sbd.companion.pages.structures.atlas import (
     show_published,
 )
 from sbd.companion.pages.structures.portraits import changed_columns
-from sbd.plotting.marks import ORANGE, PURPLE
+from sbd.plotting.colours import ORANGE, PURPLE
+from sbd.plotting.images import DPI
 from sbd.simulation.specimens import (
     PARTICLES,
     PUBLISHED,

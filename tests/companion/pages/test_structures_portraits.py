@@ -20,7 +20,7 @@ from sbd.companion.pages.structures.portraits import (
     show_columns,
     show_model,
 )
-from sbd.plotting.marks import RED
+from sbd.plotting.colours import RED
 from sbd.simulation.specimens import (
     PARTICLES,
     defect_edits,

@@ -4,12 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sbd.companion.pages.surveys import (
-    show_changes,
-    show_cuts,
-    show_heat_maps,
-    show_views,
-)
+from sbd.companion.pages.borders import show_changes, show_cuts
+from sbd.companion.pages.generalisation import show_heat_maps
+from sbd.companion.pages.view import show_views
 
 
 def test_a_heat_map_says_its_numbers_and_shares_one_scale():

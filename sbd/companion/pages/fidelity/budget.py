@@ -14,15 +14,15 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from sbd.benchmark.dataset import DEFOCI
-from sbd.companion.pages.fidelity.charts import name_chart
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import INK, PALE, RED, SILVER
 from sbd.plotting.images import arrange_panels
-from sbd.plotting.marks import RED
 from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.microscope import REFERENCE, Microscope
+from sbd.simulation.specimens import DEFOCI
 from sbd.simulation.structures import pt_on_ceria
 
-_NO_ERROR, _LINE = "#9aa5b1", "#444444"
+_NO_ERROR, _LINE = SILVER, INK
 _NAMES = {
     "grid": "grid {:g}",
     "slices": "slices of {:g} Å",
@@ -267,7 +267,7 @@ def _draw_effects(ax: Axes, single: pd.DataFrame, remaining: float) -> None:
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_yticks(range(len(places)), [_name_effect(*key) for key in places])
     ax.invert_yaxis()
-    ax.grid(axis="y", color="#eeeeee", linewidth=0.8)
+    ax.grid(axis="y", color=PALE, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.legend(loc="lower left", fontsize=7.5, facecolor="white", edgecolor="none")
     name_chart(ax, "(b) Each effect by itself, 40 Å", "rms error (% of vacuum)", "")

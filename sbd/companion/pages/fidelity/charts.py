@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,19 +18,14 @@ from sbd.companion.pages.fidelity.residuals import (
     measure_columns,
     profile_difference,
 )
-from sbd.plotting.images import STYLE, TITLE_ROOM, arrange_panels, show_image, show_map
-from sbd.plotting.marks import (
-    PURPLE,
-    RED,
-    frame_panel,
-    mark_arrow,
-    mark_box,
-    mark_scale,
-)
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import INK, PALE, PURPLE, RED, SILVER
+from sbd.plotting.images import TITLE_ROOM, arrange_panels, show_image, show_map
+from sbd.plotting.marks import frame_panel, mark_arrow, mark_box, mark_scale
 from sbd.simulation.noise import VACUUM
 from sbd.simulation.structures import BOX
 
-_THEIRS, _OURS, _REST = "#9aa5b1", RED, PURPLE
+_THEIRS, _OURS, _REST = SILVER, RED, PURPLE
 _BAR_ROOM = 0.62  # of a colour bar with its words [inch]
 _SMALL = 7.5  # size of words in a chart [points]
 _LEGEND = {"frameon": False, "handlelength": 1.3, "borderpad": 0.2}
@@ -200,7 +194,7 @@ def show_column_peaks(pairs: Mapping[str, Pair], *, width: float = 7.0) -> Figur
     fig, panels = arrange_panels("ab", width=width, height=0.4 * width)
     fig.get_layout_engine().set(wspace=0.04)
     looks = {
-        "published": (whose, -0.13, {"c": "none", "edgecolors": "#444444"}),
+        "published": (whose, -0.13, {"c": "none", "edgecolors": INK}),
         "simulated": ("Ours", 0.13, {"c": _OURS, "marker": "x"}),
     }
     for name, (label, shift, look) in looks.items():
@@ -227,30 +221,6 @@ def show_column_peaks(pairs: Mapping[str, Pair], *, width: float = 7.0) -> Figur
     return fig
 
 
-def name_chart(ax: Axes, title: str, across: str, up: str) -> None:
-    """Give a chart its words, in the style of the house.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The panel.
-    title, across, up : str
-        Words above it, and along its axes.
-
-    Examples
-    --------
-    >>> ax = Figure().subplots()
-    >>> name_chart(ax, "(a)", "tilt (degrees)", "error (%)")
-    >>> ax.get_ylabel()
-    'error (%)'
-    """
-    with mpl.rc_context(STYLE):
-        ax.set_title(title, fontsize=STYLE["axes.titlesize"])
-        ax.set_xlabel(across)
-        ax.set_ylabel(up)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
 def _show_difference(
     ax: Axes, pair: Pair, title: str, limit: float, clim: tuple[float, float]
 ) -> None:
@@ -267,7 +237,7 @@ def _show_difference(
 def _draw_weights(ax: Axes, weights: Mapping[str, pd.Series]) -> None:
     """Draw how well each number of atoms fits, and point out the best."""
     for colour, marker, (name, curve) in zip(
-        (_REST, "#444444"), "os", weights.items(), strict=False
+        (_REST, INK), "os", weights.items(), strict=False
     ):
         ax.plot(
             curve.index, curve, marker=marker, color=colour, markersize=4, linewidth=1,
@@ -313,8 +283,8 @@ def _draw_profile(ax: Axes, pair: Pair) -> None:
     profile = profile_difference(pair)
     ax.plot(profile.index, profile, color=_REST, linewidth=0.9)
     seam = find_seam()
-    ax.axvline(seam, color="#444444", linewidth=0.8, linestyle=":")
-    ax.axvspan(profile.index[-1], BOX, color="#eeeeee", linewidth=0)
+    ax.axvline(seam, color=INK, linewidth=0.8, linestyle=":")
+    ax.axvspan(profile.index[-1], BOX, color=PALE, linewidth=0)
     for place, words in ((profile.index[-1] + 0.2, "outside"), (seam + 0.2, "seam")):
         ax.text(
             place, 0.04, words, rotation=90, ha="left", va="bottom", fontsize=_SMALL,

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sbd.companion.filing import DPI
 from sbd.companion.pages.atomic_models import ATOMS
 from sbd.companion.pages.diagrams import open_canvas, open_panel
 from sbd.companion.pages.structures.portraits import (
@@ -22,8 +21,8 @@ from sbd.companion.pages.structures.portraits import (
     show_columns,
     show_model,
 )
-from sbd.plotting.images import STYLE
-from sbd.plotting.marks import ORANGE, PURPLE
+from sbd.plotting.colours import INK, ORANGE, PURPLE
+from sbd.plotting.images import DPI, STYLE
 from sbd.simulation.specimens import (
     PARTICLES,
     PUBLISHED,
@@ -308,4 +307,4 @@ def _name(ax: Axes, label: str, split: str, thickness: str = "") -> None:
 
 
 def _write(canvas: Axes, x: float, y: float, words: str, **look: Any) -> None:  # noqa: ANN401
-    canvas.text(x, y, words, **{"fontsize": 6.3, "color": "#444444"} | look)
+    canvas.text(x, y, words, **{"fontsize": 6.3, "color": INK} | look)

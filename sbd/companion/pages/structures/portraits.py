@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from sbd.companion.pages.atomic_models import ATOMS, show_atoms
 from sbd.companion.pages.diagrams import BLUE
+from sbd.plotting.colours import INK, RED
 from sbd.plotting.images import STYLE
-from sbd.plotting.marks import RED
 from sbd.simulation.specimens import defect_labels, particle_card
 from sbd.simulation.structures import CEO2_LATTICE, atoms_per_column, pt_on_ceria
 
@@ -285,7 +285,7 @@ def explain_balls(canvas: Axes, corner: tuple[float, float]) -> None:
     """
     faces = {symbol: ATOMS[symbol][0] for symbol in ("Pt", "Ce", "O")}
     faces |= {"Pt of D0, missing here": TAKEN, "Pt that D0 does not have": ADDED}
-    edge = {"edgecolor": "#444444", "linewidth": 0.3}
+    edge = {"edgecolor": INK, "linewidth": 0.3}
     looks = {words: {"facecolor": face, **edge} for words, face in faces.items()}
     _explain(canvas, (corner[0] + 0.06, corner[1]), looks)
 

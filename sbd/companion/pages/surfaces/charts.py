@@ -13,20 +13,21 @@ from sbd.audits.placed_atoms import TOLERANCE
 from sbd.audits.scenes import Scene
 from sbd.columns.finding import Columns, box_around, match_columns
 from sbd.columns.surfaces import outline_columns, surface_columns
-from sbd.companion.pages.fidelity.charts import name_chart
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import BRICK, GREEN, GREY, INK, OCHRE, SCARLET, SKY, STEEL
 from sbd.plotting.images import LEGEND, STYLE, TITLE_ROOM, arrange_panels, show_image
 from sbd.typing import Image
 
 # The last method is what the figure is about; the others keep their place in it.
-_NETWORK = ("#c8372d", "o")
+_NETWORK = (BRICK, "o")
 _LOOKS = (
-    ("#bdbdbd", "x"), ("#8a8a8a", "+"), ("#5d8a4a", "^"), ("#2c5f8a", "s"),
-    ("#7fb2d9", "D"), ("#b58a2b", "v"), ("#7a4f9a", "P"), ("#3f9d93", "<"),
-    ("#444444", ">"), ("#d98cb3", "*"), ("#7a5230", "d"), ("#a3b02e", "h"),
+    ("#bdbdbd", "x"), (GREY, "+"), (GREEN, "^"), (STEEL, "s"),
+    ("#7fb2d9", "D"), (OCHRE, "v"), ("#7a4f9a", "P"), ("#3f9d93", "<"),
+    (INK, ">"), ("#d98cb3", "*"), ("#7a5230", "d"), ("#a3b02e", "h"),
 )  # fmt: skip
 _PAIRS = ("o", "-", None), ("s", "--", "white"), ("^", ":", None)
 _ACROSS = 6  # images above the charts
-_LINE, _RIGHT, _LOST, _FALSE = "#ffd60a", "#49b0ff", "#ffffff", "#ff4433"
+_LINE, _RIGHT, _LOST, _FALSE = "#ffd60a", SKY, "#ffffff", SCARLET
 _SHARES = {"recall", "precision", "f1", "jaccard", "surface_f1", "surface_jaccard"}
 
 
@@ -117,7 +118,7 @@ def show_surfaces(
     legend = fig.legend(handles, labels, loc="outside lower center", ncols=3, **LEGEND)
     legend.set_in_layout(True)
     for handle in legend.legend_handles[1:2]:
-        handle.set_edgecolor("#444444")
+        handle.set_edgecolor(INK)
     return fig
 
 
@@ -397,7 +398,7 @@ def _draw_pairs(
         shares, look = opposed[metric], {"marker": marker, "linestyle": line}
         look |= {"markerfacecolor": face, "label": metrics.get(metric, metric)}
         ax.plot(shares.index, shares, color="#111111", markersize=4.5, **look)
-    ax.axhline(0.5, color="#8a8a8a", linewidth=0.8, linestyle=":", label="chance")
+    ax.axhline(0.5, color=GREY, linewidth=0.8, linestyle=":", label="chance")
     name_chart(ax, f"({name}) Pairs of methods in opposite order", "defocus (nm)", "")
     ax.set_ylim(-0.04, 1.04)
     ax.legend(loc="upper right", **LEGEND)
