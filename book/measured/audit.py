@@ -1,6 +1,6 @@
-"""Audit the default weights and the best filters: book/measured/column_audit.json.
+"""Audit the default weights and the best filters: book/measured/audit.json.
 
-    python book/measured/column_audit.py BENCHMARK [--images N] [--seed SEED] [--to FILE]
+    python book/measured/audit.py BENCHMARK [--images N] [--seed SEED] [--to FILE]
 
 Columns found, lost and invented over N images of the strict test split, spread evenly
 over structures, tilts and defoci, at the paper's dose; the quality at other doses; and
@@ -8,10 +8,8 @@ what is made of pure vacuum. With 120 images it takes some five minutes of one c
 """
 
 import argparse
-import hashlib
-import json
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,8 +17,10 @@ import torch
 from tqdm import tqdm
 
 import sbd
-from sbd.audits import column_audit
-from sbd.audits.inspection import PIXEL, inspect_columns
+from sbd import audits
+from sbd.audits.inspection import inspect_columns
+from sbd.files import sha256, write_json
+from sbd.simulation.frame import PIXEL
 
 DOSES = (0.1, 0.45, 2.0, 10.0)
 FILTERS = ("windowed Fourier", "PURE-LET", "Gaussian")
@@ -37,7 +37,7 @@ def denoisers() -> dict:
 
 def groups(table: pd.DataFrame) -> dict[str, pd.Series]:
     """Choose the images that are summed up together."""
-    found = {"all": table["columns"] > 0, "legible": column_audit.legible(table)}
+    found = {"all": table["columns"] > 0, "legible": audits.legible(table)}
     for label in ("white", "intermediate", "black"):
         found[label] = table["contrast"] == label
     for low, high in BANDS:
@@ -49,23 +49,22 @@ def groups(table: pd.DataFrame) -> dict[str, pd.Series]:
 def audit_columns(benchmark: sbd.Benchmark, images: int, seed: int) -> dict:
     """Inspect the same counts with every denoiser; sums for groups of images."""
     test = benchmark.table.query("split == 'test'")
-    rows = column_audit.spread_rows(test, images)
-    result, none = {}, np.zeros((0, 0))
+    rows = audits.spread_rows(test, images)
+    result = {}
     for name, denoise in denoisers().items():
         counts, kept = [], []
         for row in tqdm(rows, desc=name):
             one = inspect_columns(denoise, benchmark, row, seed=seed)
             counts.append(one.labels | one.counts)
-            kept.append(replace(one, clean=none, denoised=none))  # 8 MB an image
+            # the images are 8 MB each
+            kept.append(SimpleNamespace(scores=one.scores, found=one.found))
         table = pd.DataFrame(counts)
         sums = {
-            group: column_audit.summarise_audit(table[mask])
+            group: audits.summarise_audit(table[mask])
             for group, mask in groups(table).items()
             if mask.any()
         }
-        result[name] = sums | {
-            "by score": column_audit.recall_by_score(kept).to_dict("index")
-        }
+        result[name] = sums | {"by score": audits.found_by_score(kept).to_dict("index")}
     return result
 
 
@@ -102,15 +101,12 @@ def main() -> None:
     parser.add_argument("benchmark", type=Path)
     parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--to", type=Path, default=Path("book/measured/column_audit.json")
-    )
+    parser.add_argument("--to", type=Path, default=Path("book/measured/audit.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    weights = hashlib.sha256(sbd.fetch("weights/default").read_bytes()).hexdigest()
     benchmark = sbd.Benchmark(options.benchmark)
     found = {
-        "weights": weights[:16],
+        "weights": sha256(sbd.fetch("weights/default"))[:16],
         "split": "test",
         "dose": sbd.VACUUM,
         "pixel": PIXEL,
@@ -119,9 +115,7 @@ def main() -> None:
         "doses": audit_doses(options.seed),
         "vacuum": audit_vacuum(options.seed),
     }
-    part = options.to.with_suffix(".part")
-    part.write_text(json.dumps(rounded(found), indent=1) + "\n")
-    part.replace(options.to)
+    write_json(options.to, rounded(found))
 
 
 if __name__ == "__main__":

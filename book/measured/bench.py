@@ -1,4 +1,4 @@
-"""Time the naive way to simulate the benchmark, and ours: ``python book/measured/bench.py``.
+"""Time the naive way to simulate the benchmark, and ours: ``make bench``.
 
     python book/measured/bench.py [--images N] [--grid GRID] [--slice ANGSTROM]
 
@@ -7,8 +7,8 @@ abTEM's potential (projected, 1024 samples a side, slices of 1/6 angstrom), a pl
 at the image's tilt, and the contrast transfer with its envelopes. Ours makes the exit
 waves of one structure at nine tilts and its 189 images. Both are given in CPU seconds
 of this process, per image, and for the 17,955 images of the paper's dataset; a run is
-printed as JSON. Both run in the environment that `sbd.benchmark.production` gives workers: one
-thread, and memory that is kept.
+printed as JSON. Both run in the environment that `sbd.benchmark.production` gives
+workers: one thread, and memory that is kept.
 """
 
 import argparse

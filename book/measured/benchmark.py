@@ -1,24 +1,25 @@
 """Simulate the whole benchmark and log what it cost: ``make benchmark``.
 
-``python book/measured/benchmark.py data/benchmark LOG --workers 2`` calls
-``sbd.simulate_benchmark`` and writes the log: wall-clock and processor seconds, peak
-memory of all processes together, bytes on disk, and what it ran on. A run that goes on
-with what is missing writes none, because its times would be those of a part.
+    python book/measured/benchmark.py FOLDER LOG [--workers N]
+
+calls ``sbd.simulate_benchmark`` and writes the log: wall-clock and processor seconds,
+peak memory of all processes together, bytes on disk, and what it ran on. A run that
+goes on with what is missing writes none, because its times would be those of a part.
 """
 
 import argparse
 import json
 import os
-import platform
 import resource
 import threading
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
 import sbd
+from sbd.companion.measurements import describe_machine
+from sbd.files import write_json
 
 
 def resident() -> int:
@@ -37,7 +38,7 @@ def resident() -> int:
 
 def main() -> None:
     """Simulate, watch and log."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("log", type=Path)
     parser.add_argument("--workers", type=int, default=2)
@@ -69,13 +70,11 @@ def main() -> None:
         "peak memory [GB]": round(peak[0] / 1e9, 2),
         "size [MB]": round(sum(path.stat().st_size for path in files) / 1e6, 1),
         "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "versions": {name: version(name) for name in ("sbd", "abtem", "numpy", "zarr")},
+        **describe_machine("sbd", "abtem", "numpy", "zarr"),
     }
-    text = json.dumps(record, indent=1)
     if not before:
-        options.log.write_text(text + "\n")
-    print(text)
+        write_json(options.log, record)
+    print(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python book/measured/doses.py BENCHMARK STUDIES FILE [--images N]
 
-STUDIES is the folder in which ``sbd/companion/make/studies.py`` trained ``dose-*``: the default
-weights' second network, gone on with at one dose only. Both denoise the same counts of
-N images of the strict test split, whole frames cut and resized as the authors do, at
-that dose. The windowed Fourier filter sees them, too.
+STUDIES is the folder in which ``sbd.companion.make.studies`` trained ``dose-*``: the
+default weights' second network, gone on with at one dose only. Both denoise the same
+counts of N images of the strict test split, whole frames cut and resized as the authors
+do, at that dose. The windowed Fourier filter sees them, too.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 import sbd
 from sbd.companion.pages.generalisation import frame_as_published
+from sbd.files import write_json
+from sbd.simulation.frame import BOX_SAMPLES
 
 SEED = 12
 
@@ -27,7 +29,7 @@ def compare(
 ) -> dict:
     """Score all denoisers on the same counts, scaled back to the paper's vacuum."""
     cleans = {
-        str(row): frame_as_published(benchmark.image(int(row), samples=1024))
+        str(row): frame_as_published(benchmark.image(int(row), samples=BOX_SAMPLES))
         for row in rows
     }
     table = sbd.dose_curve(denoisers, cleans, doses=[dose], draws=1, seed=SEED)
@@ -71,9 +73,7 @@ def main() -> None:
         record[f"{dose:g}"] = compare(denoisers, benchmark, rows, dose) | {
             "steps": settings["steps"]
         }
-    part = given.file.with_name(given.file.name + ".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(given.file)
+    write_json(given.file, record)
     print(json.dumps(record, indent=1))
 
 

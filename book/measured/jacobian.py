@@ -1,6 +1,6 @@
-"""Time many rows of the Jacobian against separate calls: ``book/measured/jacobian.py``.
+"""Time many rows of the Jacobian against separate calls: ``make jacobian``.
 
-    python book/measured/jacobian.py book/measured/jacobian.json [--rows N] [--separate N]
+    python book/measured/jacobian.py FILE [--rows N] [--separate N]
 
 One noisy image of 727 x 687 pixels and the default network, on one core and on all of
 them. Together: `sbd.jacobian_rows`, with a thread for each core. Separately: for each
@@ -13,26 +13,20 @@ from its hand-written derivatives as well.
 import argparse
 import json
 import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import sbd
+from sbd.companion.measurements import (
+    PUBLISHED_SHAPE,
+    describe_machine,
+    mirrored_truth,
+)
+from sbd.files import write_json
 from sbd.typing import Image, Pixel
-
-SHAPE = (727, 687)
-
-
-def draw_counts() -> Image:
-    """Count the bundled image at the published size; the rest is its mirror image."""
-    clean, _ = sbd.example_truth("simulated")
-    more = [(0, max(0, n - m)) for n, m in zip(SHAPE, clean.shape, strict=True)]
-    clean = np.pad(clean, more, mode="reflect")[: SHAPE[0], : SHAPE[1]]
-    return sbd.poisson_noise(clean, rng=np.random.default_rng(0))
 
 
 def row_alone(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
@@ -44,16 +38,17 @@ def row_alone(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
 
 def measure(rows: int, separate: int) -> dict:
     """Time the ways in turn, on one core and on all."""
-    model, noisy = sbd.load_model().eval(), draw_counts()
+    model = sbd.load_model().eval()
+    noisy = sbd.poisson_noise(mirrored_truth(), rng=np.random.default_rng(0))
     rng = np.random.default_rng(1)
-    pixels = [tuple(map(int, rng.integers(0, SHAPE))) for _ in range(rows)]
-    record = {"shape": SHAPE, "rows": rows, "rows computed separately": separate}
+    pixels = [tuple(map(int, rng.integers(0, PUBLISHED_SHAPE))) for _ in range(rows)]
+    record = {"shape": PUBLISHED_SHAPE, "rows": rows}
+    record["rows computed separately"] = separate
     for cores in sorted({1, len(os.sched_getaffinity(0))}):
         record[f"cores: {cores}"] = compare(model, noisy, pixels, separate, cores)
     return record | {
         "default": type(model).__name__,
-        "machine": platform.machine(),
-        "versions": {name: version(name) for name in ("sbd", "torch")},
+        **describe_machine("sbd", "torch"),
     }
 
 
@@ -105,11 +100,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--separate", type=int, default=10)
     given = parser.parse_args()
-    text = json.dumps(measure(given.rows, given.separate), indent=1) + "\n"
-    part = given.file.with_name(given.file.name + ".part")
-    part.write_text(text)
-    part.replace(given.file)
-    print(text, end="")
+    record = measure(given.rows, given.separate)
+    write_json(given.file, record)
+    print(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Time the likelihood map against a plain reading of the published method.
+"""Time the likelihood map against a plain reading of the method: ``make likelihood``.
 
-    python book/measured/likelihood.py book/measured/likelihood.json [--runs N]
+    python book/measured/likelihood.py FILE [--runs N]
 
 Both take one noisy image of 727 x 687 pixels and its clean one, in one process and on
 one thread. The plain reading finds blobs with `skimage.feature.blob_log` at ten widths,
@@ -17,11 +17,9 @@ counted apart.
 import argparse
 import json
 import math
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +28,14 @@ from skimage.feature import blob_log
 
 import sbd
 from sbd.columns.finding import Columns
+from sbd.companion.measurements import (
+    PUBLISHED_SHAPE,
+    describe_machine,
+    mirrored_truth,
+)
+from sbd.files import write_json
 from sbd.typing import Image
 
-SHAPE = (727, 687)
 WIDTHS = 4.0, 12.0  # of the blobs, smallest and largest [pixels]
 NEAR = 2.0  # columns that are the same are no farther apart [pixels]
 
@@ -125,14 +128,6 @@ def plain_map(noisy: Image, denoised: Image) -> tuple[Image, Columns, np.ndarray
     return image, columns, np.array(ratios)
 
 
-def draw_pair() -> tuple[Image, Image]:
-    """Count the bundled image at the published size; the rest is its mirror image."""
-    clean, _ = sbd.example_truth("simulated")
-    more = [(0, max(0, n - m)) for n, m in zip(SHAPE, clean.shape, strict=True)]
-    clean = np.pad(clean, more, mode="reflect")[: SHAPE[0], : SHAPE[1]]
-    return sbd.poisson_noise(clean, rng=np.random.default_rng(0)), clean
-
-
 def median_seconds(job: Callable, runs: int) -> float:
     """Return the median of some runs."""
     seconds = []
@@ -150,7 +145,7 @@ def compare(ours: Columns, theirs: Columns) -> dict:
 
     def count(these: Columns) -> dict:
         far = (these.positions >= margin) & (
-            these.positions <= np.array(SHAPE) - 1 - margin
+            these.positions <= np.array(PUBLISHED_SHAPE) - 1 - margin
         )
         inside = int(far.all(axis=1).sum())
         return {"cut by the border": len(these) - inside, "elsewhere": inside}
@@ -168,9 +163,10 @@ def compare(ours: Columns, theirs: Columns) -> dict:
 
 def measure(runs: int) -> dict:
     """Measure both, in turn."""
-    noisy, clean = draw_pair()
+    clean = mirrored_truth()
+    noisy = sbd.poisson_noise(clean, rng=np.random.default_rng(0))
     model = sbd.load_model()
-    record = {"shape": SHAPE, "runs": runs}
+    record = {"shape": PUBLISHED_SHAPE, "runs": runs}
     claims = {
         "clean image": clean,
         "denoised image": sbd.denoise_network(noisy, model, device="cpu"),
@@ -203,11 +199,7 @@ def measure(runs: int) -> dict:
                 f"{np.abs(same - ratios).max():.1e}"
             ),
         }
-    record |= {
-        "machine": platform.machine(),
-        "versions": {name: version(name) for name in ("sbd", "scikit-image", "scipy")},
-    }
-    return record
+    return record | describe_machine("sbd", "scikit-image", "scipy")
 
 
 def main() -> None:
@@ -217,11 +209,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    text = json.dumps(measure(given.runs), indent=1) + "\n"
-    part = given.file.with_name(given.file.name + ".part")
-    part.write_text(text)
-    part.replace(given.file)
-    print(text, end="")
+    record = measure(given.runs)
+    write_json(given.file, record)
+    print(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Measure PURE-LET: speed and memory against one FFT, and quality on photographs.
+"""Measure PURE-LET, its speed and quality: ``make purelet``.
 
-    python book/measured/purelet.py book/measured/purelet.json
+    python book/measured/purelet.py FILE [--runs N]
 
-The ratios are of the best of many runs to the best of many `scipy.fft.fft2` of the same
-array in the same process, which makes them comparable between machines. The photographs
-are those that come with scikit-image, at the peaks of the papers; no parameter was
-chosen for them one by one.
+Speed and memory are told as ratios: of the best of many runs to the best of many
+`scipy.fft.fft2` of the same array in the same process, which makes them comparable
+between machines. Quality is that on the photographs that come with scikit-image, at the
+peaks of the papers; no parameter was chosen for them one by one.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from skimage import data
 from skimage.transform import resize
 
 import sbd
+from sbd.files import write_json
 
 PEAKS = (1, 5, 10, 30, 60, 120)
 LARGE = """
@@ -120,10 +121,8 @@ def main() -> None:
         "4096 x 4096, 7 levels": measure_large(),
         "PSNR (dB)": measure_quality(),
     }
-    partial = options.to.with_suffix(".part")
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    partial.rename(options.to)
-    sys.stdout.write(json.dumps(result["speed"], indent=1) + "\n")
+    write_json(options.to, result)
+    print(json.dumps(result["speed"], indent=1))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Match images whose parameters are known, and count how many are found again.
+"""Match images of known parameters, and count how many are found: ``make recovery``.
 
-``python book/measured/recovery.py --count 20 --seed 0`` draws structures, tilts and defoci of the
-benchmark, and a place and a crop for each, and matches the image without noise and as
-counts at 0.45 electrons per pixel. It writes a line of JSON for each image to
-``--out``, goes on after the last one there, and writes the counts to ``--summary``.
+    python book/measured/recovery.py [--count N] [--seed SEED] [--summary FILE]
+
+draws structures, tilts and defoci of the benchmark, and a place and a crop for each,
+and matches the image without noise and as counts at 0.45 electrons per pixel. It writes
+a line of JSON for each image to ``--out``, goes on after the last one there, and writes
+the counts to ``--summary``.
 """
 
 import argparse
@@ -15,7 +17,8 @@ import numpy as np
 
 import sbd
 from sbd.benchmark.recipes import default_recipes
-from sbd.simulation.matching import AUTHORS_PIXEL
+from sbd.files import write_json
+from sbd.simulation.frame import AUTHORS_PIXEL
 from sbd.simulation.specimens import DEFOCI, TILTS
 
 NAMES = ("thickness", "tilt_x", "tilt_y", "defocus", "particle", "defect")
@@ -56,7 +59,7 @@ def match_one(seed: int, number: int) -> dict:
 
 def main() -> None:
     """Match, write, count."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("_build/recovery.jsonl"))
@@ -74,10 +77,10 @@ def main() -> None:
                 file.write(json.dumps(future.result()) + "\n")
     rows = [json.loads(line) for line in options.out.read_text().splitlines()]
     summary = {kind: summarise(rows, kind) for kind in ("clean", "noisy")}
-    text = json.dumps({"images": len(rows), "seed": options.seed, **summary}, indent=1)
+    record = {"images": len(rows), "seed": options.seed, **summary}
     if options.summary:
-        options.summary.write_text(text + "\n")
-    print(text)
+        write_json(options.summary, record)
+    print(json.dumps(record, indent=1))
 
 
 def summarise(rows: list[dict], kind: str) -> dict:

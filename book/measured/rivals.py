@@ -1,6 +1,6 @@
 """Score the classical denoisers on the images with known truth: ``make rivals``.
 
-    python book/measured/rivals.py book/measured/rivals.json [--draws N]
+    python book/measured/rivals.py FILE [--draws N]
 
 Defaults and tuned parameters, on the authors' image (if it can be had) and on the
 bundled one, 0.45 electrons per pixel, the authors' metric, means over the draws; and on
@@ -10,13 +10,13 @@ is installed; its licence is for non-commercial use only.
 
 import argparse
 import importlib.util
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import sbd
+from sbd.files import write_json
 
 
 def main() -> None:
@@ -49,9 +49,7 @@ def main() -> None:
         rows[name]["deviation in vacuum"] = round(float(denoise(vacuum).std()), 4)
         print(name, rows[name], flush=True)
     about = {"draws": given.draws, "seed": 0, "dose": sbd.VACUUM}
-    part = given.to.with_suffix(".part")
-    part.write_text(json.dumps(about | {"denoisers": rows}, indent=1) + "\n")
-    part.replace(given.to)
+    write_json(given.to, about | {"denoisers": rows})
 
 
 if __name__ == "__main__":

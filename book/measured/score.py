@@ -20,6 +20,8 @@ from tqdm import tqdm
 import sbd
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.data.registry import DataUnavailableError
+from sbd.files import write_json
+from sbd.simulation.frame import BOX_SAMPLES
 
 AUTHORS = ("PtNp2-S3_5", "PtNp2-S3_2-S5_2")
 DRAWS = 8
@@ -74,7 +76,7 @@ def test_images(benchmark: sbd.Benchmark, model: torch.nn.Module, number: int) -
     chosen = np.random.default_rng(SEED).choice(rows, size=number, replace=False)
     scores = []
     for row in tqdm(np.sort(chosen), unit="image", mininterval=10):
-        clean = frame_as_published(benchmark.image(int(row), samples=1024))
+        clean = frame_as_published(benchmark.image(int(row), samples=BOX_SAMPLES))
         scores.append(rate(clean, model, [SEED, int(row)]))
     table = {"all": mean_of(scores)}
     labels = benchmark.table.iloc[np.sort(chosen)]
@@ -103,12 +105,9 @@ def main() -> None:
             sbd.Benchmark(options.benchmark), model, options.images
         ),
     }
-    text = json.dumps(table, indent=1) + "\n"
-    print(text)
+    print(json.dumps(table, indent=1))
     if options.to:
-        part = options.to.with_suffix(".part")
-        part.write_text(text)
-        part.replace(options.to)
+        write_json(options.to, table)
 
 
 if __name__ == "__main__":

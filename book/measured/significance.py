@@ -1,6 +1,6 @@
-"""Measure that probabilities of columns are what they say: ``book/measured/significance.py``.
+"""Measure that probabilities of columns are what they say: ``make significance``.
 
-    python book/measured/significance.py book/measured/significance.json [--images N] [--seeds N]
+    python book/measured/significance.py FILE [--images N] [--seeds N]
 
 Calibration: discs in counts of pure vacuum are tested with claims that a denoiser made
 from independent counts, from the other part of split counts, and, naively, from the
@@ -24,6 +24,7 @@ import pandas as pd
 import sbd
 from sbd.columns.finding import Columns
 from sbd.evidence import calibration
+from sbd.files import write_json
 from sbd.typing import Denoiser, Image
 
 DOSES = (0.1, 0.45, 1.0, 2.0, 5.0)
@@ -101,11 +102,9 @@ def count_false(denoise: Denoiser, images: int) -> dict:
 
 
 def choose_place(true: Columns) -> tuple[int, np.ndarray]:
-    """Choose a column of the surface and a step beyond it, into the vacuum.
-
-    The step is that from its nearest neighbour. Of all, the place is taken that is
-    farthest from other columns, well inside the image.
-    """
+    """Choose a column of the surface and a step beyond it, into the vacuum."""
+    # The step is that from its nearest neighbour. Of all, the place is taken that is
+    # farthest from other columns, well inside the image.
     best = None
     for index in np.flatnonzero(sbd.surface_columns(true)):
         away = np.linalg.norm(true.positions - true.positions[index], axis=1)
@@ -232,11 +231,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=10)
     given = parser.parse_args()
-    text = json.dumps(measure(given.images, given.seeds), indent=1) + "\n"
-    part = given.file.with_name(given.file.name + ".part")
-    part.write_text(text)
-    part.replace(given.file)
-    print(text, end="")
+    record = measure(given.images, given.seeds)
+    write_json(given.file, record)
+    print(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

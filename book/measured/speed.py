@@ -1,6 +1,6 @@
-"""Time the networks against the published definition: ``python book/measured/speed.py FILE``.
+"""Time the networks against the published definition: ``make speed``.
 
-    python book/measured/speed.py book/measured/speed.json [--runs N] [--threads N]
+    python book/measured/speed.py FILE [--runs N] [--threads N]
 
 All denoise one noisy image of 727 x 687 pixels in one process, in turn, so that the
 ratios hold for this machine. "published" is the UNet of four scales and 128 channels
@@ -17,14 +17,12 @@ let it keep them is measured too.
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +31,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 import sbd
+from sbd.companion.measurements import PUBLISHED_SHAPE, describe_machine
+from sbd.files import write_json
 from sbd.networks.lattice import CrystalUNet
 from sbd.typing import Denoiser, Image
 
-SHAPE = (727, 687)
 KEEP = {
     "MALLOC_MMAP_THRESHOLD_": "2000000000",
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
@@ -133,7 +132,7 @@ def make_denoiser(name: str) -> Denoiser:
 NAMES = ("published", "ours", "default", "CrystalUNet")
 
 
-def draw_counts(shape: tuple[int, int] = SHAPE) -> Image:
+def draw_counts(shape: tuple[int, int] = PUBLISHED_SHAPE) -> Image:
     """Count electrons on a lattice, at the dose of the paper."""
     row, column = np.indices(shape) * (2 * np.pi / 40)
     clean = sbd.VACUUM * (1 + 0.3 * np.cos(row) * np.cos(column))
@@ -172,12 +171,9 @@ def run_alone(name: str, threads: int, runs: int, **environment: str) -> dict:
 
 
 def compare(denoise: dict[str, Denoiser]) -> float:
-    """Return the largest difference of the two definitions, relative to the largest.
-
-    The published decoder pads with zeros where a side is no multiple of 16, so the
-    largest part of the image that is one is compared.
-    """
-    noisy = draw_counts(tuple(n // 16 * 16 for n in SHAPE))
+    """Return the largest difference of the two definitions, relative to the largest."""
+    # the published decoder pads with zeros where a side is no multiple of 16
+    noisy = draw_counts(tuple(n // 16 * 16 for n in PUBLISHED_SHAPE))
     published, ours = (denoise[name](noisy) for name in ("published", "ours"))
     return float(f"{np.abs(ours - published).max() / np.abs(published).max():.1e}")
 
@@ -219,7 +215,7 @@ def measure(runs: int, threads: int) -> dict:
     seconds = time_in_turn(jobs, runs)
     kept = ("default", "CrystalUNet")
     return {
-        "shape": SHAPE,
+        "shape": PUBLISHED_SHAPE,
         "threads": threads,
         "runs": runs,
         "seconds": seconds,
@@ -238,8 +234,7 @@ def measure(runs: int, threads: int) -> dict:
         },
         "bf16": measure_bf16(denoise, runs),
         "default": type(sbd.load_model()).__name__,
-        "machine": platform.machine(),
-        "versions": {name: version(name) for name in ("sbd", "torch")},
+        **describe_machine("sbd", "torch"),
     }
 
 
@@ -257,11 +252,9 @@ def main() -> None:
         return
     if given.file is None:
         parser.error("file must be given: where the record goes")
-    text = json.dumps(measure(given.runs, given.threads), indent=1) + "\n"
-    part = given.file.with_name(given.file.name + ".part")
-    part.write_text(text)
-    part.replace(given.file)
-    print(text, end="")
+    record = measure(given.runs, given.threads)
+    write_json(given.file, record)
+    print(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

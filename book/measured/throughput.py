@@ -21,6 +21,7 @@ import torch
 from tqdm import tqdm
 
 import sbd
+from sbd.files import write_json
 from sbd.networks.models import create_model
 from sbd.networks.training import Drawing, _draw_batch, _estimator, _weighted_error
 
@@ -113,9 +114,7 @@ def main() -> None:
         "steps": given.steps,
         "versions": {name: version(name) for name in ("sbd", "torch")},
     }
-    part = given.file.with_name(given.file.name + ".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(given.file)
+    write_json(given.file, record)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from skimage.transform import resize
 
 from sbd.data.registry import ITEMS, DataUnavailableError, fetch
 from sbd.metrics import authors_resize
+from sbd.simulation.frame import AUTHORS_PIXEL, BOX, PIXEL, SHRINK
 from sbd.simulation.noise import VACUUM, poisson_noise
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_image, check_whole
 
 Source: TypeAlias = Literal["real", "authors", "simulated"]
 """Where a micrograph comes from, the best first."""
@@ -23,39 +24,18 @@ Source: TypeAlias = Literal["real", "authors", "simulated"]
 _LOG = logging.getLogger(__name__)
 _SOURCES = ("real", "authors", "simulated")
 _CLEAN = tuple(name for name in ITEMS if name.startswith("clean/"))
-_BOX = 50.0  # side of the simulated box [angstrom]
-_BOX_PIXELS = 1024  # along the same side, in the authors' files
-_SHRINK = 0.785  # from the authors' pixel to that of the recorded movies
-_PIXEL_SIZE = _BOX / _BOX_PIXELS / _SHRINK
 
 
 @dataclass(frozen=True)
 class Micrograph:
-    """A noisy image and what is known about it.
+    """A noisy image and what is known about it."""
 
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts, float32 [electrons per pixel].
-    clean : ndarray of shape (height, width) or None
-        The counts to expect in such a recording; None for a real one, where nobody
-        knows [electrons per pixel].
-    source : {"real", "authors", "simulated"}
-        Where it comes from.
-    title : str
-        The same in words, for a figure's title.
-    pixel_size : float
-        Side of a pixel in the object [angstrom].
-    vacuum : float
-        Mean count in vacuum; for a real micrograph an estimate [electrons per pixel].
-    """
-
-    noisy: Image
-    clean: Image | None
+    noisy: Image  # recorded counts, float32 [electrons per pixel]
+    clean: Image | None  # counts to expect; None for a real one [electrons per pixel]
     source: Source
-    title: str
-    pixel_size: float
-    vacuum: float
+    title: str  # the source in words, for a figure's title
+    pixel_size: float  # side of a pixel in the object [angstrom]
+    vacuum: float  # mean count; of a real micrograph an estimate [electrons per pixel]
 
 
 def example_micrograph(
@@ -115,8 +95,9 @@ def example_micrograph(
     """
     source = _chosen(source)
     _check_choice("item", item, _CLEAN)
-    _check_whole("frames", frames)
-    _check_whole("crop", crop)
+    check_whole("frames", frames)
+    if crop is not None:
+        check_whole("crop", crop)
     if source != "auto":
         return _from_source(source, rng, frames, crop, item)
     for choice in _SOURCES[:-1]:
@@ -208,6 +189,20 @@ def fetch_clean(name: str) -> Image:
     return check_image(imread(fetch(name)), name).astype(np.float64)
 
 
+def find_published(name: str, source: str) -> Image | None:
+    """Read an authors' clean image; None where ours stands in, as asked or for want."""
+    source = _chosen(source)
+    if source == "simulated":
+        return None
+    try:
+        return fetch_clean(name)
+    except DataUnavailableError as error:
+        if source == "authors":
+            raise
+        _LOG.info("simulated instead: %s", str(error).partition("\n")[0])
+        return None
+
+
 def _chosen(source: str) -> str:
     """Return the source; for "auto" the one that the environment names, if any."""
     _check_choice("source", source, ("auto", *_SOURCES))
@@ -221,13 +216,6 @@ def _check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         names = ", ".join(map(repr, allowed))
         msg = f"{argument} must be one of {names}; got {value!r}"
-        raise ValueError(msg)
-
-
-def _check_whole(argument: str, value: int | None) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if value is not None and not (whole and value >= 1):
-        msg = f"{argument} must be a whole number of at least 1; got {value!r}"
         raise ValueError(msg)
 
 
@@ -269,7 +257,7 @@ def _real(frames: int, crop: int | None) -> Micrograph:
         clean=None,
         source="real",
         title=f"real micrograph, recorded at about {vacuum:.2f} e/pixel",
-        pixel_size=_PIXEL_SIZE,
+        pixel_size=PIXEL,
         vacuum=vacuum,
     )
 
@@ -277,25 +265,23 @@ def _real(frames: int, crop: int | None) -> Micrograph:
 def _authors_clean(item: str) -> tuple[Image, float]:
     """Resize an authors' image, the same along both axes; with its pixel size."""
     published = fetch_clean(item)
-    shape = tuple(round(_SHRINK * n) for n in published.shape)
+    shape = tuple(round(SHRINK * n) for n in published.shape)
     # Cubic is exact to 3e-7 here: the image is band-limited at 0.06 cycles a pixel,
     # which is also why no filter is needed against aliasing.
     clean = resize(published, shape, order=3, anti_aliasing=False)
-    return clean, _BOX / _BOX_PIXELS * published.shape[0] / shape[0]
+    return clean, AUTHORS_PIXEL * published.shape[0] / shape[0]
 
 
 def _simulated_clean() -> tuple[Image, float, str]:
-    """Sample the bundled image finely; with its pixel size and its label.
-
-    The file holds ``clean``, all that a periodic, band-limited image needs, and may
-    hold ``box``, its side in angstrom, ``crop_rows`` and ``crop_cols``, the (first,
-    last) fraction of the box to show, free of the seam, and ``label``, a name.
-    """
+    """Sample the bundled image finely; with its pixel size and its label."""
+    # clean is all that a periodic, band-limited image needs; box its side [angstrom];
+    # crop_rows and crop_cols the fraction of it to show, from first to last, free of
+    # the seam
     with np.load(fetch("example/simulated"), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     samples = check_image(arrays["clean"], "example/simulated").astype(np.float64)
-    box = float(arrays.get("box", _BOX))
-    size = round(box / _PIXEL_SIZE)
+    box = float(arrays.get("box", BOX))
+    size = round(box / PIXEL)
     fine = resample(resample(samples, size, axis=0), size, axis=1)
     rows, columns = (
         slice(*(round(size * float(edge)) for edge in arrays.get(key, (0, 1))))

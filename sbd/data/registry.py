@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import logging
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import pooch
 
 from sbd.data.catalogue import ITEMS, SERVER, Item
+from sbd.files import sha256
 
 _LOG = logging.getLogger(__name__)
 _ASSETS = Path(__file__).parents[1] / "assets"
@@ -33,19 +35,7 @@ class DataUnavailableError(RuntimeError):
 
 
 def data_folder() -> Path:
-    """Name the folder that downloads are kept in.
-
-    Returns
-    -------
-    pathlib.Path
-        ``SBD_DATA_DIR`` from the environment, else the user's cache folder. It need
-        not exist.
-
-    Examples
-    --------
-    >>> data_folder().is_absolute()
-    True
-    """
+    """Name the folder of downloads: ``SBD_DATA_DIR``, else the user's cache folder."""
     folder = os.environ.get("SBD_DATA_DIR") or pooch.os_cache("sbd")
     return Path(folder).expanduser().absolute()
 
@@ -58,7 +48,8 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     its check, so that an interrupted one leaves nothing and several processes may fetch
     at once. The environment decides where files lie and come from: ``SBD_DATA_DIR`` is
     the cache folder, ``SBD_MIRROR`` an address to use in place of
-    https://raw.githubusercontent.com, ``SBD_PROGRESS=0`` hides the progress bar.
+    https://raw.githubusercontent.com, ``SBD_PROGRESS=0`` hides the progress bar, and
+    with ``SBD_ONLY_BUNDLED=1`` nothing counts as available but what the package holds.
 
     Parameters
     ----------
@@ -86,8 +77,17 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         ...
     ValueError: name must be one of ...; got 'weights'
     """
-    item = _look_up(name)
+    path = _fetch(_look_up(name), progress=progress)
+    sys.audit("sbd.fetch", name, str(path), ITEMS[name].how)
+    return path
+
+
+def _fetch(item: Item, *, progress: bool) -> Path:
+    """Find or download an item."""
     bundled = item.how == "bundled"
+    if not bundled and os.environ.get("SBD_ONLY_BUNDLED") == "1":
+        fault = "only bundled files are wanted, as SBD_ONLY_BUNDLED=1 says"
+        raise _unavailable(item, data_folder() / item.file, fault)
     path = (_ASSETS if bundled else data_folder()) / item.file
     server = _server() if item.how == "download" else None
     fault = _fault(item, path)
@@ -99,35 +99,6 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         progress = progress and os.environ.get("SBD_PROGRESS") != "0"
         _download(item, path, server, progress=progress)
     return path
-
-
-def items_table() -> str:
-    """List every item as the rows of a Markdown table.
-
-    Returns
-    -------
-    str
-        A header, then one row an item: name, what, source, licence, size, digest, how.
-
-    Examples
-    --------
-    >>> print(items_table().splitlines()[0])
-    | name | what | source | licence | bytes | digest | how |
-    """
-    names = ("name", "what", "source", "licence", "bytes", "digest", "how")
-    rows = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    for item in ITEMS.values():
-        name, source = f"`{item.name}`", item.source
-        if item.address:
-            name = f"[{name}]({SERVER}/{item.address})"
-        if source.startswith("https:"):
-            source = f"[{urlsplit(source).netloc}]({source})"
-        size = "" if item.size is None else f"{item.size:,}"
-        kind, _, value = (item.digest or "").partition(":")
-        digest = f"{kind} `{value}`" if value else "not known"
-        cells = (name, item.title, source, item.licence, size, digest, item.how)
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
 
 
 def _look_up(name: str) -> Item:
@@ -158,11 +129,10 @@ def _server() -> str:
 
 def _digest(path: Path, kind: str) -> str:
     """Compute the digest of a file as the catalogue writes it."""
-    if kind == "git-blob":
-        header = b"blob %d\0" % path.stat().st_size
-        start = hashlib.sha1(header, usedforsecurity=False)
-    else:
-        start = hashlib.sha256()
+    if kind == "sha256":
+        return f"{kind}:{sha256(path)}"
+    header = b"blob %d\0" % path.stat().st_size
+    start = hashlib.sha1(header, usedforsecurity=False)
     with path.open("rb") as file:
         return f"{kind}:{hashlib.file_digest(file, lambda: start).hexdigest()}"
 

@@ -1,10 +1,13 @@
-"""Measure what each approximation of the simulation costs: ``python -m sbd.companion.make.budget``.
+"""Measure what each approximation of the simulation costs: ``make budget``.
 
-It writes ``sbd/assets/error_budget.csv``, one row for each effect, setting, thickness
-and tilt of PtNp2, and goes on where it stopped: a row that is there is not made again.
-An error is the difference between two series of images at defocus 0, 1, ... 20 nm (128
-x 128 samples of the whole box), the second being the better one;
-`sbd.companion.pages.fidelity.budget.series_error` says what ``rms``, ``worst`` and ``relative`` are.
+    python -m sbd.companion.make.budget
+
+writes ``sbd/assets/error_budget.csv``, one row for each effect, setting, thickness and
+tilt of PtNp2, and goes on where it stopped: a row that is there is not made again. An
+error is the difference between two series of images at defocus 0, 1, ... 20 nm (128 x
+128 samples of the whole box), the second being the better one;
+`sbd.companion.pages.fidelity.budget.series_error` says what ``rms``, ``worst`` and
+``relative`` are.
 
 Effects, and what is compared with what:
 
@@ -26,20 +29,21 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
-from pathlib import Path
 
 import abtem
 import numpy as np
 from ase import Atoms
 
 import sbd
+from sbd.companion.make.packing import ASSETS
 from sbd.companion.pages.fidelity.budget import series_error
+from sbd.files import replacing
 from sbd.simulation import imaging
 from sbd.simulation.imaging import ExitWave
 from sbd.simulation.microscope import REFERENCE, WAVE_LIMIT, Microscope
 from sbd.simulation.specimens import THICKNESSES, TILTS
 
-FILE = Path(sbd.__file__).parent / "assets" / "error_budget.csv"
+FILE = ASSETS / "error_budget.csv"
 KEYS = ("effect", "setting", "thickness", "tilt_x", "tilt_y")
 NUMBERS = ("rms", "worst", "relative")
 DEFOCI = 10.0 * np.arange(21)
@@ -194,12 +198,10 @@ def single_effects() -> Iterator[tuple[str, str, Callable]]:
 
 def write(rows: list[dict]) -> None:
     """Write the table, or leave the old one."""
-    part = FILE.with_suffix(".part")
-    with part.open("w", newline="") as file:
+    with replacing(FILE) as part, part.open("w", newline="") as file:
         table = csv.DictWriter(file, (*KEYS, *NUMBERS), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    part.replace(FILE)
 
 
 def main() -> None:

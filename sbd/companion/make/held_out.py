@@ -7,12 +7,11 @@ those are kept whose clean image shows the finder at least nine of ten columns; 
 these, five of five thicknesses or particles as evenly as may be. One of the five is
 chosen again, with all its defoci: of those that have the most of the authors' labels of
 contrast on their way through focus, that whose clean images show the most columns. All
-are written as the benchmark stores them, with their labels, and the digests for the
-catalogue printed.
+are written as the benchmark stores them, with their labels, and the digests entered in
+the catalogue and printed.
 """
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
@@ -21,9 +20,11 @@ import numpy as np
 import sbd
 from sbd.audits.column_audit import spread_rows
 from sbd.audits.scenes import find_recipe, published_scene
+from sbd.companion.make.packing import ASSETS, enter_digest
+from sbd.files import replacing
+from sbd.simulation.frame import BOX_SAMPLES
 
-FILE = Path(__file__).parents[2] / "assets" / "held_out.npz"
-SERIES = FILE.with_name("focal_series.npz")
+FILE, SERIES = ASSETS / "held_out.npz", ASSETS / "focal_series.npz"
 LABELS = ["structure", "particle", "thickness", "tilt_x", "tilt_y", "defocus"]
 LABELS += ["contrast"]
 LOOKED_AT, NUMBER = 60, 5
@@ -34,7 +35,7 @@ def seen_share(benchmark: sbd.Benchmark, row: int) -> float:
     """Tell how many of its columns the clean image shows, as a share."""
     label = benchmark.table.iloc[row]
     scene = published_scene(
-        benchmark.image(row, samples=1024),
+        benchmark.image(row, samples=BOX_SAMPLES),
         find_recipe(label["structure"]).build(),
         (label["tilt_x"], label["tilt_y"]),
         title="",
@@ -73,18 +74,17 @@ def choose_series(benchmark: sbd.Benchmark, rows: list[int]) -> list[int]:
     )
 
 
-def write(benchmark: sbd.Benchmark, rows: list[int], path: Path) -> None:
+def write(benchmark: sbd.Benchmark, rows: list[int], path: Path, name: str) -> None:
     """Write images with their labels, and print these and the digest."""
     labels = benchmark.table.loc[rows, LABELS].assign(row=rows)
-    part = path.with_suffix(".part.npz")
-    np.savez_compressed(
-        part,
-        images=benchmark.read(rows),
-        labels=json.dumps(labels.to_dict("records")),
-    )
-    part.replace(path)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(
+            file,
+            images=benchmark.read(rows),
+            labels=json.dumps(labels.to_dict("records")),
+        )
     print(labels.to_string())
-    print(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    print(path.name, enter_digest(name, path))
 
 
 def main() -> None:
@@ -93,8 +93,8 @@ def main() -> None:
     parser.add_argument("benchmark", type=Path)
     benchmark = sbd.Benchmark(parser.parse_args().benchmark)
     rows = choose(benchmark)
-    write(benchmark, rows, FILE)
-    write(benchmark, choose_series(benchmark, rows), SERIES)
+    write(benchmark, rows, FILE, "example/held-out")
+    write(benchmark, choose_series(benchmark, rows), SERIES, "example/focal-series")
 
 
 if __name__ == "__main__":

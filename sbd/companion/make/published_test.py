@@ -10,14 +10,14 @@ validation set of 279 white ones that is drawn here, because theirs is not known
 
 import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import sbd
+from sbd.companion.make.packing import ASSETS
+from sbd.files import write_text
 
-ASSETS = Path(__file__).parents[2] / "assets"
 KEYS = ["label", "thickness", "tilt_x", "tilt_y", "defocus"]
 TILTS = [(x, 0) for x in range(5)] + [(0, y) for y in range(1, 5)]
 SEED = 201012970  # the paper's number on arXiv
@@ -76,9 +76,8 @@ def main() -> None:
     lines = cells.groupby(KEYS[:-1], sort=False)[names].agg(
         lambda digits: "".join(map(str, digits))
     )
-    part = ASSETS / "published_test.part"
-    lines.to_csv(part, lineterminator="\n")
-    path = part.replace(part.with_suffix(".csv"))
+    path = ASSETS / "published_test.csv"
+    write_text(path, lines.to_csv(lineterminator="\n"))
     white = cells["images"][cells["contrast"] == "white"].sum()
     print(f"{path.name}: {cells['images'].sum()} images, {white} of them white;")
     print(cells[names].sum().to_string())

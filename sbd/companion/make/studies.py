@@ -1,7 +1,7 @@
-"""Train the small networks of the studies: ``python -m sbd.companion.make.studies BENCHMARK FOLDER``.
+"""Train the small networks of the studies: ``make studies``.
 
-    python -m sbd.companion.make.studies data/benchmark data/studies [NAME ...]
-    python -m sbd.companion.make.studies data/benchmark data/studies [NAME ...] --pack COMMIT
+    python -m sbd.companion.make.studies BENCHMARK FOLDER [NAME ...]
+    python -m sbd.companion.make.studies BENCHMARK FOLDER [NAME ...] --pack COMMIT
 
 The first trains: each network gets a folder of its own, and goes on where it was
 stopped. The second copies what is trained into the package, with a card each (data,
@@ -21,22 +21,19 @@ processor time:
 """
 
 import argparse
-import hashlib
 import json
 import os
-import re
-import shutil
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 import sbd
+from sbd.companion.make.packing import WEIGHTS, pack_weights
 from sbd.companion.pages import generalisation
+from sbd.files import write_json
 from sbd.networks.training import Drawing
 
-WEIGHTS = Path(sbd.__file__).parent / "assets" / "weights"
 DRAWS = 4
 SUBSETS = {
     f"{by}-{subset}": study.labels(subset)
@@ -124,14 +121,10 @@ def score(name: str) -> dict[str, float]:
     }
 
 
-def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> str:
-    """Copy weights into the package, write their card, return their digest."""
+def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> None:
+    """Copy weights into the package, and write their card."""
     study, run = STUDIES[name], folder / name
-    target = WEIGHTS / f"{name}.safetensors"
-    part = target.with_suffix(".part")
-    shutil.copyfile(run / "model.safetensors", part)
-    part.chmod(0o644)
-    part.replace(target)
+    pack_weights(name, run)
     record = json.loads((run / "curve.json").read_text())
     images = benchmark.select(split=study.split, **study.labels).table["split"]
     card = {
@@ -148,23 +141,7 @@ def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> str:
         "metrics": score(name),
         "curve": record["curve"],
     }
-    part = WEIGHTS / f"{name}.json.part"
-    part.write_text(json.dumps(card, indent=1) + "\n")
-    part.replace(WEIGHTS / f"{name}.json")
-    return hashlib.sha256(target.read_bytes()).hexdigest()
-
-
-def enter(digests: dict[str, str]) -> None:
-    """Write the digests of packed weights into the catalogue."""
-    catalogue = WEIGHTS.parents[1] / "data" / "catalogue.py"
-    text = catalogue.read_text()
-    for name, digest in digests.items():
-        text, found = re.subn(rf'("{name}": )"\w*"', rf'\1"{digest}"', text)
-        if found != 1:
-            sys.exit(f"catalogue.py: no row for {name}")
-    part = catalogue.with_suffix(".part")
-    part.write_text(text)
-    part.replace(catalogue)
+    write_json(WEIGHTS / f"{name}.json", card)
 
 
 def main() -> None:
@@ -185,7 +162,8 @@ def main() -> None:
     benchmark = sbd.Benchmark(given.benchmark)
     if given.pack:
         names = given.names or [name for name in STUDIES if not name.startswith("dose")]
-        enter({n: pack(n, benchmark, given.folder, given.pack) for n in names})
+        for name in names:
+            pack(name, benchmark, given.folder, given.pack)
         return
     for name in given.names or STUDIES:
         train(name, benchmark, given.folder, given.workers)

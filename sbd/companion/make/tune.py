@@ -4,9 +4,9 @@
 
 N images of the benchmark's strict valid split, spread evenly over structures, tilts and
 defoci, cut and resized as the authors do, each counted once at 0.45 electrons per
-pixel. Every denoiser of ``sbd.denoisers.baselines.BASELINES`` that has a grid is tuned by the
-authors' PSNR; the best parameters go to ``sbd/assets/tuned.json``. A run that was
-stopped goes on; with ``--only``, what is known of the others stays.
+pixel. Every denoiser of ``sbd.denoisers.baselines.BASELINES`` that has a grid is tuned
+by the authors' PSNR; the best parameters go to ``sbd/assets/tuned.json``. A run that
+was stopped goes on; with ``--only``, what is known of the others stays.
 """
 
 import argparse
@@ -18,12 +18,14 @@ import torch
 
 import sbd
 from sbd.audits.column_audit import spread_rows
+from sbd.companion.make.packing import ASSETS
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.denoisers.baselines import BASELINES
+from sbd.files import write_json
+from sbd.simulation.frame import BOX_SAMPLES
 
-ROOT = Path(__file__).parents[3]
-FILE = ROOT / "sbd" / "assets" / "tuned.json"
-CACHE = ROOT / "_build" / "tune"
+FILE = ASSETS / "tuned.json"
+CACHE = ASSETS.parents[1] / "_build" / "tune"
 DRAWS = 1
 SEED = 21
 LABELS = ["structure", "tilt_x", "tilt_y", "defocus", "contrast"]
@@ -58,7 +60,8 @@ def main() -> None:
     torch.set_num_threads(1)
     benchmark = sbd.Benchmark(given.benchmark)
     rows = spread_rows(benchmark.table.query("split == 'valid'"), given.images)
-    cleans = [frame_as_published(benchmark.image(row, samples=1024)) for row in rows]
+    images = (benchmark.image(row, samples=BOX_SAMPLES) for row in rows)
+    cleans = [frame_as_published(image) for image in images]
     about = {
         "metric": "sbd.authors_psnr",
         "dose": sbd.VACUUM,
@@ -70,7 +73,6 @@ def main() -> None:
     held = json.loads(FILE.read_text()) if FILE.exists() else {}
     same = {k: v for k, v in held.items() if k != "denoisers"} == about
     entries = held["denoisers"] if same else {}
-    CACHE.mkdir(parents=True, exist_ok=True)
     for name in given.only or tunable:
         baseline, start = BASELINES[name], time.perf_counter()
         found = sbd.tune(
@@ -82,10 +84,7 @@ def main() -> None:
         print(f"{name} ({ran:.2f} s an image and candidate)")
         print(found.table.round(SHOWN).to_string(), flush=True)
         order = {n: entries[n] for n in BASELINES if n in entries}
-        part = FILE.with_suffix(".part")
-        text = json.dumps(about | {"denoisers": order}, indent=1) + "\n"
-        part.write_text(text)
-        part.replace(FILE)
+        write_json(FILE, about | {"denoisers": order})
         (CACHE / f"{name}.json").unlink()
 
 

@@ -1,45 +1,42 @@
 """Put finished training runs into the package: ``make weights`` calls it.
 
-    python -m sbd.companion.make.weights BENCHMARK_FOLDER RUN_FOLDER COMMIT [RUN_FOLDER COMMIT ...]
+    python -m sbd.companion.make.weights BENCHMARK RUN COMMIT [RUN COMMIT ...]
 
 copies the weights of the last run, writes their card (data, settings, seed and commit
 of each run, curve, metrics) and enters their digest in the catalogue. A run after the
-first went on from the weights of the one before, or has them as its pilot. The first
-folder may be a card: then its runs came before. What the environment variable REMARK
-holds is put on the card.
+first went on from the weights of the one before, or has them as its pilot. A run is a
+folder; the first may be a card: then its runs came before. What the environment
+variable REMARK holds is put on the card.
 """
 
-import hashlib
+import argparse
 import json
 import os
-import re
-import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import sbd
+from sbd.companion.make.packing import pack_weights
+from sbd.files import write_json
 
-PACKAGE = Path(sbd.__file__).parent
-WEIGHTS = PACKAGE / "assets" / "weights" / "default.safetensors"
 DRAWS = 8
 
 
-def score() -> dict[str, float]:
-    """Score the bundled weights on the bundled image, which no network has seen."""
+def score(weights: Path) -> dict[str, float]:
+    """Score packed weights on the bundled image, which no network has seen."""
+    model = sbd.load_model(weights)  # by its file: the catalogue was read before
     psnr, ssim = [], []
     for draw in range(DRAWS):
         rng = np.random.default_rng([7, draw])
         micrograph = sbd.example_micrograph("simulated", rng=rng)
-        denoised = sbd.denoise(micrograph.noisy, device="cpu")
+        denoised = sbd.denoise(micrograph.noisy, model, device="cpu")
         psnr.append(sbd.authors_psnr(micrograph.clean, denoised))
         ssim.append(sbd.authors_ssim(micrograph.clean, denoised))
     flat = np.full((512, 512), sbd.VACUUM)
-    vacuum = sbd.denoise(
-        sbd.poisson_noise(flat, rng=np.random.default_rng(7)), device="cpu"
-    )
+    noisy = sbd.poisson_noise(flat, rng=np.random.default_rng(7))
+    vacuum = sbd.denoise(noisy, model, device="cpu")
     return {
         "psnr_bundled_image": round(float(np.mean(psnr)), 2),
         "psnr_standard_error": round(float(np.std(psnr, ddof=1) / DRAWS**0.5), 2),
@@ -65,25 +62,20 @@ def read_runs(pairs: list[tuple[Path, str]]) -> tuple[dict, list[dict]]:
     return runs, curve
 
 
-def main(benchmark: Path, pairs: list[tuple[Path, str]]) -> None:
+def main() -> None:
     """Copy, measure, and write the card."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("benchmark", type=Path)
+    parser.add_argument("runs", nargs="+", metavar="RUN COMMIT")
+    given = parser.parse_args()
+    if len(given.runs) % 2:
+        parser.error(f"RUN COMMIT must be pairs; got {len(given.runs)} words")
+    folders, commits = map(Path, given.runs[::2]), given.runs[1::2]
+    pairs = list(zip(folders, commits, strict=True))
     torch.set_num_threads(1)
-    WEIGHTS.parent.mkdir(exist_ok=True)
-    part = WEIGHTS.with_suffix(".part")
-    shutil.copyfile(pairs[-1][0] / "model.safetensors", part)
-    part.chmod(0o644)
-    part.replace(WEIGHTS)
-    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    catalogue = PACKAGE / "data" / "catalogue.py"
-    text = catalogue.read_text()
-    row = r'(_bundled\("weights/default", "weights/default.safetensors",\s*)'
-    row += r'(None|"\w{64}")'
-    text, found = re.subn(row, rf'\g<1>"{digest}"', text)
-    if found != 1:
-        sys.exit("catalogue.py: no row for weights/default")
-    catalogue.write_text(text)
+    weights = pack_weights("default", pairs[-1][0])
     runs, curve = read_runs(pairs)
-    table = sbd.Benchmark(benchmark).table
+    table = sbd.Benchmark(given.benchmark).table
     remark = os.environ.get("REMARK")
     card = {
         "name": "weights/default",
@@ -94,16 +86,12 @@ def main(benchmark: Path, pairs: list[tuple[Path, str]]) -> None:
         },
         **runs,
         **({"remark": remark} if remark else {}),
-        "metrics": score(),
+        "metrics": score(weights),
         "curve": curve,
     }
-    part = WEIGHTS.with_name("default.json.part")
-    part.write_text(json.dumps(card, indent=1) + "\n")
-    part.replace(WEIGHTS.with_suffix(".json"))
+    write_json(weights.with_suffix(".json"), card)
     print(json.dumps(card["metrics"], indent=1))
 
 
 if __name__ == "__main__":
-    words = sys.argv[2:]
-    folders = [Path(word) for word in words[::2]]
-    main(Path(sys.argv[1]), list(zip(folders, words[1::2], strict=True)))
+    main()
