@@ -47,18 +47,23 @@ lock:  ## rewrite constraints.txt (UPGRADE=1: with the newest versions)
 
 .PHONY: book
 book: env  ## run every notebook and build the site: _build/html/index.html
-	@$(STAGE) "notebooks" $(BIN)/python -m sbd.companion.records run --jobs 2 --to $(RECORDS)
+	@$(STAGE) "notebooks" $(BIN)/python -m sbd.records run --jobs 2 --to $(RECORDS)
 	@$(STAGE) "book" env SBD_BOOK_RECORDS=$(RECORDS) \
 	    $(BIN)/jupyter-book build --all -W -n --keep-going book/
 
+.PHONY: site
+site: env  ## build the site from the committed records, and look at it; a minute
+	@$(STAGE) "site" $(BIN)/jupyter-book build --all -W -n --keep-going book/
+	@$(STAGE) "pages" $(BIN)/python -m pytest -q -m site
+
 .PHONY: notebooks
 notebooks: env  ## run every notebook and keep the records: notebooks/ and figures/
-	@$(STAGE) "records" $(BIN)/python -m sbd.companion.records run --jobs 2
+	@$(STAGE) "records" $(BIN)/python -m sbd.records run --jobs 2
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py
 
 .PHONY: smoke
 smoke: env  ## run every notebook on the smallest scale; minutes
-	@$(STAGE) "smoke" $(BIN)/python -m sbd.companion.records run --scale smoke --to _build/smoke
+	@$(STAGE) "smoke" $(BIN)/python -m sbd.records run --scale smoke --to _build/smoke
 
 .PHONY: benchmark
 benchmark: env  ## simulate all 17,955 images into data/benchmark; minutes, resumes
@@ -152,7 +157,11 @@ assets: env  ## simulate the bundled micrograph again and print its digest
 
 .PHONY: test
 test: env  ## run the tests, then every notebook against its record
-	@$(STAGE) "tests" $(BIN)/python -m pytest $(PARALLEL)
+	@$(STAGE) "tests" $(BIN)/python -m pytest $(PARALLEL) -m "not site"
+	@$(MAKE) --no-print-directory figures
+
+.PHONY: figures
+figures: env  ## run every notebook against its record (SBD_ONLY_BUNDLED=1: as if offline)
 	@$(STAGE) "figures" env OMP_NUM_THREADS=1 \
 	    $(BIN)/python -m pytest $(PARALLEL) --nbval --nbval-current-env notebooks/
 
@@ -161,10 +170,11 @@ check: env  ## look for what is malformed or out of date; seconds
 	@$(STAGE) "lint" $(BIN)/ruff check .
 	@$(STAGE) "format" $(BIN)/ruff format --check .
 	@$(STAGE) "environment" $(PIP) check
+	@$(STAGE) "layers" $(BIN)/lint-imports
 	@$(STAGE) "project" $(BIN)/python -m pytest -q tests/test_project.py tests/test_architecture.py
 	@$(STAGE) "address" $(BIN)/python .ci/repository.py --check
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py --check
-	@$(STAGE) "records" $(BIN)/python -m sbd.companion.records check
+	@$(STAGE) "records" $(BIN)/python -m sbd.records check
 
 .PHONY: mutations
 mutations: env  ## break the library on purpose: every figure must turn red; minutes

@@ -1,50 +1,36 @@
-"""What a notebook's record was made from, and whether that has changed since."""
+"""What a notebook's record was made from, and whether that has changed since.
+
+A record depends on the code of its text, on its parameters, on the modules that its
+kernel loaded and on the files that it read. Comments, docstrings and empty lines of a
+module count for nothing.
+"""
 
 import ast
-import hashlib
+import io
 import json
 import re
+import tokenize
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sbd.files import sha256
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 PACKAGE = Path(__file__).parents[1]
+BUNDLED = "bundled"
+"""Folder, beside the notebooks, of what they show without any download."""
 
-# Modules that run, compare and command notebooks; nothing in them reaches a figure.
-_BYSTANDERS = {"guard.py", "fingerprints.py", "records.py"}
 # `make repository` rewrites this line of the set-up cell; no result depends on it.
 _ADDRESS = re.compile(r"^repository = .*$", re.MULTILINE)
 
 
 def read_text(path: Path) -> "NotebookNode":
-    """Read a notebook's text.
+    """Read a notebook's text, ``NN_name.py`` in the percent format.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``NN_name.py``, in the percent format.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-        Its cells.
-
-    Raises
-    ------
-    ValueError
-        If there is no such text.
-    ImportError
-        If the extra ``book`` is not installed.
-
-    Examples
-    --------
-    >>> read_text(Path("none.py"))
-    Traceback (most recent call last):
-        ...
-    ValueError: path must be a notebook's text; got none.py
+    Raises ValueError if there is none, ImportError without the extra ``book``.
     """
     path = Path(path)
     if path.suffix != ".py" or not path.is_file():
@@ -59,30 +45,7 @@ def read_text(path: Path) -> "NotebookNode":
 
 
 def read_parameters(text: "NotebookNode") -> dict[str, Any]:
-    """Read the names and values in the cell tagged ``parameters``.
-
-    Parameters
-    ----------
-    text : nbformat.NotebookNode
-        The notebook.
-
-    Returns
-    -------
-    dict
-        Values by name.
-
-    Raises
-    ------
-    ValueError
-        If there is no such cell, or a value is not a plain one.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as Node
-    >>> cell = Node(metadata={"tags": ["parameters"]}, source="scale = 'smoke'")
-    >>> read_parameters(Node(cells=[cell]))
-    {'scale': 'smoke'}
-    """
+    """Read the names and plain values in the one cell tagged ``parameters``."""
     tagged = [c for c in text.cells if "parameters" in c.metadata.get("tags", [])]
     if len(tagged) != 1:
         msg = f"a notebook must have one cell tagged parameters; got {len(tagged)}"
@@ -95,166 +58,74 @@ def read_parameters(text: "NotebookNode") -> dict[str, Any]:
 
 
 def fingerprint(
-    text: "NotebookNode", parameters: Mapping[str, Any], source: str | None
+    text: "NotebookNode",
+    parameters: Mapping[str, Any],
+    source: str | None,
+    used: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """Hash all that a record depends on.
+    """Hash all that a record depends on; `used` is what `sbd.companion.tracing` saw.
 
-    Parameters
-    ----------
-    text : nbformat.NotebookNode
-        The notebook.
-    parameters : dict
-        Values of its parameters.
-    source : str or None
-        Which images it was made from.
-
-    Returns
-    -------
-    dict
-        ``digest``, and the parts it is made of: ``cells``, ``parameters`` and
-        ``source``, then ``library`` and ``data``, file by file.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as Node
-    >>> sorted(fingerprint(Node(cells=[]), {}, None))
-    ['cells', 'data', 'digest', 'library', 'parameters', 'source']
+    Returns ``digest`` and its parts: ``cells``, ``parameters``, ``source``, then
+    ``library``, ``data`` and ``downloads``, hash by name ("" for what is gone).
     """
-    modules = [path for path in PACKAGE.rglob("*.py") if path.name not in _BYSTANDERS]
-    modules = [path for path in modules if PACKAGE / "assets" not in path.parents]
-    assets = [path for path in (PACKAGE / "assets").rglob("*") if path.is_file()]
+    from sbd.data.catalogue import ITEMS
+
     parts = {
         "cells": _hash(json.dumps(read_code(text)).encode()),
         "parameters": dict(parameters),
         "source": source,
-        "library": {
-            path.relative_to(PACKAGE).as_posix(): _hash_text(path)
-            for path in sorted(modules)
-        },
-        "data": {
-            path.relative_to(PACKAGE).as_posix(): _hash(path.read_bytes())
-            for path in sorted(assets)
+        "library": {name: _hash_module(PACKAGE / name) for name in used["modules"]},
+        "data": {name: _hash_file(PACKAGE / name) for name in used["assets"]},
+        "downloads": {
+            name: ITEMS[name].digest or "" if name in ITEMS else ""
+            for name in used["downloads"]
         },
     }
     return {"digest": _hash(json.dumps(parts, sort_keys=True).encode()), **parts}
 
 
 def is_code(cell: "NotebookNode") -> bool:
-    """Tell code from prose.
-
-    Parameters
-    ----------
-    cell : nbformat.NotebookNode
-        A cell.
-
-    Returns
-    -------
-    bool
-        Whether it is run.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as Node
-    >>> is_code(Node(cell_type="markdown"))
-    False
-    """
+    """Tell code from prose."""
     return cell.cell_type == "code"
 
 
 def read_code(notebook: "NotebookNode") -> list[str]:
-    """Read the code of a notebook, without the repository's address.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        A text or a record.
-
-    Returns
-    -------
-    list of str
-        Source of each code cell.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as Node
-    >>> cells = [Node(cell_type="code", source="1"), Node(cell_type="markdown")]
-    >>> read_code(Node(cells=cells))
-    ['1']
-    """
+    """Read the code cells of a notebook, without the repository's address."""
     return [_ADDRESS.sub("", cell.source) for cell in notebook.cells if is_code(cell)]
 
 
 def check_records(folder: Path, names: Sequence[str] = ()) -> list[str]:
-    """Find the records that a new run might change.
+    """Find the records that a new run might change, those without downloads as well.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where texts and records lie.
-    names : sequence of str, optional
-        Which notebooks; by default all.
-
-    Returns
-    -------
-    list of str
-        One sentence for each record that is missing or stale, saying which part of
-        what it was made from differs.
-
-    Raises
-    ------
-    ValueError
-        If there is no such notebook.
-
-    Examples
-    --------
-    >>> check_records(Path("no-such-folder"))
-    Traceback (most recent call last):
-        ...
-    ValueError: folder must hold notebooks; got no-such-folder
+    One sentence for each that is missing or stale, with the part that differs; raises
+    ValueError if `folder` holds no notebook of such a name.
     """
-    import nbformat
-
     found = []
     for path in find_notebooks(folder, names):
-        target = path.with_suffix(".ipynb")
-        if not target.exists():
-            found.append(f"{path.stem} has no record: it was never run")
-            continue
-        stored = nbformat.read(target, as_version=4).metadata.get("sbd", {})
         text = read_text(path)
-        now = fingerprint(text, read_parameters(text), stored.get("source"))
-        differing = _differing(stored.get("made_from", {}), now)
-        if differing:
-            found.append(f"{path.stem} is stale: {', '.join(differing)}")
+        for target, words in (
+            (path.with_suffix(".ipynb"), "record"),
+            (bundled_record(path), "record without downloads"),
+        ):
+            if not target.exists():
+                found.append(f"{path.stem} has no {words}: it was never run")
+                continue
+            differing = _differing(_about(target), text)
+            if differing:
+                which = "" if words == "record" else " without downloads"
+                found.append(f"{path.stem}{which} is stale: {', '.join(differing)}")
     return found
 
 
+def bundled_record(path: Path) -> Path:
+    """Name the file of what a notebook shows without downloads."""
+    return path.parent / BUNDLED / f"{path.stem}.json"
+
+
 def find_notebooks(folder: Path, names: Sequence[str] = ()) -> list[Path]:
-    """Find notebooks by name, or by the start of a name.
+    """Find the texts of notebooks, all or those whose names begin so ("02"), in order.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where their texts lie.
-    names : sequence of str, optional
-        For example ``"02"`` or ``"02_result"``; by default all.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The texts, in the order of their numbers.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds none, or a name fits none.
-
-    Examples
-    --------
-    >>> find_notebooks(Path("no-such-folder"))
-    Traceback (most recent call last):
-        ...
-    ValueError: folder must hold notebooks; got no-such-folder
+    Raises ValueError if the folder holds none, or a name fits none.
     """
     every = sorted(Path(folder).glob("[0-9][0-9]_*.py"))
     if not every:
@@ -269,17 +140,21 @@ def find_notebooks(folder: Path, names: Sequence[str] = ()) -> list[Path]:
     return [p for p in every if not stems or p.stem.startswith(tuple(stems))]
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+def _about(target: Path) -> dict[str, Any]:
+    """Read what a record says of its making."""
+    content = json.loads(target.read_text(encoding="utf-8"))
+    return content.get("metadata", {}).get("sbd", {})
 
 
-def _hash_text(path: Path) -> str:
-    """Hash a text, whatever ends its lines on this machine."""
-    return _hash(path.read_bytes().replace(b"\r\n", b"\n"))
-
-
-def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name the parts of two fingerprints that differ."""
+def _differing(about: Mapping[str, Any], text: "NotebookNode") -> list[str]:
+    """Name the parts of a record's fingerprint that differ from those of today."""
+    old = about.get("made_from", {})
+    used = {
+        "modules": [*old.get("library", {})],
+        "assets": [*old.get("data", {})],
+        "downloads": [*old.get("downloads", {})],
+    }
+    new = fingerprint(text, read_parameters(text), about.get("source"), used)
     if old.get("digest") == new["digest"]:
         return []
     found = [
@@ -289,8 +164,48 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         ("parameters", "parameter "),
         ("library", "sbd/"),
         ("data", "sbd/"),
+        ("downloads", "the file "),
     ):
         before, after = old.get(part, {}), new[part]
         names = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
         found += [f"{place}{name} changed" for name in names]
     return found or ["its fingerprint was edited"]
+
+
+def _hash(content: bytes) -> str:
+    return sha256(content)[:16]
+
+
+def _hash_file(path: Path) -> str:
+    return _hash(path.read_bytes()) if path.is_file() else ""
+
+
+def _hash_module(path: Path) -> str:
+    """Hash the code of a module, whatever it says about itself."""
+    if not path.is_file():
+        return ""
+    return _hash(bare_code(path.read_text(encoding="utf-8")).encode())
+
+
+def bare_code(source: str) -> str:
+    """Strip comments, docstrings, empty lines and trailing blanks from Python code."""
+    lines = source.splitlines()
+    cuts = [
+        (token.start, token.end)
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            start = node.lineno, _column(lines, node.lineno, node.col_offset)
+            last = node.end_lineno or node.lineno
+            cuts.append((start, (last, _column(lines, last, node.end_col_offset or 0))))
+    for (first, left), (last, right) in sorted(cuts, reverse=True):
+        rest = lines[last - 1][right:]
+        lines[first - 1 : last] = [lines[first - 1][:left] + rest]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _column(lines: Sequence[str], line: int, offset: int) -> int:
+    """Turn an offset in bytes, as of `ast`, into one in characters."""
+    return len(lines[line - 1].encode()[:offset].decode())

@@ -3,20 +3,20 @@
 A notebook is a text, ``notebooks/NN_name.py``. Its record is ``NN_name.ipynb`` with the
 outputs, and what it filed in ``figures/``. Two runs give the same bytes. ::
 
-    python -m sbd.companion.records run                              every notebook, in place
-    python -m sbd.companion.records run --to _build/executed 02      one, somewhere else
-    python -m sbd.companion.records run --scale smoke -p seed 3      small, to _build/executed
-    python -m sbd.companion.records text                             prose and captions only
-    python -m sbd.companion.records check                            exit 1 if one is stale
+    python -m sbd.records run                              every notebook, in place
+    python -m sbd.records run --to _build/executed 02      one, somewhere else
+    python -m sbd.records run --scale smoke -p seed 3      small, to _build/executed
+    python -m sbd.records text                             prose and captions only
+    python -m sbd.records check                            exit 1 if one is stale
 """
 
 import argparse
 import ast
 import contextlib
+import json
 import logging
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from sbd.companion.digest import DIGEST_KEY
 from sbd.companion.fingerprints import (
+    bundled_record,
     check_records,
     find_notebooks,
     fingerprint,
@@ -36,6 +37,7 @@ from sbd.companion.fingerprints import (
     read_parameters,
     read_text,
 )
+from sbd.files import replacing, write_bytes, write_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -47,6 +49,8 @@ _LOG = logging.getLogger(
     "sbd.companion.records"
 )  # __name__ is "__main__" under python -m
 _KEPT = ("mystnb", "tags")  # metadata of a cell
+_START = "from sbd.companion import tracing; tracing.start(); del tracing"
+_LAST = "from sbd.companion import tracing; print(tracing.used())"
 
 
 def run_notebook(
@@ -69,7 +73,8 @@ def run_notebook(
         stand in a cell of their own below it, and `to` must be given.
     to : pathlib.Path, optional
         Folder for ``notebooks/NN_name.ipynb`` and ``figures/``; by default the project
-        that the notebook is in.
+        that the notebook is in. There it is run a second time, without downloads, and
+        what it then shows is kept in ``notebooks/bundled``.
 
     Returns
     -------
@@ -83,62 +88,63 @@ def run_notebook(
         committed record.
     papermill.PapermillExecutionError
         If a cell fails; its message holds the traceback.
-
-    Examples
-    --------
-    >>> run_notebook(Path("none.py"))
-    Traceback (most recent call last):
-        ...
-    ValueError: path must be a notebook's text; got none.py
     """
     text = read_text(path)
     own = read_parameters(text)
     changed = _changed(own, parameters or {})
-    root = path.resolve().parents[1] if to is None else Path(to)
-    if changed and root.resolve() == path.resolve().parents[1]:
+    here = path.resolve().parents[1]
+    root = here if to is None else Path(to)
+    at_home = root.resolve() == here
+    if changed and at_home:
         msg = (
             f"to must be a folder for a run with another {' and '.join(changed)}, such "
         )
         raise ValueError(msg + f"as {ELSEWHERE}; got the notebook's own project")
+    if at_home:
+        with tempfile.TemporaryDirectory(prefix="sbd-") as scratch:
+            bundled = _record(path, {}, Path(scratch), BUNDLED_ONLY)
+        write_text(bundled_record(path), _bundled(bundled))
     with tempfile.TemporaryDirectory(prefix="sbd-") as scratch:
-        cwd = Path(scratch) / "notebooks"
-        cwd.mkdir()
-        record = _tidy(_execute(text, cwd, changed))
-        source = _source(record, path.stem)
-        values = {**own, **changed}
-        record.metadata["sbd"] = {
-            **{key: values[key] for key in ("scale", "seed") if key in values},
-            "source": source,
-            "made_from": fingerprint(text, values, source),
-        }
+        record = _record(path, changed, Path(scratch), {})
         _file_figures(Path(scratch) / "figures", root / "figures", path.stem)
-        return _write(record, root / "notebooks" / f"{path.stem}.ipynb")
+    return _write(record, root / "notebooks" / f"{path.stem}.ipynb")
+
+
+def _record(
+    path: Path, changed: Mapping[str, Any], scratch: Path, variables: Mapping[str, str]
+) -> "NotebookNode":
+    """Run a notebook in a temporary project, and say what it was made from."""
+    cwd = scratch / "notebooks"
+    cwd.mkdir()
+    text = read_text(path)
+    values = {**read_parameters(text), **changed}
+    with kernel_environment(**variables):
+        record, used = _execute(text, cwd, dict(changed))
+    record = _tidy(record)
+    source = _source(record, path.stem)
+    record.metadata["sbd"] = {
+        **{key: values[key] for key in ("scale", "seed") if key in values},
+        "source": source,
+        "made_from": fingerprint(read_text(path), values, source, used),
+    }
+    return record
+
+
+def _bundled(record: "NotebookNode") -> str:
+    """Keep what a record shows, a line for each cell, and leave the pictures out."""
+    cells = [cell.outputs for cell in record.cells if is_code(cell)]
+    for output in (output for outputs in cells for output in outputs):
+        for mime in [m for m in output.get("data", {}) if m.startswith("image/")]:
+            del output["data"][mime]
+    about = json.dumps({"sbd": record.metadata["sbd"]}, sort_keys=True)
+    lines = ",\n".join(json.dumps(cell, sort_keys=True) for cell in cells)
+    return f'{{"metadata": {about},\n"outputs": [\n{lines}\n]}}\n'
 
 
 def copy_prose(path: Path) -> Path:
     """Bring prose, tags and captions of a text into its record, without a run.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook's text.
-
-    Returns
-    -------
-    pathlib.Path
-        The record.
-
-    Raises
-    ------
-    ValueError
-        If the record's code is not that of the text: then it must be run.
-
-    Examples
-    --------
-    >>> copy_prose(Path("none.py"))
-    Traceback (most recent call last):
-        ...
-    ValueError: path must be a notebook's text; got none.py
+    Raises ValueError if the record's code is not that of the text.
     """
     import nbformat
 
@@ -156,32 +162,22 @@ def copy_prose(path: Path) -> Path:
     return _write(_tidy(text), path.with_suffix(".ipynb"))
 
 
+BUNDLED_ONLY = {"SBD_SOURCE": "simulated", "SBD_ONLY_BUNDLED": "1"}
+"""Variables that make a run use what is in the package, and nothing else."""
+
 QUIET = {"TQDM_DISABLE": "1", "SBD_PROGRESS": "0"}
 """Variables that keep progress bars, downloads' included, out of a record."""
+
+MEMORY = dict.fromkeys(
+    ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "4000000000"
+)
+"""Variables that let the C library keep memory that was freed: networks ask for the
+same again and again, and fetching it anew takes as long as computing."""
 
 
 @contextlib.contextmanager
 def kernel_environment(**variables: str | None) -> Iterator[None]:
-    """Set or remove environment variables for the kernels that start meanwhile.
-
-    Parameters
-    ----------
-    **variables : str or None
-        Values; None removes the variable.
-
-    Yields
-    ------
-    None
-        Everything is as before afterwards.
-
-    Examples
-    --------
-    >>> with kernel_environment(SBD_EXAMPLE="1"):
-    ...     os.environ["SBD_EXAMPLE"]
-    '1'
-    >>> "SBD_EXAMPLE" in os.environ
-    False
-    """
+    """Set environment variables, or remove them (None), for kernels that start."""
     before = {name: os.environ.get(name) for name in variables}
 
     def put(values: Mapping[str, str | None]) -> None:
@@ -209,15 +205,16 @@ def _changed(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
 
 def _execute(
     text: "NotebookNode", cwd: Path, parameters: dict[str, Any]
-) -> "NotebookNode":
-    """Run a notebook in a folder."""
+) -> tuple["NotebookNode", dict[str, list[str]]]:
+    """Run a notebook in a folder; return it with what its kernel used."""
     import nbformat
     import papermill
 
     given, done = cwd.parent / "text.ipynb", cwd.parent / "done.ipynb"
+    text.cells.append(nbformat.v4.new_code_cell(_LAST))
     nbformat.write(text, given)
-    with kernel_environment(**QUIET, SBD_FIGURES=None):
-        return papermill.execute_notebook(
+    with kernel_environment(**QUIET, **MEMORY, SBD_FIGURES=None):
+        record = papermill.execute_notebook(
             given,
             done,
             parameters,
@@ -226,8 +223,13 @@ def _execute(
             language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
-            extra_arguments=["--log-level=CRITICAL"],
+            extra_arguments=[
+                "--log-level=CRITICAL",
+                f"--IPKernelApp.exec_lines={_START}",
+            ],
         )
+    used = record.cells.pop().outputs[-1].text
+    return record, ast.literal_eval(used.splitlines()[-1])
 
 
 def _tidy(notebook: "NotebookNode") -> "NotebookNode":
@@ -293,40 +295,20 @@ def _file_figures(made: Path, target: Path, stem: str) -> None:
         if mine.fullmatch(old.name) and old.name not in new:
             old.unlink()
     for name, path in sorted(new.items()):
-        part = target / f".{name}.part"
-        shutil.copyfile(path, part)
-        part.replace(target / name)
+        write_bytes(target / name, path.read_bytes())
 
 
 def _write(record: "NotebookNode", target: Path) -> Path:
     """Write a record at once."""
     import nbformat
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    nbformat.write(record, part)
-    part.replace(target)
+    with replacing(target) as part:
+        nbformat.write(record, part)
     return target
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, check or retext records from the command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        What follows the command; by default that of the process.
-
-    Returns
-    -------
-    int
-        Exit status: 1 if a record is stale or an argument is wrong.
-
-    Examples
-    --------
-    >>> main(["check", "--notebooks", "no-such-folder"])
-    1
-    """
+    """Run, check or retext records; return 1 if one is stale or an argument wrong."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     _LOG.setLevel(logging.INFO)

@@ -1,5 +1,6 @@
 """Check that a record is stale exactly when what it was made from has changed."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,12 +11,16 @@ import pytest
 
 from sbd.companion import fingerprints
 from sbd.companion.fingerprints import (
+    bare_code,
+    bundled_record,
     check_records,
     find_notebooks,
     fingerprint,
     read_parameters,
     read_text,
 )
+from sbd.data import catalogue
+from sbd.data.catalogue import ITEMS
 
 TEXT = """\
 # %% [markdown]
@@ -30,28 +35,53 @@ repository = ""  # the address
 print(seed)
 """
 
+NOISE = '''\
+"""Counting electrons."""
+
+VACUUM = 0.45  # e/pixel
+
+
+def count(clean):
+    """Count."""
+    return clean  # of what it is given
+'''
+
 
 @pytest.fixture
 def notebooks(tmp_path, monkeypatch):
-    """Lay out a package of two modules and a notebook with a fresh record."""
+    """Lay out a package of three modules and a notebook with fresh records."""
     package = tmp_path / "sbd"
-    (package / "assets").mkdir(parents=True)
-    (package / "noise.py").write_text("VACUUM = 0.45\n")
-    (package / "cli.py").write_text("pass\n")
-    (package / "assets" / "weights.npz").write_bytes(b"weights")
+    for name in ("assets", "simulation", "pages"):
+        (package / name).mkdir(parents=True)
+    (package / "simulation/noise.py").write_text(NOISE)
+    (package / "pages/one.py").write_text("pass\n")
+    (package / "pages/two.py").write_text("pass\n")
+    (package / "assets/weights.npz").write_bytes(b"weights")
+    (package / "assets/other.npz").write_bytes(b"other")
     monkeypatch.setattr(fingerprints, "PACKAGE", package)
     folder = tmp_path / "notebooks"
     folder.mkdir()
     (folder / "01_one.py").write_text(TEXT)
-    keep_record(folder / "01_one.py")
+    keep_records(folder / "01_one.py", "pages/one.py")
     return folder
 
 
-def keep_record(path, source="authors"):
+def keep_records(path, page, source="authors"):
     text = read_text(path)
-    made_from = fingerprint(text, read_parameters(text), source)
+    used = {
+        "modules": ["simulation/noise.py", page],
+        "assets": ["assets/weights.npz"],
+        "downloads": ["clean/PtNp2-S3_5"],
+    }
+    made_from = fingerprint(text, read_parameters(text), source, used)
     text.metadata["sbd"] = {"source": source, "made_from": made_from}
     nbformat.write(text, path.with_suffix(".ipynb"))
+    made_from = fingerprint(
+        text, read_parameters(text), "simulated", used | {"downloads": []}
+    )
+    about = {"metadata": {"sbd": {"source": "simulated", "made_from": made_from}}}
+    bundled_record(path).parent.mkdir(exist_ok=True)
+    bundled_record(path).write_text(json.dumps(about))
 
 
 def edit(path, old, new):
@@ -67,22 +97,30 @@ def test_a_record_just_made_is_fresh(notebooks):
     ("file", "old", "new", "words"),
     [
         ("sbd/simulation/noise.py", "0.45", "0.46", "sbd/simulation/noise.py changed"),
+        ("sbd/simulation/noise.py", "return clean", "return -clean", "noise.py"),
         ("sbd/assets/weights.npz", "weights", "w", "sbd/assets/weights.npz changed"),
         ("notebooks/01_one.py", "print(seed)", "print(0)", "cells changed"),
         ("notebooks/01_one.py", "seed = 0", "seed = 1", "parameter seed changed"),
     ],
 )
-def test_a_change_makes_it_stale_and_is_named(notebooks, file, old, new, words):
+def test_a_change_makes_both_stale_and_is_named(notebooks, file, old, new, words):
     edit(notebooks.parent / file, old, new)
-    (problem,) = check_records(notebooks)
-    assert problem.startswith("01_one is stale: ")
-    assert words in problem
+    record, bundled = check_records(notebooks)
+    assert record.startswith("01_one is stale: ")
+    assert bundled.startswith("01_one without downloads is stale: ")
+    assert words in record
+    assert words in bundled
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("sbd/cli/__init__.py", "pass", "1"),
+        ("sbd/pages/two.py", "pass", "1"),
+        ("sbd/assets/other.npz", "other", "another"),
+        ("sbd/simulation/noise.py", "Counting electrons", "What a detector does"),
+        ("sbd/simulation/noise.py", "Count.", "Count\n    them."),
+        ("sbd/simulation/noise.py", "  # e/pixel", "\n# a comment of its own"),
+        ("sbd/simulation/noise.py", "\n\n\n", "\n\n"),
         ("notebooks/01_one.py", "# # Prose", "# # Better prose"),
         ("notebooks/01_one.py", 'repository = ""', 'repository = "https://x"'),
         ("sbd/simulation/noise.py", "\n", "\r\n"),
@@ -95,9 +133,38 @@ def test_what_no_figure_depends_on_leaves_it_fresh(notebooks, file, old, new):
     assert check_records(notebooks) == []
 
 
-def test_a_new_module_makes_it_stale(notebooks):
-    (notebooks.parent / "sbd" / "new.py").write_text("")
-    assert check_records(notebooks) == ["01_one is stale: sbd/new.py changed"]
+def test_a_changed_page_makes_one_record_stale(notebooks):
+    shutil.copy(notebooks / "01_one.py", notebooks / "02_two.py")
+    keep_records(notebooks / "02_two.py", "pages/two.py")
+    edit(notebooks.parent / "sbd/pages/two.py", "pass", "1")
+    words = {problem.partition(":")[0] for problem in check_records(notebooks)}
+    assert words == {"02_two is stale", "02_two without downloads is stale"}
+
+
+def test_a_module_that_is_gone_makes_it_stale(notebooks):
+    (notebooks.parent / "sbd/pages/one.py").unlink()
+    assert "sbd/pages/one.py changed" in check_records(notebooks)[0]
+
+
+def test_another_download_makes_it_stale(notebooks, monkeypatch):
+    item = dataclasses.replace(ITEMS["clean/PtNp2-S3_5"], digest="sha256:0")
+    others = {name: ITEMS[name] for name in ITEMS}
+    monkeypatch.setattr(catalogue, "ITEMS", others | {item.name: item})
+    (problem,) = check_records(notebooks)
+    assert problem == "01_one is stale: the file clean/PtNp2-S3_5 changed"
+
+
+@pytest.mark.parametrize(
+    ("source", "bare"),
+    [
+        ('x = "# no comment"  # one\n', 'x = "# no comment"'),
+        ('def f():\n    """é: doc."""\n    return 1\n', "def f():\n    return 1"),
+        ('x = f"{y}"\n\n\n# end\n', 'x = f"{y}"'),
+        ('class A:\n    """Doc\n\n    more."""\n\n    b = 1', "class A:\n    b = 1"),
+    ],
+)
+def test_code_is_stripped_of_what_it_says_about_itself(source, bare):
+    assert bare_code(source) == bare
 
 
 def test_another_source_is_seen(notebooks):
@@ -119,8 +186,10 @@ def test_an_edited_fingerprint_is_seen(notebooks):
 
 def test_a_missing_record_is_named(notebooks):
     shutil.copy(notebooks / "01_one.py", notebooks / "02_two.py")
-    (problem,) = check_records(notebooks)
-    assert problem == "02_two has no record: it was never run"
+    assert check_records(notebooks) == [
+        "02_two has no record: it was never run",
+        "02_two has no record without downloads: it was never run",
+    ]
 
 
 def test_notebooks_are_found_by_the_start_of_their_names(notebooks):

@@ -3,13 +3,15 @@
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
+from sbd.companion import guard
 from sbd.companion.guard import figure_problems
 
 # --- one notebook, whose cells are changed one by one
@@ -21,7 +23,6 @@ seed = 0
 # %%
 import numpy as np
 
-from sbd.plotting.marks import mark_columns
 from sbd.plotting.images import arrange_panels, show_images, show_map
 from sbd.companion.filing import save_figure
 
@@ -53,7 +54,8 @@ CODE = {
         'show_map(panels["a"], clean, limit=1.0)'
     ),
     "atom": (
-        "fig = show_images({'a': clean}, width=2)\nmark_columns(fig.axes[0], atoms)"
+        "fig = show_images({'a': clean}, width=2)\n"
+        "fig.axes[0].scatter(*np.transpose(atoms))"
     ),
     "seed": (
         "counts = np.random.default_rng(seed).poisson(clean)\n"
@@ -100,15 +102,7 @@ def run(*command, cwd, **variables):
 
 def nbval(folder, **variables):
     """Compare the notebooks of a folder; give the finished process and each cell."""
-    # the entry point is not there in a package that was installed before it was added
-    plugin = (
-        "-p",
-        "no:sbd_figures",
-        "-p",
-        "sbd.companion.guard",
-        "-p",
-        "no:cacheprovider",
-    )
+    plugin = ("-p", "sbd.companion.guard", "-p", "no:cacheprovider")
     options = ("--nbval", "--nbval-current-env", "--junitxml=report.xml", "-W", "error")
     done = run("pytest", *plugin, *options, "notebooks", cwd=folder, **variables)
     cases = ET.parse(folder / "report.xml").iter("testcase")
@@ -171,19 +165,46 @@ def test_every_cell_has_its_verdict(verdicts):
     assert {name for name, text in verdicts.items() if not text} == GREEN
 
 
-def test_a_record_without_its_images_is_skipped_and_named(project, tmp_path):
-    record = json.loads((project / "notebooks" / "01_guard.ipynb").read_text())
-    record["metadata"]["sbd"]["source"] = "authors"
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "01_guard.ipynb").write_text(json.dumps(record))
-    nowhere = {
-        "SBD_DATA_DIR": str(tmp_path / "cache"),
-        "SBD_MIRROR": "http://127.0.0.1:9",  # the discard port: refused at once
-    }
-    done, cases = nbval(tmp_path, **nowhere)
+NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once
+
+
+def copied(project, folder, *, needs):
+    """Copy a project, with a record that says it needs a file from outside."""
+    shutil.copytree(project, folder)
+    path = folder / "notebooks" / "01_guard.ipynb"
+    record = json.loads(path.read_text())
+    record["metadata"]["sbd"]["made_from"]["downloads"] = dict.fromkeys(needs, "")
+    for cell in record["cells"]:  # what it shows is that of another image
+        cell["outputs"] = []
+    path.write_text(json.dumps(record))
+    return folder
+
+
+def test_where_a_file_is_missing_what_the_package_shows_is_compared(project, tmp_path):
+    folder = copied(project, tmp_path / "copy", needs=["clean/PtNp2-S3_5"])
+    cache = str(tmp_path / "cache")
+    done, cases = nbval(folder, SBD_DATA_DIR=cache, SBD_MIRROR=NOWHERE)
     assert done.returncode == 0, done.stdout
-    assert all(case.find("skipped") is not None for case in cases.values())
-    assert "01_guard.ipynb: record not compared: its source 'authors'" in done.stdout
+    assert all(case.find("skipped") is None for case in cases.values())
+    assert "01_guard.ipynb: compared without downloads: clean/PtNp2" in done.stdout
+
+
+def test_there_too_a_changed_figure_is_red(project, tmp_path):
+    folder = copied(project, tmp_path / "copy", needs=["clean/PtNp2-S3_5"])
+    path = folder / "notebooks" / "bundled" / "01_guard.json"
+    assert path.read_text().count('"columns": 4') == 1
+    path.write_text(path.read_text().replace('"columns": 4', '"columns": 5'))
+    done, _ = nbval(folder, SBD_ONLY_BUNDLED="1")
+    assert done.returncode == 1
+    assert "numbers, columns: 5 became 4" in done.stdout
+
+
+def test_without_either_it_is_red_and_says_what_to_do(project, tmp_path):
+    folder = copied(project, tmp_path / "copy", needs=["no/such-item"])
+    (folder / "notebooks" / "bundled" / "01_guard.json").unlink()
+    done, _ = nbval(folder)
+    assert done.returncode == 1
+    assert "run `make notebooks`" in done.stdout
 
 
 # --- without a kernel
@@ -233,6 +254,8 @@ def test_loading_it_loads_nothing_heavy():
     assert done.stdout.strip() == "set()"
 
 
-def test_pytest_is_told_of_it():
-    (found,) = entry_points(group="pytest11", name="sbd_figures")
-    assert found.value == "sbd.companion.guard"
+def test_the_notebooks_of_this_project_are_guarded():
+    text = (Path(__file__).parents[2] / "notebooks" / "conftest.py").read_text()
+    hooks = [name for name in vars(guard) if name.startswith("pytest_")]
+    assert len(hooks) == 3
+    assert all(f"    {name},\n" in text for name in hooks)

@@ -66,7 +66,7 @@ def done(tmp_path_factory):
         for _ in range(2):
             run_notebook(path)
             files = sorted(p for p in root.rglob("*.*") if p.parent != package)
-            runs.append({p.name: p.read_bytes() for p in files})
+            runs.append({p.relative_to(root).as_posix(): p.read_bytes() for p in files})
         other = root / "other"
         run_notebook(path, parameters={"scale": "smoke", "seed": 3}, to=other)
         yield root, runs, check_records(root / "notebooks")
@@ -78,7 +78,9 @@ def read(path):
 
 def test_two_runs_give_the_same_bytes(done):
     _, (first, second), _ = done
-    assert set(first) == {f"01_one.{s}" for s in ("py", "ipynb", "png", "svg", "json")}
+    names = {f"notebooks/01_one.{suffix}" for suffix in ("py", "ipynb")}
+    names |= {f"figures/01_one.{suffix}" for suffix in ("png", "svg", "json")}
+    assert set(first) == names | {"notebooks/bundled/01_one.json"}
     assert first == second
 
 
@@ -106,6 +108,20 @@ def test_a_record_says_what_it_was_made_with(done):
     about = read(done[0] / "notebooks" / "01_one.ipynb").metadata.sbd
     assert (about.scale, about.seed, about.source) == ("default", 0, "authors")
     assert about.made_from.parameters.device == "auto"
+    assert "plotting/images.py" in about.made_from.library
+    assert "companion/filing.py" in about.made_from.library
+    assert "networks/published.py" not in about.made_from.library
+
+
+def test_what_is_shown_without_downloads_is_kept_beside_it(done):
+    folder = done[0] / "notebooks"
+    kept = json.loads((folder / "bundled" / "01_one.json").read_text())
+    code = [c for c in read(folder / "01_one.ipynb").cells if c.cell_type == "code"]
+    assert len(kept["outputs"]) == len(code)
+    outputs = [output for cell in kept["outputs"] for output in cell]
+    (figure,) = (o for o in outputs if "sbd_digest" in o.get("metadata", {}))
+    assert figure["metadata"]["sbd_digest"]["numbers"]
+    assert "image/png" not in figure["data"]
 
 
 def test_pieces_of_a_stream_are_joined(done):
