@@ -1,0 +1,34 @@
+"""``sbd denoise``: an estimate of the clean image."""
+
+import argparse
+from pathlib import Path
+
+from sbd.cli.files import check_target, read_image
+from sbd.files import replacing
+
+HELP = "denoise counts in a .npy file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("noisy", type=Path)
+    parser.add_argument("denoised", type=Path, help="the .npy file to write")
+    parser.add_argument("--model", help="name or file of the weights")
+    parser.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
+    parser.add_argument("--device")
+    parser.add_argument("--tile", type=int, help="side of the pieces, for the memory")
+    parser.add_argument(
+        "--ensemble", action="store_true", help="average over turns and mirrors"
+    )
+
+
+def run(noisy: Path, denoised: Path, **how: object) -> None:
+    """Write the estimate; `how` are options of `sbd.denoise`."""
+    import numpy as np
+
+    from sbd.denoisers.network import denoise
+
+    check_target(denoised, "denoised", ".npy")
+    image = denoise(read_image(noisy), **how)
+    with replacing(denoised) as part, part.open("wb") as file:
+        np.save(file, image)
