@@ -1,105 +1,237 @@
 """Guard the guard: break the library on purpose and see every figure turn red.
 
     make mutations
+    .venv/bin/python .ci/mutations.py "swapped panels" --to _build/mutations.json
 
-Each mutation is one edit in a copy of the project, after which nbval compares a
-notebook with its committed record. Exit status 1 if a mutation passes, or if the
-untouched copy does not.
+Each mutation of `mutations.toml` is one edit in a copy of the project, in which nbval
+then compares a notebook with what it shows without downloads. Nothing is fetched, from
+a server or from a folder of this machine, so the results are the same everywhere.
+Before that, every notebook of the table runs untouched and must stay green.
+
+What comes out:
+
+red
+    the guard of the figures noticed (and not just an error on the way)
+green
+    nothing was noticed: the edit survived
+no figure
+    something else failed, such as printed text or the code itself, but no figure
+skipped, not applied, not imported
+    nothing was compared; `old` is not in the file once; the copy was not what ran
+
+Exit status 1 unless all mutations are red, but for those that the table gives a reason
+to survive, and all untouched notebooks are green.
 """
 
+import argparse
+import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MUTATIONS = {  # what is broken: the notebook, the file, and the edit
-    "nothing": ("03_jacobian", "sbd/evidence/jacobian.py", "", ""),
-    "flipped sign in the Jacobian": (
-        "03_jacobian",
-        "sbd/evidence/jacobian.py",
-        "    return row, ",
-        "    return -row, ",
-    ),
-    "swapped panels": (
-        "02_comparison",
-        "sbd/companion/pages/layouts.py",
-        "    for name, image in checked.items():\n        whole =",
-        "    swapped = dict(zip(checked, reversed(checked.values()), strict=True))\n"
-        "    for name, image in swapped.items():\n        whole =",
-    ),
-    "colour scale off by 5 %": (
-        "04_likelihood",
-        "sbd/plotting/images.py",
-        "            vmin=-limit,\n            vmax=limit,",
-        "            vmin=-1.05 * limit,\n            vmax=1.05 * limit,",
-    ),
-    "a removed atom": (
-        "04_likelihood",
-        "sbd/columns/finding.py",
-        "    return Columns(\n        positions=",
-        "    keep[keep.argmax()] = False\n    return Columns(\n        positions=",
-    ),
-    "an atom removed from the model": (
-        "01_dataset",
-        "sbd/simulation/structures.py",
-        "    return np.array(atoms)\n",
-        "    return np.array(atoms[1:])\n",
-    ),
-    "another seed": (
-        "04_likelihood",
-        "notebooks/04_likelihood.ipynb",
-        "seed = 1",
-        "seed = 2",
-    ),
-}
+TABLE = Path(__file__).with_suffix(".toml")
+COPIED = ("sbd", "notebooks", "figures", "pyproject.toml")
+NOTICED = "Figures differ"  # what `sbd.companion.guard` heads its findings with
+LIMIT = 1800  # seconds that one notebook may take
 
 
-def run(what: str) -> str:
-    """Compare the notebook in a broken copy: "red", "green", or why neither."""
-    stem, file, old, new = MUTATIONS[what]
+@dataclass(frozen=True)
+class Mutation:
+    """One edit, and the notebook that must notice it; `survives` says why it cannot."""
+
+    name: str
+    notebook: str
+    file: str = ""
+    old: str = ""
+    new: str = ""
+    survives: str = ""
+
+    @property
+    def wanted(self) -> str:
+        """What should come out."""
+        return "red" if self.file and not self.survives else "green"
+
+    def apply(self, root: Path) -> bool:
+        """Edit the copy; False if the old text is not there exactly once."""
+        if not self.file:
+            return True
+        path = root / self.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            return False
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+        return True
+
+
+def read_table(path: Path = TABLE) -> list[Mutation]:
+    """Read the edits."""
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["mutation"]
+    return [Mutation(**row) for row in rows]
+
+
+def with_controls(mutations: Iterable[Mutation]) -> list[Mutation]:
+    """Put the untouched notebooks before the edits that are made for them."""
+    mutations = list(mutations)
+    names = sorted({mutation.notebook for mutation in mutations})
+    return [Mutation(f"nothing in {name}", name) for name in names] + mutations
+
+
+def environment(copy: Path, data: Path) -> dict[str, str]:
+    """Make the copy what is imported, and leave out what this machine offers."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith("SBD_")}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)  # see `is_imported`
+    paths = {"PYTHONPATH": str(copy), "SBD_DATA_DIR": str(data)}
+    return ours | paths | {"SBD_ONLY_BUNDLED": "1", "OMP_NUM_THREADS": "1"}
+
+
+def is_imported(mutation: Mutation, copy: Path) -> bool:
+    """Tell whether the copy's module was what ran: then it was compiled there."""
+    module = mutation.file if mutation.file.endswith(".py") else "sbd/__init__.py"
+    compiled = (copy / module).parent / "__pycache__"
+    return any(compiled.glob(f"{Path(module).stem}.*.pyc"))
+
+
+def try_out(mutation: Mutation, data: Path, *, root: Path = ROOT) -> tuple[str, str]:
+    """Compare a notebook in a broken copy: what came out, and the line that says so."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for name in ("sbd", "notebooks", "figures", "pyproject.toml"):
-            source = ROOT / name
+        for source in (root / name for name in COPIED):
             if source.is_dir():
-                shutil.copytree(source, copy / name)
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, copy / source.name, ignore=ignored)
             else:
-                shutil.copy(source, copy / name)
-        text = (copy / file).read_text(encoding="utf-8")
-        if old not in text:
-            return "not applied"
-        (copy / file).write_text(text.replace(old, new, 1), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "--nbval", "-p",
-                   "no:cacheprovider", "--nbval-current-env",
-                   f"notebooks/{stem}.ipynb"]  # fmt: skip
-        done = subprocess.run(
-            command,
-            cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    sys.stdout.write(f"   {lines[-1] if lines else done.stderr[-200:]}\n")
-    if "skipped" in (lines or [""])[-1]:
-        return "skipped"
-    return {0: "green", 1: "red"}.get(done.returncode, f"exit {done.returncode}")
+                shutil.copy(source, copy)
+        if not mutation.apply(copy):
+            return "not applied", f"not once in {mutation.file}: {mutation.old!r}"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                   "--nbval", "--nbval-current-env",
+                   f"notebooks/{mutation.notebook}.ipynb"]  # fmt: skip
+        try:
+            done = subprocess.run(
+                command, cwd=copy, env=environment(copy, data), timeout=LIMIT,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "no figure", f"took more than {LIMIT} s"
+        if not is_imported(mutation, copy):
+            return "not imported", done.stderr[-200:]
+    return judge(done.returncode, done.stdout + done.stderr)
 
 
-def main() -> int:
-    """Try every mutation."""
-    failures = 0
-    for what in MUTATIONS:
-        wanted = "green" if what == "nothing" else "red"
-        got = run(what)
-        failures += got != wanted
-        sys.stdout.write(f"{what}: {got} (wanted {wanted})\n")
-        sys.stdout.flush()
-    return int(failures > 0)
+def judge(code: int, output: str) -> tuple[str, str]:
+    """Read pytest's exit status and words."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    if code == 0:
+        return ("skipped" if "skipped" in last else "green"), last
+    if code == 1 and NOTICED in plain:
+        found = plain[plain.index(NOTICED) + len(NOTICED) :].split("\n")
+        return "red", next((line.strip() for line in found if line.strip()), "")
+    errors = [line for line in lines if re.match(r"E  |\w*(Error|Exception)\b", line)]
+    return "no figure", (errors or [last])[0]
+
+
+def digest(root: Path = ROOT) -> str:
+    """Hash all that a result depends on, but for the edit itself."""
+    total = hashlib.sha256()
+    for name in COPIED:
+        path = root / name
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                total.update(file.relative_to(root).as_posix().encode() + b"\0")
+                total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()[:16]
+
+
+def row_key(mutation: Mutation, code: str) -> str:
+    """Name a row by its edit and the code that it was made in."""
+    edit = json.dumps(asdict(mutation), sort_keys=True)
+    return f"{hashlib.sha256(edit.encode()).hexdigest()[:16]} {code}"
+
+
+def read_rows(path: Path | None) -> dict[str, dict]:
+    """Read what was measured before."""
+    if path is None or not path.exists():
+        return {}
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return {row["made_from"]: row for row in rows}
+
+
+def write_rows(path: Path, rows: Iterable[dict]) -> None:
+    """Write the table whole, then put it in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    text = json.dumps(list(rows), indent=1, ensure_ascii=False)
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def measure(mutations: list[Mutation], jobs: int, to: Path | None) -> list[dict]:
+    """Try out what was not measured yet with this code."""
+    code = digest()
+    known = {k: row for k, row in read_rows(to).items() if k.endswith(code)}
+    keys = {mutation: row_key(mutation, code) for mutation in mutations}
+    for mutation, key in keys.items():
+        if key in known:
+            say(mutation, known[key], "as before")
+
+    def work(mutation: Mutation) -> dict:
+        result, line = try_out(mutation, Path(data))
+        about = {"name": mutation.name, "notebook": mutation.notebook}
+        about |= {"file": mutation.file, "result": result, "line": line}
+        about |= {"survives": mutation.survives} if mutation.survives else {}
+        return about | {"made_from": keys[mutation]}
+
+    with tempfile.TemporaryDirectory() as data, ThreadPoolExecutor(jobs) as pool:
+        left = {pool.submit(work, m): m for m in mutations if keys[m] not in known}
+        for future in as_completed(left):
+            row = future.result()
+            known[row["made_from"]] = row
+            say(left[future], row, "now")
+            if to is not None:
+                write_rows(to, known.values())
+    return [known[key] for key in keys.values()]
+
+
+def say(mutation: Mutation, row: dict, when: str) -> None:
+    """Print one result at once."""
+    verdict = "" if row["result"] == mutation.wanted else f"  WANTED {mutation.wanted}"
+    print(f"{mutation.notebook[:2]} {mutation.name}: {row['result']} ({when}){verdict}")
+    print(f"   {mutation.survives or row['line'][:150]}", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Try the mutations; 1 if one comes out as it must not."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="parts of names; by default all")
+    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time")
+    parser.add_argument("--to", type=Path, help="JSON file of results, for resuming")
+    options = parser.parse_args(arguments)
+    chosen = [
+        mutation
+        for mutation in read_table()
+        if not options.names or any(name in mutation.name for name in options.names)
+    ]
+    if not chosen:
+        parser.error(f"names must be parts of names in the table; got {options.names}")
+    every = with_controls(chosen)
+    rows = measure(every, options.jobs, options.to)
+    pairs = list(zip(every, rows, strict=True))
+    wrong = [m.name for m, row in pairs if row["result"] != m.wanted]
+    print(f"{len(every) - len(wrong)} of {len(every)} as wanted")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
