@@ -95,8 +95,8 @@ PLACES: dict[str, tuple[str, Callable[[str], str]]] = {
     "CITATION.cff": (r"(?m)^(# )?repository-code: .*$", in_citation),
     "README.md": (r"(?s)<!-- repository -->.*<!-- /repository -->", in_readme),
     ".ci/setup_cell.py": (r'repository = "[^"]*"  # `make repository', in_setup_cell),
-    "notebooks/*.py": (r'repository = "[^"]*"  # `make repository', in_setup_cell),
-    "notebooks/*.ipynb": (
+    "notebooks/[0-9]*.py": (r'repository = "[^"]*"  # `make repository', in_setup_cell),
+    "notebooks/[0-9]*.ipynb": (
         r'repository = \\"[^"\\]*\\"  # `make repository',
         in_record,
     ),

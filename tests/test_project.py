@@ -21,7 +21,8 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = runpy.run_path(str(ROOT / ".ci/lock.py"))
-PYTHON = "3.11"
+PYTHON = "3.11"  # the one that makes records and pins
+NEWER = ["3.12", "3.13"]  # that the library is tested with, but no figure
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 COMMANDS = [ROOT / "Makefile", *(ROOT / ".ci").iterdir(), *WORKFLOWS]
 
@@ -80,7 +81,8 @@ def test_what_the_pinned_packages_need_is_pinned_too():
             other = LOCK["canonical"](need.name)
             if LOCK["CUDA"].match(other):
                 continue
-            if need.marker is None or need.marker.evaluate({"extra": ""}):
+            ours = {"extra": "", "python_version": PYTHON}  # others may need more
+            if need.marker is None or need.marker.evaluate(ours):
                 assert other in pins, f"{name} needs {other}"
 
 
@@ -103,12 +105,55 @@ def test_conda_takes_the_versions_and_extras_of_make_env():
     assert set(extras.split(",")) <= PROJECT["project"]["optional-dependencies"].keys()
 
 
-def test_one_python_version_everywhere():
-    assert PYTHON in SpecifierSet(PROJECT["project"]["requires-python"])
-    assert f"\nPYTHON ?= python{PYTHON}\n" in (ROOT / "Makefile").read_text()
+def jobs():
+    """Yield the jobs of all workflows."""
     for path in WORKFLOWS:
-        found = re.findall(r'python-version: "(.*)"', path.read_text())
-        assert set(found) == {PYTHON}
+        yield from yaml.safe_load(path.read_text())["jobs"].values()
+
+
+def versions(job):
+    """List the versions of Python that a job is repeated with."""
+    return job.get("strategy", {}).get("matrix", {}).get("python", [])
+
+
+def set_up(job):
+    """List the versions of Python that a job sets up."""
+    steps = [s["with"] for s in job["steps"] if "setup-python" in s.get("uses", "")]
+    return [str(step["python-version"]) for step in steps]
+
+
+def commands(job):
+    return "\n".join(step.get("run", "") for step in job["steps"])
+
+
+def test_one_python_version_everywhere():
+    supported = SpecifierSet(PROJECT["project"]["requires-python"])
+    assert all(version in supported for version in [PYTHON, *NEWER])
+    assert f"\nPYTHON ?= python{PYTHON}\n" in (ROOT / "Makefile").read_text()
+    fixed = (set_up(job) for job in jobs() if not versions(job))
+    assert {version for each in fixed for version in each} == {PYTHON}
+
+
+def test_newer_python_versions_run_the_tests_of_the_library_alone():
+    (job,) = (job for job in jobs() if versions(job))
+    assert versions(job) == NEWER
+    assert set_up(job) == ["${{ matrix.python }}"]
+    assert "make env PYTHON=python${{ matrix.python }}\n" in commands(job)
+    assert "-m pytest" in commands(job)
+    assert "nbval" not in commands(job)  # one version makes and compares records
+
+
+def test_the_weekly_run_breaks_the_library_and_runs_the_smallest_scale():
+    flow = yaml.safe_load((ROOT / ".github/workflows/weekly.yml").read_text())
+    lines = [s["run"] for s in flow["jobs"]["rot"]["steps"] if "run" in s]
+    (pinned,) = (line for line in lines if ".ci/run" in line)
+    assert {"make smoke", "make mutations"} <= set(pinned.split(" && "))
+
+
+def test_every_requirement_has_a_lowest_version():
+    for requirement in map(Requirement, required()):
+        operators = {each.operator for each in requirement.specifier}
+        assert operators & {">=", "=="}, f"{requirement.name} has no lower bound"
 
 
 # --- commands
@@ -122,7 +167,7 @@ def test_help_is_what_make_does_first_and_lists_every_target():
 
 @pytest.mark.parametrize(
     "path",
-    [*COMMANDS, ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))],
+    [*COMMANDS, *sorted(ROOT.glob("*.md")), *sorted((ROOT / "book").glob("*.md"))],
     ids=lambda path: path.name,
 )
 def test_every_make_command_that_is_named_exists(path):
@@ -205,8 +250,9 @@ def test_code_and_text_have_their_licences():
         assert re.search(rf"(?m)^ *Section {section} ", text)
 
 
-def test_links_of_the_readme_lead_somewhere():
-    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=lambda path: path.stem)
+def test_links_of_the_pages_at_the_top_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)]+)\)", path.read_text())
     local = [link for link in links if not link.startswith("https://")]
     assert [link for link in local if not (ROOT / link).exists()] == []
 
