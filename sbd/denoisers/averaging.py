@@ -46,19 +46,20 @@ def denoise_correlation_averaging(
     a single missing column is filled up for the most part. Ask the counts, with
     `judge_columns` or `likelihood_map`.
 
+    Sources: Saxton, Baumeister, "The correlation averaging of a regularly arranged
+    bacterial cell envelope protein", J. Microscopy 127 (1982) 127; Buades, Coll, Morel,
+    "A review of image denoising algorithms, with a new one", Multiscale Modeling and
+    Simulation 4 (2005) 490.
+
     Parameters
     ----------
     noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel; fractions are allowed, but their noise
-        must be that of counts.
+        As for `denoise_vst`, in electrons per pixel.
     binning : int or "auto", default "auto"
-        Width of the bins [pixels]; "auto" leaves five to the shortest period that
-        stands above the noise, see `sbd.denoisers.binning.choose_binning`. Translations of up to
-        96 bins are tried.
-    tolerances : tuple of float, default (0.05, 0.0015)
-        The two `t`.
-    return_number : bool, default False
-        Whether to return how many places were averaged.
+        As for `denoise_windowed_fourier`, but "auto" leaves five bins to the shortest
+        period. Translations of up to 96 bins are tried.
+    tolerances, return_number : tuple of float, bool
+        The two `t`, and whether to return how many places were averaged.
 
     Returns
     -------
@@ -71,23 +72,12 @@ def denoise_correlation_averaging(
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count, if
-        `binning` is not a positive whole number, or if `tolerances` are not two
-        positive numbers.
-
-    References
-    ----------
-    .. [1] Saxton, Baumeister, "The correlation averaging of a regularly arranged
-       bacterial cell envelope protein", J. Microscopy 127 (1982) 127.
-    .. [2] Buades, Coll, Morel, "A review of image denoising algorithms, with a new
-       one", Multiscale Modeling and Simulation 4 (2005) 490.
+    TypeError, ValueError
+        As for `denoise_constant`; if `binning` is not a positive whole number, or if
+        `tolerances` are not two positive numbers.
 
     Examples
     --------
-    >>> import numpy as np
     >>> waves = np.cos(np.arange(200) * np.pi / 16)
     >>> lattice = 0.45 + 0.2 * waves * waves[:, None]
     >>> counts = np.random.default_rng(0).poisson(lattice)

@@ -28,23 +28,10 @@ from sbd.typing import Denoiser
 
 @dataclass(frozen=True)
 class Baseline:
-    """A denoiser that needs no training, and what is tried when it is tuned.
-
-    Parameters
-    ----------
-    denoise : callable
-        Image to image.
-    grid : dict of str to sequence
-        Values to try, by keyword; empty if there is nothing to tune.
-
-    Examples
-    --------
-    >>> Baseline(denoise_gaussian, {"sigma": (5.0, 7.5)}).parameters
-    {'sigma': 7.5}
-    """
+    """A denoiser that needs no training, and what is tried when it is tuned."""
 
     denoise: Denoiser
-    grid: Grid = field(default_factory=dict)
+    grid: Grid = field(default_factory=dict)  # empty: nothing to tune
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -53,6 +40,8 @@ class Baseline:
         return {name: known[name].default for name in self.grid}
 
 
+_TOLERANCES = ((0.05, 0.0015), (0.05, 0.003), (0.05, 0.006), (0.1, 0.0015),
+               (0.1, 0.003), (0.025, 0.0015), (0.025, 0.003))  # fmt: skip
 _WIENER = {"smoothing": (0.7, 1.0, 1.5, 2.0, 3.0), "excess": (1.4, 1.7, 2.0, 2.5, 3.0)}
 
 BASELINES: Mapping[str, Baseline] = {
@@ -90,18 +79,7 @@ BASELINES: Mapping[str, Baseline] = {
         },
     ),
     "correlation averaging": Baseline(
-        denoise_correlation_averaging,
-        {
-            "tolerances": (
-                (0.05, 0.0015),
-                (0.05, 0.003),
-                (0.05, 0.006),
-                (0.1, 0.0015),
-                (0.1, 0.003),
-                (0.025, 0.0015),
-                (0.025, 0.003),
-            ),
-        },
+        denoise_correlation_averaging, {"tolerances": _TOLERANCES}
     ),
 }
 """The denoisers, in the order of tables, the counts themselves first."""
@@ -115,10 +93,6 @@ def classical_denoisers() -> dict[str, Denoiser]:
     dict of str to callable
         Image to image, by the name that a table shows; the counts themselves first. All
         have their defaults.
-
-    See Also
-    --------
-    tuned_denoisers : The same with tuned parameters.
 
     Examples
     --------
@@ -144,10 +118,6 @@ def tuned_denoisers() -> dict[str, Denoiser]:
     ------
     ValueError
         If one was added that nobody has tuned yet.
-
-    See Also
-    --------
-    tuning_table : What tuning changed.
 
     Examples
     --------
@@ -199,25 +169,9 @@ def tuning_table() -> pd.DataFrame:
 
 
 def name_parameters(parameters: Mapping[str, Any] | Denoiser) -> str:
-    """Write a denoiser's parameters as they would be typed.
+    """Write a denoiser's parameters as they would be typed, such as "sigma=7.5".
 
-    Parameters
-    ----------
-    parameters : dict or callable
-        Keyword arguments, or a denoiser: one of the classical ones, or a
-        `functools.partial`, whose keywords are taken.
-
-    Returns
-    -------
-    str
-        Such as ``"sigma=7.5"``; empty for any other denoiser.
-
-    Examples
-    --------
-    >>> name_parameters({"binning": 4, "inner": "tv"}), name_parameters(np.array)
-    ("binning=4, inner='tv'", '')
-    >>> name_parameters(denoise_gaussian), name_parameters(denoise_constant)
-    ('sigma=7.5', '')
+    Of keyword arguments, of a classical denoiser or of a `functools.partial`.
     """
     if callable(parameters):
         known = (b.parameters for b in BASELINES.values() if b.denoise is parameters)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_image, check_whole
 
 _MARGIN = 8  # a spline forgets its border by a factor of 3.7 a pixel
 _SPREAD = 2.5  # standard deviation of the smoothing of the power [half Fourier pixels]
@@ -15,29 +15,6 @@ _EXCESS, _DEVIATIONS = 0.05, 5.0  # of a ring's mean power over the noise's
 _UNSEEN, _WIDEST = 8, 10  # bins where nothing is seen, and at most [pixels]
 
 
-def check_binning(binning: int) -> None:
-    """Refuse a width of bins that is no positive whole number.
-
-    Parameters
-    ----------
-    binning : int
-        Width of the bins [pixels].
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-
-    Examples
-    --------
-    >>> check_binning(4)
-    """
-    whole = isinstance(binning, int | np.integer) and not isinstance(binning, bool)
-    if not whole or binning < 1:
-        msg = f"binning must be a positive whole number; got {binning!r}"
-        raise ValueError(msg)
-
-
 def choose_binning(
     noisy: Image,
     binning: int | str = "auto",
@@ -46,50 +23,15 @@ def choose_binning(
     least: int = 32,
     read_noise: float = 0.0,
 ) -> int:
-    """Return a width of bins, found from the image's own band limit if asked to.
+    """Return a width of bins [pixels], found from the image's band limit if "auto".
 
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
-    binning : int or "auto", default "auto"
-        A width, which is checked and returned, or "auto" [pixels].
-    samples : float, default 4.0
-        Bins that "auto" leaves to the shortest period of `band_limit`. Two are the
-        least; with four a bin damps that period by 10 % and leaves room for what
-        is too weak to be seen.
-    least : int, default 32
-        Bins that "auto" leaves along the shorter side of the image.
-    read_noise : float, default 0.0
-        As for `band_limit`.
-
-    Returns
-    -------
-    int
-        Width of the bins [pixels]; from "auto" at most 10, and 8 where nothing stands
-        above the noise.
-
-    Raises
-    ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is no image of counts, or `binning` is neither "auto" nor a positive
-        whole number.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> waves = np.cos(2 * np.pi * np.arange(256) / 20) * np.ones((256, 1))
-    >>> counts = np.random.default_rng(0).poisson(2 + 0.2 * waves)
-    >>> choose_binning(counts), choose_binning(counts, 3)
-    (4, 3)
+    At least `samples` bins to the shortest period, `least` along the shorter side.
     """
     if not isinstance(binning, str):
-        check_binning(binning)
+        check_whole("binning", binning)
         return int(binning)
     if binning != "auto":
-        msg = f"binning must be a positive whole number or 'auto'; got {binning!r}"
+        msg = f"binning must be a whole number of at least 1 or 'auto'; got {binning!r}"
         raise ValueError(msg)
     limit = band_limit(noisy, read_noise=read_noise)
     width = min(int(1 / (samples * limit)), _WIDEST) if limit else _UNSEEN
@@ -123,14 +65,11 @@ def band_limit(noisy: Image, *, read_noise: float = 0.0) -> float:
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count.
+    TypeError, ValueError
+        As for `denoise_constant`.
 
     Examples
     --------
-    >>> import numpy as np
     >>> waves = np.cos(2 * np.pi * np.arange(256) / 20) * np.ones((256, 1))
     >>> counts = np.random.default_rng(0).poisson(2 + 0.2 * waves)
     >>> abs(band_limit(counts) - 1 / 20) < 0.01
@@ -169,33 +108,9 @@ def band_limit(noisy: Image, *, read_noise: float = 0.0) -> float:
 def bin_counts(noisy: Image, width: int) -> Image:
     """Add up the electrons in squares of pixels: Poisson counts stay Poisson counts.
 
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Counts, in electrons per pixel; mirrored at the far border where a side is no
-        multiple of `width`: there some counts are added twice, and their sums scatter
-        more than counts do.
-    width : int
-        Side of a square [pixels].
-
-    Returns
-    -------
-    ndarray
-        One value for each square, begun ones included: counts as float32, in electrons
-        per binned pixel.
-
-    Raises
-    ------
-    ValueError
-        If `width` is not a positive whole number.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> bin_counts(np.ones((5, 4)), 2).tolist()
-    [[4.0, 4.0], [4.0, 4.0], [4.0, 4.0]]
+    Mirrored at the far border where a side is no multiple of `width`.
     """
-    check_binning(width)
+    check_whole("width", width)
     missing = [(0, -side % width) for side in noisy.shape]
     rows, columns = (
         (side + m) // width for side, (_, m) in zip(noisy.shape, missing, strict=True)
@@ -205,27 +120,9 @@ def bin_counts(noisy: Image, width: int) -> Image:
 
 
 def unbin(binned: Image, width: int, shape: tuple[int, int]) -> Image:
-    """Bring an estimate on binned pixels back to the fine grid by cubic splines.
+    """Bring electrons per bin back to electrons per pixel, by cubic splines.
 
-    Parameters
-    ----------
-    binned : ndarray of shape (rows, columns)
-        Estimate, in electrons per binned pixel.
-    width : int
-        Side of the bins [pixels].
-    shape : tuple of int
-        (height, width) of the result; the mirrored rest is cropped.
-
-    Returns
-    -------
-    ndarray of shape `shape`
-        Estimate as float32, in electrons per pixel.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> unbin(np.full((3, 2), 4.0), 2, (5, 4)).round(5).tolist()[0]
-    [1.0, 1.0, 1.0, 1.0]
+    `shape` is that of the result; the mirrored rest is cropped.
     """
     density = np.asarray(binned, np.float32) / width**2
     if width == 1:
@@ -238,27 +135,6 @@ def unbin(binned: Image, width: int, shape: tuple[int, int]) -> Image:
 
 
 def repeat_bins(binned: Image, width: int, shape: tuple[int, int]) -> Image:
-    """Give each pixel what its bin has, with nothing in between.
-
-    Parameters
-    ----------
-    binned : ndarray of shape (rows, columns)
-        Any values.
-    width : int
-        Side of the bins [pixels].
-    shape : tuple of int
-        (height, width) of the result; the mirrored rest is cropped.
-
-    Returns
-    -------
-    ndarray of shape `shape`
-        The values, of the type of `binned`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> repeat_bins(np.array([[1, 2]]), 2, (2, 3)).tolist()
-    [[1, 1, 2], [1, 1, 2]]
-    """
+    """Give each pixel what its bin has, with nothing in between."""
     fine = np.repeat(np.repeat(binned, width, axis=0), width, axis=1)
     return fine[: shape[0], : shape[1]]

@@ -3,7 +3,16 @@ r"""Thresholds of overlapping block cosine transforms, for counts that are not t
 Textures that the Haar transform breaks up are a few coefficients of a block cosine
 transform. Its kernels are not +1 and -1, so the estimate with one electron less,
 :math:`f^-`, is expanded: to first order in the electron, and not at all in the small
-term of the read noise. That needs a few electrons per pixel.
+term of the read noise. That needs a few electrons per pixel [1]_.
+
+Each kernel :math:`\varphi` but the constant one keeps its coefficients :math:`w` above
+the threshold, :math:`w (1 - e^{-(w / k t)^8})`, with
+:math:`t^2 = |\varphi^2 \ast y| + 1/64 + \sigma^2`.
+
+References
+----------
+.. [1] Luisier, Blu, Unser, "Image denoising in mixed Poisson-Gaussian noise", IEEE
+   Trans. Image Processing 20 (2011) 696.
 """
 
 from collections.abc import Callable
@@ -29,43 +38,9 @@ def cosine_functions(
     rows: slice = slice(None),
     workers: int = 1,
 ) -> Expansion:
-    r"""Process an image with the thresholds of an overlapping block cosine transform.
+    """Threshold periodic counts in a transform of overlapping block cosines.
 
-    Each kernel :math:`\varphi` but the constant one keeps its coefficients :math:`w`
-    above the threshold, :math:`w (1 - e^{-(w / k t)^8})`, with
-    :math:`t^2 = |\varphi^2 \ast y| + 1/64 + \sigma^2`.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (height, width)
-        Counts with unit gain and no offset, in electrons per pixel; periodic.
-    block : int
-        Side `B` of the blocks [pixels].
-    read_noise : float, default 0.0
-        Standard deviation of the Gaussian part [electrons].
-    threshold : float, default 3.0
-        The factor `k`.
-    rows : slice, optional
-        Rows in charge, where the image is a part of a larger one: the correlations are
-        summed over the blocks that begin there.
-    workers : int, default 1
-        Threads; no digit depends on it.
-
-    Returns
-    -------
-    Expansion
-        One function for each kernel.
-
-    References
-    ----------
-    .. [1] Luisier, Blu, Unser, "Image denoising in mixed Poisson-Gaussian noise", IEEE
-       Trans. Image Processing 20 (2011) 696.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> cosine_functions(np.ones((9, 12)), block=8).functions.shape
-    (63, 9, 12)
+    `rows` are those in charge, where the image is a part of a larger one.
     """
     counts = np.asarray(counts, np.float32)
     kernels = fft.dct(np.eye(block), axis=0, norm="ortho")

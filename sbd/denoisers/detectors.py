@@ -26,7 +26,9 @@ def estimate_gain(image: Image, *, offset: float = 0.0) -> tuple[float, float]:
     columns both, is set against the mean; a straight line is fitted, with blocks that
     hold an edge left out. Noise must not be correlated between pixels (no resampling,
     no blur by the detector), and blocks of different brightness are needed to tell gain
-    from read noise.
+    from read noise. Source: Foi, Trimeche, Katkovnik, Egiazarian, "Practical
+    Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE
+    Trans. Image Processing 17 (2008) 1737.
 
     Parameters
     ----------
@@ -47,21 +49,13 @@ def estimate_gain(image: Image, *, offset: float = 0.0) -> tuple[float, float]:
 
     Raises
     ------
-    TypeError
-        If `image` does not hold real numbers.
-    ValueError
-        If `image` is too small, neither an image nor a stack, not finite, or does not
-        tell: its noise does not grow with brightness by four standard errors.
-
-    References
-    ----------
-    .. [1] Foi, Trimeche, Katkovnik, Egiazarian, "Practical Poissonian-Gaussian noise
-       modeling and fitting for single-image raw-data", IEEE Trans. Image Processing 17
-       (2008) 1737.
+    TypeError, ValueError
+        If `image` does not hold real numbers; if `image` is too small, neither an image
+        nor a stack, not finite, or does not tell: its noise does not grow with
+        brightness by four standard errors.
 
     Examples
     --------
-    >>> import numpy as np
     >>> clean = np.linspace(1, 20, 256) * np.ones((256, 1))
     >>> rng = np.random.default_rng(0)
     >>> recorded = 30 * rng.poisson(clean) + 100 + rng.normal(0, 15, clean.shape)
@@ -115,8 +109,7 @@ def _fit_line(
 ) -> tuple[float, float, float]:
     """Fit slope and floor to the blocks whose variance is noise; the slope's error.
 
-    The mean of a block is noisy, and a line over it would be too flat. What the blocks
-    around it show stands in for the true brightness: an instrumental variable.
+    A noisy mean flattens the line: what is around stands in (instrumental variable).
     """
     scatter = np.sqrt(2) / (_BLOCK // 2)
     weight = np.ones_like(variance)

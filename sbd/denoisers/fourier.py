@@ -26,8 +26,10 @@ def denoise_spot_filter(
 ) -> Image | tuple[Image, Image]:
     """Keep the Bragg spots and the centre of the Fourier transform, as an expert does.
 
-    The mask is that of `spot_mask`. It carries the lattice over the whole image: expect
-    fringes in the vacuum.
+    The mask is 1 in holes around them, which have at least one Fourier pixel and fade
+    out over half a spot's radius. It carries the lattice over the whole image: expect
+    fringes in the vacuum. Source: Mohan et al., IEEE Trans. Comput. Imaging 8 (2022):
+    the "spot filter".
 
     Parameters
     ----------
@@ -50,29 +52,15 @@ def denoise_spot_filter(
     estimate : ndarray of shape (height, width)
         As float32, in electrons per pixel.
     gain : ndarray of shape (height, width)
-        With `return_gain` only: the mask, between 0 and 1, zero frequency first, as
-        float32.
+        With `return_gain` only: from 0 to 1, zero frequency first, as float32.
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count, or
-        if another argument is not positive.
-
-    See Also
-    --------
-    spot_mask : The mask itself.
-
-    References
-    ----------
-    .. [1] Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
-       Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022): the "spot filter".
+    TypeError, ValueError
+        As for `denoise_constant`, or if another argument is not positive.
 
     Examples
     --------
-    >>> import numpy as np
     >>> fringes = 0.45 + 0.2 * np.cos(np.arange(64) * np.pi / 4) * np.ones((64, 1))
     >>> counts = np.random.default_rng(0).poisson(fringes)
     >>> estimate = denoise_spot_filter(counts)
@@ -96,33 +84,9 @@ def spot_mask(
     spot_radius: float = 0.003,
     centre_radius: float = 0.006,
 ) -> Image:
-    """Find the Bragg spots of an image and draw a hole around each.
+    """Find the Bragg spots and draw a hole around each: 0 to 1, zero frequency first.
 
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
-    significance, spot_radius, centre_radius : float
-        As for `denoise_spot_filter`. Holes are never smaller than one Fourier pixel and
-        fade out over half a spot's radius.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        Mask between 0 and 1, zero frequency first (`numpy.fft.fftshift` centres it).
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `denoise_spot_filter`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
-    >>> mask = spot_mask(vacuum)
-    >>> float(mask[0, 0]), bool(mask.mean() < 0.01)
-    (1.0, True)
+    Holes have at least one Fourier pixel, and fade out over half a spot's radius.
     """
     noisy = check_counts(noisy)
     check_positive(significance=significance)
@@ -152,10 +116,11 @@ def denoise_wiener(
 
     The gain is :math:`G = \max(0, 1 - e B^2 / |F|^2)` with the background power
     :math:`B^2`. Kilaas takes a radial background, no smoothing and :math:`e = 1`
-    (``floor="radial", smoothing=0, excess=1``). That leaves a fifth of
-    the noise's power, which at 0.45 electrons per pixel still drowns the image, so the
-    defaults use what is known here: the background is shot noise, and a single
-    :math:`|F|^2` has as much scatter as mean.
+    (``floor="radial", smoothing=0, excess=1``). That leaves a fifth of the noise's
+    power, which at 0.45 electrons per pixel still drowns the image, so the defaults use
+    what is known here: the background is shot noise, and a single :math:`|F|^2` has as
+    much scatter as mean. Source: Kilaas, "Optimal and near-optimal filters in
+    high-resolution electron microscopy", J. Microscopy 190 (1998) 45.
 
     Parameters
     ----------
@@ -174,32 +139,17 @@ def denoise_wiener(
 
     Returns
     -------
-    estimate : ndarray of shape (height, width)
-        As float32, in electrons per pixel.
-    gain : ndarray of shape (height, width)
-        With `return_gain` only: the gain, between 0 and 1, zero frequency first, as
-        float32.
+    ndarray, or a pair of them
+        As from `denoise_spot_filter` [electrons per pixel].
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count, if
-        there is no such `floor`, or if a number is out of range.
-
-    See Also
-    --------
-    wiener_gain : The gain itself.
-
-    References
-    ----------
-    .. [1] Kilaas, "Optimal and near-optimal filters in high-resolution electron
-       microscopy", J. Microscopy 190 (1998) 45.
+    TypeError, ValueError
+        As for `denoise_constant`, if there is no such `floor`, or a number is out of
+        range.
 
     Examples
     --------
-    >>> import numpy as np
     >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
     >>> float(denoise_wiener(vacuum).std()) < 0.02
     True
@@ -220,42 +170,28 @@ def denoise_absf(
     r"""Subtract the average background from the amplitudes (ABSF).
 
     The gain is :math:`G = \max(0, 1 - \sqrt{e} B / |F|)`, the amplitudes' counterpart
-    of `denoise_wiener`; it suppresses more.
+    of `denoise_wiener`; it suppresses more. Source: Kilaas, "Optimal and near-optimal
+    filters in high-resolution electron microscopy", J. Microscopy 190 (1998) 45.
 
     Parameters
     ----------
     noisy : ndarray of shape (height, width)
         Recorded counts, in electrons per pixel.
-    floor : {"poisson", "radial"}
+    floor, smoothing, excess, return_gain : optional
         As for `denoise_wiener`.
-    smoothing : float, default 1.5
-        As for `denoise_wiener` [Fourier pixels].
-    excess : float, default 1.7
-        As for `denoise_wiener`.
-    return_gain : bool, default False
-        Whether to return the gain as well.
 
     Returns
     -------
-    estimate : ndarray of shape (height, width)
-        As float32, in electrons per pixel.
-    gain : ndarray of shape (height, width)
-        With `return_gain` only: the gain, between 0 and 1, zero frequency first, as
-        float32.
+    ndarray, or a pair of them
+        As from `denoise_spot_filter` [electrons per pixel].
 
     Raises
     ------
     TypeError, ValueError
         As for `denoise_wiener`.
 
-    References
-    ----------
-    .. [1] Kilaas, "Optimal and near-optimal filters in high-resolution electron
-       microscopy", J. Microscopy 190 (1998) 45.
-
     Examples
     --------
-    >>> import numpy as np
     >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
     >>> float(denoise_absf(vacuum).std()) < 0.02
     True
@@ -268,36 +204,7 @@ def denoise_absf(
 def wiener_gain(
     noisy: Image, *, floor: str = "poisson", smoothing: float = 1.5, excess: float = 1.7
 ) -> Image:
-    r"""Gain of the Wiener filter; that of ABSF is :math:`1 - \sqrt{1 - G}`.
-
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
-    floor : {"poisson", "radial"}
-        As for `denoise_wiener`.
-    smoothing : float, default 1.5
-        As for `denoise_wiener` [Fourier pixels].
-    excess : float, default 1.7
-        As for `denoise_wiener`.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        Gain between 0 and 1, zero frequency first.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `denoise_wiener`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
-    >>> bool(wiener_gain(vacuum).mean() < 0.01)
-    True
-    """
+    """Return the Wiener filter's gain G; that of ABSF is 1 - sqrt(1 - G)."""
     noisy = check_counts(noisy)
     check_positive(excess=excess)
     if not smoothing >= 0:
@@ -373,7 +280,6 @@ def filter_gains(noisy: Image, *, reach: float = 0.5) -> dict[str, Image]:
 
     Examples
     --------
-    >>> import numpy as np
     >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
     >>> {name: gain.shape for name, gain in filter_gains(vacuum, reach=0.25).items()}
     ... # doctest: +NORMALIZE_WHITESPACE

@@ -12,6 +12,12 @@ coefficient :math:`\delta` is that of
 .. math:: P \, \theta(d - 1, s - 1) - M \, \theta(d + 1, s - 1)
 
 on average: exactly, for any threshold, box and number of electrons.
+
+Each orientation of each level has two functions: its coefficients below the threshold
+:math:`k t`, :math:`d \, / \, (1 + (d / k t)^{16})`, and those above, with
+:math:`t^2 = |s| + 1 + 4^j \sigma^2`. Where that is asked for, they are halved once
+more, by whether the neighbouring boxes show an edge there: these share no pixel with
+the box itself, so all stays exact. The blurred image comes last.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -31,18 +37,10 @@ _STRIP = 1 << 17  # pixels: long enough for numpy, short enough for the cache
 
 @dataclass(frozen=True)
 class Expansion:
-    r"""Images :math:`f_k` to combine, and what their risk needs.
+    """Images to combine, and what their risk needs."""
 
-    Parameters
-    ----------
-    functions : ndarray of shape (count, height, width)
-        The processed images, float32 [electrons per pixel].
-    correlations : ndarray of shape (count,)
-        :math:`y^T f_k^- - s^2 \mathrm{div} f_k^-` for each, over the rows in charge.
-    """
-
-    functions: NDArray[np.float32]
-    correlations: NDArray[np.float64]
+    functions: NDArray[np.float32]  # (count, height, width) [electrons per pixel]
+    correlations: NDArray[np.float64]  # y^T f- - s^2 div f- of each, rows in charge
 
 
 def haar_functions(
@@ -55,42 +53,9 @@ def haar_functions(
     rows: slice = slice(None),
     workers: int = 1,
 ) -> Expansion:
-    r"""Process an image with the thresholds of an undecimated Haar transform.
+    """Threshold periodic counts in an undecimated Haar transform, finest level first.
 
-    Each orientation of each level has its coefficients below the threshold
-    :math:`k t`, :math:`d \, / \, (1 + (d / k t)^{16})`, and those above, with
-    :math:`t^2 = |s| + 1 + 4^j \sigma^2`.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (height, width)
-        Counts with unit gain and no offset, in electrons per pixel; periodic.
-    levels : int
-        Levels of the transform; ``2**levels`` must fit into the image.
-    read_noise : float, default 0.0
-        Standard deviation of the Gaussian part [electrons].
-    threshold : float, default sqrt(8)
-        The factor `k`.
-    interscale : bool, default False
-        Whether to halve each function once more, by whether the neighbouring boxes show
-        an edge there. These share no pixel with the box itself, so all stays exact.
-    rows : slice, optional
-        Rows in charge, where the image is a part of a larger one: the correlations are
-        summed over the boxes that begin there.
-    workers : int, default 1
-        Threads; no digit depends on it.
-
-    Returns
-    -------
-    Expansion
-        Two functions for each orientation and level, finest first, four if
-        `interscale`; and last the blurred image.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> haar_functions(np.ones((4, 6), np.float32), levels=2).functions.shape
-    (13, 4, 6)
+    `rows` are those in charge, where the image is a part of a larger one.
     """
     counts = np.ascontiguousarray(counts, np.float32)
     strips = _strips(counts.shape, rows)

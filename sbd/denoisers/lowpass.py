@@ -17,7 +17,8 @@ def denoise_lowpass(
 
     The gain is :math:`G = 2^{-(f / f_c)^2 / 2}`. `denoise_gaussian` is the same blur by
     its width in pixels and mirrored at the border; here the image is taken as periodic,
-    as by every filter in Fourier space.
+    as by every filter in Fourier space. Source: Gonzalez, Woods, "Digital Image
+    Processing", 4th ed. (Pearson, 2018), section 4.8.
 
     Parameters
     ----------
@@ -32,27 +33,17 @@ def denoise_lowpass(
 
     Returns
     -------
-    estimate : ndarray of shape (height, width)
-        As float32, in electrons per pixel.
-    gain : ndarray of shape (height, width)
-        With `return_gain` only: between 0 and 1, zero frequency first, as float32.
+    ndarray, or a pair of them
+        As from `denoise_spot_filter` [electrons per pixel].
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional or not finite, or if `cutoff` is not
-        positive.
-
-    References
-    ----------
-    .. [1] Gonzalez, Woods, "Digital Image Processing", 4th ed. (Pearson, 2018),
-       section 4.8.
+    TypeError, ValueError
+        If `noisy` does not hold real numbers; if `noisy` is empty, not two-dimensional
+        or not finite, or if `cutoff` is not positive.
 
     Examples
     --------
-    >>> import numpy as np
     >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
     >>> estimate, gain = denoise_lowpass(vacuum, cutoff=4 / 64, return_gain=True)
     >>> [round(float(gain[0, i]), 3) for i in (0, 4, 16)]
@@ -76,12 +67,13 @@ def denoise_butterworth(
 
     The gain is :math:`G = 1 / \sqrt{1 + (f / f_c)^{2 n}}`: flat below the cutoff, and
     falling the faster above it the higher the order `n` is, at the price of ringing.
+    Source: Butterworth, "On the theory of filter amplifiers", Experimental Wireless and
+    the Wireless Engineer 7 (1930) 536.
 
     Parameters
     ----------
     noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel; fractions and negative values are
-        allowed, nothing is asked of the noise.
+        As for `denoise_lowpass`.
     cutoff : float, default 0.025
         Frequency :math:`f_c` at which half of the power passes [cycles/pixel].
     order : float, default 3.0
@@ -91,27 +83,16 @@ def denoise_butterworth(
 
     Returns
     -------
-    estimate : ndarray of shape (height, width)
-        As float32, in electrons per pixel.
-    gain : ndarray of shape (height, width)
-        With `return_gain` only: between 0 and 1, zero frequency first, as float32.
+    ndarray, or a pair of them
+        As from `denoise_spot_filter` [electrons per pixel].
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional or not finite, or if `cutoff` or
-        `order` is not positive.
-
-    References
-    ----------
-    .. [1] Butterworth, "On the theory of filter amplifiers", Experimental Wireless and
-       the Wireless Engineer 7 (1930) 536.
+    TypeError, ValueError
+        As for `denoise_lowpass`, or if `order` is not positive.
 
     Examples
     --------
-    >>> import numpy as np
     >>> vacuum = np.random.default_rng(0).poisson(0.45, (64, 64))
     >>> _, gain = denoise_butterworth(vacuum, cutoff=4 / 64, return_gain=True)
     >>> [round(float(gain[0, i]), 3) for i in (0, 4, 16)]

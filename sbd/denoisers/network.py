@@ -1,8 +1,9 @@
 """From a noisy image to an estimate of the clean one: networks and their rivals.
 
-A denoiser is any function image -> image. The Fourier filters are in `sbd.denoisers.fourier` and
-`sbd.denoisers.windows`, averaging over a crystal's repeats in `sbd.denoisers.averaging`, methods for
-Gaussian noise in `sbd.denoisers.stabilised`, PURE-LET in `sbd.denoisers.purelet`.
+A denoiser is any function image -> image. The Fourier filters are in
+`sbd.denoisers.fourier` and `sbd.denoisers.windows`, averaging over a crystal's repeats
+in `sbd.denoisers.averaging`, methods for Gaussian noise in `sbd.denoisers.stabilised`,
+PURE-LET in `sbd.denoisers.purelet`.
 """
 
 import copy
@@ -17,7 +18,7 @@ from sbd.denoisers.binning import bin_counts, unbin
 from sbd.networks.inference import average_symmetries, denoise_in_tiles, fold
 from sbd.networks.models import choose_device, evaluating, load_model
 from sbd.typing import Image
-from sbd.validation import check_counts, check_image, check_positive
+from sbd.validation import check_counts, check_image, check_positive, check_whole
 
 _SMALLEST = 16  # pixels; what the networks are made for
 
@@ -45,19 +46,9 @@ def denoise(
         Recorded counts, in electrons per pixel; at least 16 x 16 pixels.
     model : torch.nn.Module, str or pathlib.Path, optional
         A network, or what `load_model` takes. None takes the default weights.
-    pixel : float, optional
-        Size of a pixel, if it is known. Where it is too small for the weights, counts
-        are added first and the result is interpolated; None takes the image as it is
+    pixel, device, ensemble, tile : optional
+        As for `denoise_network`; `pixel` is the size of a pixel, if it is known
         [angstrom].
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to compute. A GPU that is asked for and missing is replaced by the CPU,
-        with a warning.
-    ensemble : bool, default False
-        Whether to average over the eight turns and mirrors of the image, at eight times
-        the cost.
-    tile : int, optional
-        Side of the pieces in which an image too large for the memory is denoised; None
-        takes it whole. See `sbd.networks.inference.denoise_in_tiles` [pixels].
 
     Returns
     -------
@@ -66,15 +57,8 @@ def denoise(
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers, or `model` is none of these.
-    ValueError
-        If `noisy` is too small, not two-dimensional, not finite or has a negative
-        count; if `pixel` is one that the weights cannot be used with; if there is no
-        such device or the file is no checkpoint; or if `tile` is below 1 or the network
-        cannot be used in tiles.
-    FileNotFoundError
-        If `model` is neither a known name nor a file.
+    TypeError, ValueError, FileNotFoundError
+        As for `denoise_network`.
 
     Warns
     -----
@@ -87,8 +71,6 @@ def denoise(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import torch
     >>> denoise(np.ones((20, 30)), torch.nn.Identity(), device="cpu").shape
     (20, 30)
     """
@@ -122,6 +104,9 @@ def denoise_network(
 ) -> Image:
     """Denoise with a network that was trained on simulated images.
 
+    Source: Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
+    Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022).
+
     Parameters
     ----------
     noisy : ndarray of shape (height, width)
@@ -129,8 +114,8 @@ def denoise_network(
     model : torch.nn.Module, str or pathlib.Path, optional
         A network that maps (1, 1, height, width) to the same shape, used in evaluation
         mode and left as it came; or what `load_model` takes. None takes the default
-        weights. In a loop, load the model once, `sbd.networks.inference.fold` it, and hand it
-        over.
+        weights. In a loop, load the model once, `sbd.networks.inference.fold` it, and
+        hand it over.
     pixel : float, optional
         Size of a pixel, if it is known. Where it is too small for the weights, counts
         are added first and the result is interpolated; None takes the image as it is
@@ -142,8 +127,10 @@ def denoise_network(
         Whether to average over the eight turns and mirrors of the image, at eight times
         the cost.
     tile : int, optional
-        Side of the pieces in which an image too large for the memory is denoised; None
-        takes it whole. See `sbd.networks.inference.denoise_in_tiles` [pixels].
+        Side of the pieces in which an image too large for the memory is denoised, each
+        with as much around it as the network sees; None takes it whole. A UNet with
+        ``align_corners=True``, as published, is refused: it interpolates by the size of
+        what it is given, so tiles would show seams [pixels].
 
     Returns
     -------
@@ -152,25 +139,15 @@ def denoise_network(
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers, or `model` is none of these.
-    ValueError
-        If `noisy` is too small, not two-dimensional, not finite or has a negative
-        count; if `pixel` is one that the weights cannot be used with; if there is no
-        such device or the file is no checkpoint; or if `tile` is below 1 or the network
-        cannot be used in tiles.
-    FileNotFoundError
-        If `model` is neither a known name nor a file.
-
-    References
-    ----------
-    .. [1] Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
-       Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022).
+    TypeError, ValueError, FileNotFoundError
+        If `noisy` does not hold real numbers, or `model` is none of these; if `noisy`
+        is too small, not two-dimensional, not finite or has a negative count; if
+        `pixel` is one that the weights cannot be used with; if there is no such device
+        or the file is no checkpoint; or if `tile` is below 1 or the network cannot be
+        used in tiles; if `model` is neither a known name nor a file.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import torch
     >>> blur = torch.nn.AvgPool2d(3, stride=1, padding=1)
     >>> denoise_network(np.full((16, 17), 9.0), blur, device="cpu")[1, 1].item()
     9.0
@@ -179,9 +156,8 @@ def denoise_network(
     if min(noisy.shape) < _SMALLEST:
         msg = f"noisy must be at least 16 x 16 pixels; got shape {noisy.shape}"
         raise ValueError(msg)
-    if tile is not None and tile < 1:
-        msg = f"tile must be at least 1, or None for the whole image; got {tile}"
-        raise ValueError(msg)
+    if tile is not None:
+        check_whole("tile", tile)
     place = choose_device(device)
     if model is None or isinstance(model, str | Path):
         model = load_model(model)
@@ -256,10 +232,9 @@ def denoise_constant(noisy: Image) -> Image:
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count.
+    TypeError, ValueError
+        If `noisy` does not hold real numbers; if `noisy` is empty, not two-dimensional,
+        not finite or has a negative count.
 
     Examples
     --------
@@ -287,15 +262,11 @@ def denoise_gaussian(noisy: Image, *, sigma: float = 7.5) -> Image:
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count, or
-        if `sigma` is not positive.
+    TypeError, ValueError
+        As for `denoise_constant`, or if `sigma` is not positive.
 
     Examples
     --------
-    >>> import numpy as np
     >>> denoise_gaussian(np.full((3, 4), 2.0)).shape
     (3, 4)
     """

@@ -12,10 +12,10 @@ when that very pixel had one electron less,
 has the expectation of the mean squared error :math:`\|f - x\|^2 / N`. It is quadratic
 in :math:`a`, so its minimum is a small linear system.
 
-The thresholds act on undecimated, unnormalised Haar coefficients (`sbd.denoisers.haar`), where
-:math:`y^T f^-` is had without Taylor expansion and without simulation, however few the
-electrons are; for images of many electrons those of block cosine transforms
-(`sbd.denoisers.cosines`) can be added.
+The thresholds act on undecimated, unnormalised Haar coefficients
+(`sbd.denoisers.haar`), where :math:`y^T f^-` is had without Taylor expansion and
+without simulation, however few the electrons are; for images of many electrons those of
+block cosine transforms (`sbd.denoisers.cosines`) can be added.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from sbd.denoisers.cosines import cosine_functions
 from sbd.denoisers.detectors import estimate_gain
 from sbd.denoisers.haar import haar_functions
 from sbd.typing import Image
-from sbd.validation import check_counts, check_image, check_workers
+from sbd.validation import check_counts, check_image, check_whole, check_word
 
 DICTIONARIES = {"haar": 0, "interscale": 0, "dct8": 8, "dct16": 16}
 _MOST_LEVELS = {"haar": 7, "interscale": 7, "dct8": 5, "dct16": 5}  # boxes of 128 or 32
@@ -76,37 +76,13 @@ class LetDictionary:
         return self.overlaps[:-1]
 
     def combine(self, coefficients: ArrayLike) -> Image:
-        """Add the functions up.
-
-        Parameters
-        ----------
-        coefficients : array_like of shape (count,)
-            The factors :math:`a_k`.
-
-        Returns
-        -------
-        ndarray of shape (height, width)
-            The estimate, float32 [electrons per pixel].
-        """
+        """Add the functions up, by factors of shape (count,) [electrons per pixel]."""
         factors = np.append(coefficients, 1.0).astype(np.float32)
         flat = self.images.reshape(len(factors), -1)
         return (factors @ flat).reshape(self.lowpass.shape)
 
     def equations(self, rows: slice = slice(None), workers: int = 1) -> "Equations":
-        """Sum up the quadratic form that the risk is in the factors.
-
-        Parameters
-        ----------
-        rows : slice, optional
-            Rows to sum over.
-        workers : int, default 1
-            Threads; no digit depends on it.
-
-        Returns
-        -------
-        Equations
-            Of these rows.
-        """
+        """Sum up the quadratic form that the risk is in the factors, over some rows."""
         return Equations(
             _products(self.images, rows, workers),
             self.overlaps,
@@ -115,19 +91,9 @@ class LetDictionary:
         )
 
     def risk(self, coefficients: ArrayLike) -> float:
-        """Estimate the mean squared error of a combination.
+        """Estimate the mean squared error of a combination: PURE.
 
-        Unbiased for coefficients that were chosen before the counts were seen.
-
-        Parameters
-        ----------
-        coefficients : array_like of shape (count,)
-            The factors :math:`a_k`.
-
-        Returns
-        -------
-        float
-            PURE [electrons squared per pixel squared].
+        Unbiased for factors that were chosen before the counts were seen.
         """
         estimate = self.combine(coefficients).astype(np.float64)
         overlap = np.append(coefficients, 1.0) @ self.overlaps
@@ -135,36 +101,18 @@ class LetDictionary:
         return float((squares - 2 * overlap + self.constant) / estimate.size)
 
     def solve(self) -> NDArray[np.float64]:
-        """Minimise the risk.
-
-        Returns
-        -------
-        ndarray of shape (count,)
-            The factors :math:`a_k`, none negative.
-        """
+        """Minimise the risk: the factors, of shape (count,), none negative."""
         return self.equations().solve()
 
 
 @dataclass(frozen=True)
 class Equations:
-    """The risk as a function of the factors, for the whole image or a part of it.
+    """The risk as a function of the factors, for the whole image or a part of it."""
 
-    Parameters
-    ----------
-    products : ndarray of shape (count + 1, count + 1)
-        Scalar products of all functions, the low-pass last.
-    correlations : ndarray of shape (count + 1,)
-        `LetDictionary.overlaps`.
-    constant : float
-        What no estimate changes.
-    pixels : int
-        That were summed over.
-    """
-
-    products: NDArray[np.float64]
-    correlations: NDArray[np.float64]
-    constant: float
-    pixels: int
+    products: NDArray[np.float64]  # scalar products of all functions, low-pass last
+    correlations: NDArray[np.float64]  # `LetDictionary.overlaps`
+    constant: float  # what no estimate changes
+    pixels: int  # that were summed over
 
     def __add__(self, other: "Equations") -> "Equations":
         """Put two parts of an image together."""
@@ -185,13 +133,7 @@ class Equations:
     def solve(self) -> NDArray[np.float64]:
         """Minimise the risk over factors that are not negative.
 
-        A function that should be subtracted is one that fits the noise: among few
-        electrons, allowing it costs more than it gains.
-
-        Returns
-        -------
-        ndarray of shape (count,)
-            The factors.
+        To subtract a function is to fit noise: it costs more than it gains.
         """
         target = self.correlations[:-1] - self.products[:-1, -1]
         size = np.sqrt(np.diag(self.products)[:-1].clip(0))
@@ -242,15 +184,11 @@ def denoise_purelet(
         Detector units per electron. None stands for 1 and asks for whole counts; "auto"
         estimates the gain, and the read noise where that is not given, from the image
         (`estimate_gain`).
-    offset : float, default 0.0
-        Detector units where no electron arrives.
-    read_noise : float, optional
-        Standard deviation of the Gaussian noise added by the detector, in its units;
-        none by default.
-    workers : int, default 1
-        Threads; no digit depends on it.
-    return_risk : bool, default False
-        Whether to return PURE too.
+    offset, read_noise : float, optional
+        Detector units where no electron arrives, and standard deviation of the Gaussian
+        noise that the detector adds, in its units; none by default.
+    workers, return_risk : int, bool
+        Threads, on which no digit depends; whether to return PURE too.
 
     Returns
     -------
@@ -265,18 +203,12 @@ def denoise_purelet(
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is smaller than 2 x 2 pixels, neither an image nor a stack, not
-        finite, has a negative count although `offset` and `read_noise` are 0, or a
-        fraction of one although `gain` and `read_noise` are not given; if the image
-        cannot hold `levels`; if there is no such `dictionary`, or too few electrons for
-        it; or if another number is out of range.
-
-    See Also
-    --------
-    estimate_gain : What ``gain="auto"`` calls.
+    TypeError, ValueError
+        If `noisy` does not hold real numbers; if `noisy` is smaller than 2 x 2 pixels,
+        neither an image nor a stack, not finite, has a negative count although `offset`
+        and `read_noise` are 0, or a fraction of one although `gain` and `read_noise`
+        are not given; if the image cannot hold `levels`; if there is no such
+        `dictionary`, or too few electrons for it; or if another number is out of range.
 
     References
     ----------
@@ -287,7 +219,6 @@ def denoise_purelet(
 
     Examples
     --------
-    >>> import numpy as np
     >>> clean = np.where(np.arange(64) < 32, 0.3, 0.6) * np.ones((64, 1))
     >>> counts = np.random.default_rng(0).poisson(clean)
     >>> estimate = denoise_purelet(counts)
@@ -344,19 +275,14 @@ def let_dictionary(
     ----------
     counts : ndarray of shape (height, width)
         Counts with unit gain and no offset, in electrons per pixel; periodic.
-    levels : int
-        Levels of the Haar transform; ``2**levels`` must fit into the image.
-    dictionary : {"haar", "interscale", "dct8", "dct16"}
-        As for `denoise_purelet`.
-    read_noise : float, default 0.0
-        Standard deviation of the Gaussian part [electrons].
-    threshold : float, optional
-        Where coefficients are split, in standard deviations of their noise; by default
-        2.83 for the Haar transform and 3 for cosines.
-    rows : slice, optional
-        Rows in charge, where the image is a part of a larger one.
-    workers : int, default 1
-        Threads; no digit depends on it.
+    levels, dictionary : int, str
+        As for `denoise_purelet`; ``2**levels`` must fit into the image.
+    read_noise, threshold : float, optional
+        Standard deviation of the Gaussian part [electrons]; where coefficients are
+        split, in standard deviations of their noise: 2.83 for the Haar transform and 3
+        for cosines.
+    rows, workers : slice, int
+        Rows in charge, where the image is a part of a larger one; threads.
 
     Returns
     -------
@@ -366,7 +292,6 @@ def let_dictionary(
 
     Examples
     --------
-    >>> import numpy as np
     >>> let_dictionary(np.ones((4, 6)), levels=2).functions.shape
     (12, 4, 6)
     """
@@ -395,9 +320,7 @@ def _check_options(
     read_noise: float | None,
     workers: int,
 ) -> None:
-    if dictionary not in DICTIONARIES:
-        msg = f"dictionary must be one of {', '.join(DICTIONARIES)}; got {dictionary!r}"
-        raise ValueError(msg)
+    check_word("dictionary", dictionary, DICTIONARIES)
     number = isinstance(gain, int | float | np.number)
     if not (gain is None or gain == "auto" or (number and 0 < gain < np.inf)):
         msg = f"gain must be positive, 'auto' or None; got {gain!r}"
@@ -408,7 +331,7 @@ def _check_options(
     if not np.isfinite(offset):
         msg = f"offset must be finite; got {offset!r}"
         raise ValueError(msg)
-    check_workers(workers)
+    check_whole("workers", workers)
 
 
 def _to_electrons(
@@ -451,12 +374,7 @@ def _check_levels(levels: int | None, shape: tuple[int, int], default: int) -> i
     most = min(shape).bit_length() - 1
     if levels is None:
         return min(most, default)
-    if levels not in range(1, most + 1):
-        msg = (
-            f"levels must be a whole number from 1 to {most} for an image of shape "
-            f"{shape}; got {levels!r}"
-        )
-        raise ValueError(msg)
+    check_whole("levels", levels, 1, most)
     return int(levels)
 
 

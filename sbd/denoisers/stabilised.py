@@ -13,7 +13,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 from sbd.denoisers.binning import bin_counts, choose_binning, unbin
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_counts, check_image
+from sbd.validation import check_counts, check_image, check_whole
 
 _NODES, _BRIGHTEST = 2000, 20.0  # of the inverse's table, which ends at 400 electrons
 
@@ -41,6 +41,17 @@ def denoise_vst(
     variance of :math:`\lambda^{-2}` times as many counts, for which the transform
     works better. :math:`\lambda` falls in equal steps from 1 to 1/2.
 
+    Sources: Anscombe, "The transformation of Poisson, binomial and negative-binomial
+    data", Biometrika 35 (1948) 246; Makitalo, Foi, "Optimal inversion of the Anscombe
+    transformation in low-count Poisson image denoising", IEEE Trans. Image Processing
+    20 (2011) 99; Makitalo, Foi, "Optimal inversion of the generalized Anscombe
+    transformation for Poisson-Gaussian noise", IEEE Trans. Image Processing 22 (2013)
+    91; Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005;
+    Chambolle, "An algorithm for total variation minimization and applications", J.
+    Math. Imaging and Vision 20 (2004) 89; Azzari, Foi, "Variance stabilization for
+    noisy+estimate combination in iterative Poisson denoising", IEEE Signal Processing
+    Letters 23 (2016) 1086.
+
     Parameters
     ----------
     noisy : ndarray of shape (height, width)
@@ -50,9 +61,9 @@ def denoise_vst(
         Denoiser for Gaussian noise of standard deviation 1: non-local means, total
         variation, or any function from image to image.
     binning : int, "auto" or sequence of int, default "auto"
-        Width of the bins [pixels]; "auto" leaves two and a half samples to the shortest
-        period that stands above the noise, see `sbd.denoisers.binning.choose_binning`. With
-        several iterations also one width for each, coarse to fine.
+        As for `denoise_windowed_fourier`, but "auto" leaves two and a half samples to
+        the shortest period. With several iterations also one width for each, coarse to
+        fine.
     read_noise : float, default 0.0
         Standard deviation of the detector's Gaussian noise, in electrons per pixel.
         Above 0, counts may be negative.
@@ -68,30 +79,12 @@ def denoise_vst(
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count; if
-        there is no such `inner`, or it returns another shape; or if `binning`,
-        `read_noise` or `iterations` is out of range.
-
-    References
-    ----------
-    .. [1] Anscombe, "The transformation of Poisson, binomial and negative-binomial
-       data", Biometrika 35 (1948) 246.
-    .. [2] Makitalo, Foi, "Optimal inversion of the Anscombe transformation in low-count
-       Poisson image denoising", IEEE Trans. Image Processing 20 (2011) 99.
-    .. [3] Makitalo, Foi, "Optimal inversion of the generalized Anscombe transformation
-       for Poisson-Gaussian noise", IEEE Trans. Image Processing 22 (2013) 91.
-    .. [4] Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005.
-    .. [5] Chambolle, "An algorithm for total variation minimization and applications",
-       J. Math. Imaging and Vision 20 (2004) 89.
-    .. [6] Azzari, Foi, "Variance stabilization for noisy+estimate combination in
-       iterative Poisson denoising", IEEE Signal Processing Letters 23 (2016) 1086.
+    TypeError, ValueError
+        As for `denoise_constant`; if there is no such `inner`, or it returns another
+        shape; or if `binning`, `read_noise` or `iterations` is out of range.
 
     Examples
     --------
-    >>> import numpy as np
     >>> vacuum = np.random.default_rng(0).poisson(0.45, (90, 75))
     >>> float(denoise_vst(vacuum, inner="tv", binning=10).std()) < 0.04
     True
@@ -135,7 +128,9 @@ def denoise_bm3d(
     """Denoise binned, variance-stabilised counts with BM3D, where it is installed.
 
     The package ``bm3d`` is free for non-commercial use only, so it is no part of this
-    library's environment; ``python -m pip install bm3d`` adds it.
+    library's environment; ``python -m pip install bm3d`` adds it. Source: Dabov, Foi,
+    Katkovnik, Egiazarian, "Image denoising by sparse 3-D transform- domain
+    collaborative filtering", IEEE Trans. Image Processing 16 (2007) 2080.
 
     Parameters
     ----------
@@ -145,10 +140,8 @@ def denoise_bm3d(
         Width of the bins [pixels]; as for `denoise_vst`.
     profile : str, default "vn"
         Settings of that package; "vn" is its profile for very noisy images.
-    read_noise : float, default 0.0
-        Standard deviation of the detector's Gaussian noise, in electrons per pixel.
-    iterations : int, default 1
-        As for `denoise_vst`.
+    read_noise, iterations : optional
+        As for `denoise_vst`; the read noise is in electrons per pixel.
 
     Returns
     -------
@@ -161,11 +154,6 @@ def denoise_bm3d(
         If the package bm3d is not installed.
     TypeError, ValueError
         As for `denoise_vst`; and if the binned image is smaller than 8 x 8.
-
-    References
-    ----------
-    .. [1] Dabov, Foi, Katkovnik, Egiazarian, "Image denoising by sparse 3-D transform-
-       domain collaborative filtering", IEEE Trans. Image Processing 16 (2007) 2080.
 
     Examples
     --------
@@ -195,11 +183,7 @@ def denoise_bm3d(
         return bm3d.bm3d(stabilised.astype(np.float64), 1.0, profile)
 
     return denoise_vst(
-        noisy,
-        inner=inner,
-        binning=widths,
-        read_noise=read_noise,
-        iterations=iterations,
+        noisy, inner=inner, binning=widths, read_noise=read_noise, iterations=iterations
     )
 
 
@@ -212,15 +196,10 @@ def _check_counts(noisy: Image, read_noise: float) -> Image:
 
 
 def _widths(
-    noisy: Image,
-    binning: int | str | Sequence[int],
-    iterations: int,
-    read_noise: float,
+    noisy: Image, binning: int | str | Sequence[int], iterations: int, read_noise: float
 ) -> list[int]:
     """Tell the width of the bins in each iteration."""
-    if not isinstance(iterations, int | np.integer) or iterations < 1:
-        msg = f"iterations must be a positive whole number; got {iterations!r}"
-        raise ValueError(msg)
+    check_whole("iterations", iterations)
     if np.ndim(binning) == 0:
         width = choose_binning(
             noisy, binning, samples=_SAMPLES, least=_LEAST, read_noise=read_noise
@@ -244,38 +223,9 @@ def _remove_by_variation(stabilised: Image) -> Image:
 
 
 def stabilise(counts: Image, *, read_noise: float = 0.0, weight: float = 1.0) -> Image:
-    r"""Make the noise of counts Gaussian with standard deviation 1, nearly.
+    """Make the noise of counts Gaussian with standard deviation 1, nearly.
 
-    .. math:: f(y) = 2 \sqrt{\max(0,\; (y + \sigma^2) / \lambda^2 + \tfrac38)}
-
-    Parameters
-    ----------
-    counts : ndarray of shape (height, width)
-        Counts, in electrons per pixel; above about 4 the transform does what it says.
-    read_noise : float, default 0.0
-        Standard deviation of the detector's Gaussian noise, in electrons per pixel.
-    weight : float, default 1.0
-        Share :math:`\lambda` of the recorded counts in `counts`; the rest is an
-        estimate of the intensity, without noise [2]_.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        Stabilised counts, without a unit.
-
-    References
-    ----------
-    .. [1] Anscombe, "The transformation of Poisson, binomial and negative-binomial
-       data", Biometrika 35 (1948) 246.
-    .. [2] Azzari, Foi, "Variance stabilization for noisy+estimate combination in
-       iterative Poisson denoising", IEEE Signal Processing Letters 23 (2016) 1086.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> stabilised = stabilise(np.random.default_rng(0).poisson(20.0, (200, 200)))
-    >>> round(float(stabilised.std()), 1)
-    1.0
+    `weight` is the share of recorded counts in a mix with an estimate, `denoise_vst`.
     """
     return 2 * np.sqrt(np.maximum((counts + read_noise**2) / weight**2 + 3 / 8, 0))
 
@@ -283,42 +233,9 @@ def stabilise(counts: Image, *, read_noise: float = 0.0, weight: float = 1.0) ->
 def unstabilise(
     stabilised: Image, *, read_noise: float = 0.0, weight: float = 1.0
 ) -> Image:
-    """Find the intensity whose stabilised counts have a given mean.
+    """Find the intensity whose stabilised counts have a given mean: exact, unbiased.
 
-    The exact unbiased inverse: tabulated from the Poisson distribution up to 400
-    electrons, the asymptotic formula beyond. Read noise is taken off as a
-    variance, which is accurate enough [2]_.
-
-    Parameters
-    ----------
-    stabilised : ndarray of shape (height, width)
-        Denoised result of `stabilise`.
-    read_noise : float, default 0.0
-        As for `stabilise`.
-    weight : float, default 1.0
-        As for `stabilise`; the inverse is exact where the estimate that was mixed in is
-        the intensity itself [3]_.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        Intensity, in electrons per pixel; never negative.
-
-    References
-    ----------
-    .. [1] Makitalo, Foi, "Optimal inversion of the Anscombe transformation in low-count
-       Poisson image denoising", IEEE Trans. Image Processing 20 (2011) 99.
-    .. [2] Makitalo, Foi, "Optimal inversion of the generalized Anscombe transformation
-       for Poisson-Gaussian noise", IEEE Trans. Image Processing 22 (2013) 91.
-    .. [3] Azzari, Foi, "Variance stabilization for noisy+estimate combination in
-       iterative Poisson denoising", IEEE Signal Processing Letters 23 (2016) 1086.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> stabilised = stabilise(np.random.default_rng(0).poisson(2.0, (200, 200)))
-    >>> round(float(unstabilise(stabilised.mean())), 1)
-    2.0
+    Tabulated up to 400 electrons, asymptotic beyond; read noise comes off as variance.
     """
     intensity, mean = _table(float(weight))
     root = np.maximum(stabilised, mean[0])  # what no electron at all looks like

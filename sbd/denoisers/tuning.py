@@ -5,7 +5,6 @@ one that is tuned on the image it is judged on wins by looking. `tune` tries a s
 grid on clean images that nothing else is judged on, all candidates on the same counts.
 """
 
-import hashlib
 import inspect
 import itertools
 import json
@@ -21,10 +20,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from sbd.denoisers.trials import try_denoisers
+from sbd.files import sha256, write_text
 from sbd.metrics import authors_psnr
-from sbd.simulation.noise import poisson_noise
 from sbd.typing import Denoiser, Image
-from sbd.validation import check_image
+from sbd.validation import check_image, check_whole
 
 Grid = Mapping[str, Sequence[Any]]
 """Values to try, by keyword argument."""
@@ -38,10 +38,8 @@ class Tuning:
 
     Parameters
     ----------
-    parameters : dict
-        The best candidate's keyword arguments.
-    default : dict
-        The same keywords as the denoiser has them by default.
+    parameters, default : dict
+        Keyword arguments of the best candidate, and the same by the denoiser's default.
     table : pandas.DataFrame
         A row for each candidate, the default first: its keyword arguments, the mean
         ``score`` over all images and draws, its mean ``difference`` to the default on
@@ -83,6 +81,10 @@ def tune(
 ) -> Tuning:
     """Try every combination of some parameters on the same counts.
 
+    The standard error is that of a mean over images, each with the mean over its draws,
+    since conditions differ more than counts do; of one image, over its draws; of one
+    draw of one image it is NaN.
+
     Parameters
     ----------
     denoiser : callable
@@ -91,18 +93,14 @@ def tune(
         Expected counts of images that nothing else is judged on [electrons per pixel].
     grid : dict of str to sequence
         Values to try, by keyword. The defaults together are a candidate in any case.
-    draws : int
+    draws, seed : int
         Times that each image is counted; draw `i` of image `j` depends on (seed, j, i)
         alone.
-    seed : int
-        Of the counts.
     metric : callable, default `sbd.authors_psnr`
         (clean, image) to a score, of which more is better.
-    cache : str or pathlib.Path, optional
+    cache, progress : str or pathlib.Path, bool
         File that keeps the scores of the images that are done, so that a run that was
-        stopped goes on. One that belongs to another run is refused.
-    progress : bool, default False
-        Whether to show a bar.
+        stopped goes on, one of another run being refused; whether to show a bar.
 
     Returns
     -------
@@ -117,12 +115,6 @@ def tune(
         empty or names what is no keyword with a default, a candidate cannot be run or
         scores no finite number, or `cache` belongs to another run.
 
-    Notes
-    -----
-    The standard error is that of a mean over images, each with the mean over its draws,
-    since conditions differ more than counts do; of one image, over its draws; of one
-    draw of one image it is NaN.
-
     Examples
     --------
     >>> def shrink(noisy, *, share=0.5):
@@ -135,9 +127,7 @@ def tune(
     if not len(clean_images):
         msg = "clean_images must hold at least one image; got none"
         raise ValueError(msg)
-    if draws < 1:
-        msg = f"draws must be at least 1; got {draws}"
-        raise ValueError(msg)
+    check_whole("draws", draws)
     cleans = [
         check_image(clean, f"clean_images[{j}]", counts=True)
         for j, clean in enumerate(clean_images)
@@ -153,6 +143,7 @@ def tune(
         **_fingerprint(denoiser, metric, cleans[0], seed, candidates[-1]),
     }
     scores = _read(cache, about)
+    trials = _trials(denoiser, candidates)
     bar = tqdm(
         total=len(cleans), initial=len(scores), unit="image", disable=not progress
     )
@@ -160,10 +151,10 @@ def tune(
         for j in range(len(scores), len(cleans)):
             one = np.empty((draws, len(candidates)))
             for i in range(draws):
-                noisy = _count(cleans[j], [seed, j, i])
-                for k, candidate in enumerate(candidates):
-                    result = _run(denoiser, candidate, noisy)
-                    one[i, k] = _score(metric, cleans[j], result, candidate)
+                tried = try_denoisers(trials, cleans[j], seed=[seed, j, i])
+                for k, trial in enumerate(tried):
+                    score = _score(metric, cleans[j], trial.estimate, candidates[k])
+                    one[i, k] = score
             scores.append(one.tolist())
             _write(cache, about, scores)
             bar.update()
@@ -178,8 +169,8 @@ def _fingerprint(
     other: dict[str, Any],
 ) -> dict[str, Any]:
     """Tell a denoiser and a metric by what they do, since their names do not."""
-    noisy = _count(clean, [seed, 0, 0])
-    results = [_run(denoiser, candidate, noisy) for candidate in ({}, other)]
+    tried = try_denoisers(_trials(denoiser, [{}, other]), clean, seed=[seed, 0, 0])
+    results = [trial.estimate for trial in tried]
     score = _score(metric, clean, results[0], {})
     return {"denoised": _digest(results), "scored": score}
 
@@ -221,8 +212,11 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one == other and [*map(type, one.values())] == [*map(type, other.values())]
 
 
-def _count(clean: Image, seed: list[int]) -> Image:
-    return poisson_noise(clean, rng=np.random.default_rng(seed))
+def _trials(denoiser: Denoiser, candidates: list[dict]) -> dict[str, Denoiser]:
+    return {
+        f"candidate {k}": partial(_run, denoiser, candidate)
+        for k, candidate in enumerate(candidates)
+    }
 
 
 def _run(denoiser: Denoiser, candidate: dict[str, Any], noisy: Image) -> Image:
@@ -274,11 +268,8 @@ def _on_edge(name: str, best: dict[str, Any], candidates: list[dict[str, Any]]) 
 
 
 def _digest(images: Sequence[Image]) -> str:
-    digest = hashlib.sha256()
-    for image in images:
-        digest.update(repr((image.shape, image.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(image).tobytes())
-    return digest.hexdigest()
+    pairs = ((repr((i.shape, i.dtype.str)).encode(), i.tobytes()) for i in images)
+    return sha256(*itertools.chain.from_iterable(pairs))
 
 
 def _text(about: dict, scores: list) -> str:
@@ -302,6 +293,4 @@ def _read(cache: str | Path | None, about: dict) -> list:
 
 def _write(cache: str | Path | None, about: dict, scores: list) -> None:
     if cache is not None:
-        part = Path(cache).with_name(f".{Path(cache).name}.part")
-        part.write_text(_text(about, scores))
-        part.replace(cache)
+        write_text(cache, _text(about, scores))

@@ -35,6 +35,12 @@ def denoise_windowed_fourier(
     coefficient :math:`P` is, and the counts are filtered with the empirical Wiener gain
     :math:`|P|^2 / (|P|^2 + e\,m \sum w^2)`.
 
+    Sources: Kemao, "Windowed Fourier transform for fringe pattern analysis", Applied
+    Optics 43 (2004) 2695; Kemao, "Two-dimensional windowed Fourier transform for fringe
+    pattern analysis: principles, applications and implementations", Optics and Lasers
+    in Engineering 45 (2007) 304; Ghael, Sayeed, Baraniuk, "Improved wavelet denoising
+    via empirical Wiener filtering", Proc. SPIE 3169 (1997) 389: the second pass.
+
     Parameters
     ----------
     noisy : ndarray of shape (height, width)
@@ -42,7 +48,8 @@ def denoise_windowed_fourier(
         must be that of counts.
     binning : int or "auto", default "auto"
         Width of the bins [pixels]; "auto" leaves four samples to the shortest period
-        that stands above the noise, see `sbd.denoisers.binning.choose_binning`.
+        that stands above the noise (`band_limit`), and is at most 10, and 8 where none
+        does.
     window : int or sequence of int, default (64, 128)
         Side of the windows [binned pixels]; with several, their results are combined.
         A window that is larger than the binned image is cut down to its longer side.
@@ -59,34 +66,19 @@ def denoise_windowed_fourier(
     estimate : ndarray of shape (height, width)
         As float32, in electrons per pixel.
     gain : ndarray of shape (height, width)
-        With `return_gain` only: the sum of the squared gains of the coefficients, over
-        the window's area in pixels, averaged over the windows around a pixel, as
-        float32. It is the share of white noise's variance that these gains let through;
-        averaging the windows lowers the noise further, that the gains were chosen on
-        the same noise raises it.
+        With `return_gain` only, as float32: the share of white noise's variance that
+        the gains of the coefficients let through, averaged over the windows around a
+        pixel. Averaging the windows lowers the noise further, that the gains were
+        chosen on the same noise raises it.
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is empty, not two-dimensional, not finite or has a negative count, if
-        `binning` or `window` is not a positive whole number, or if `threshold` or
-        `excess` is not positive.
-
-    References
-    ----------
-    .. [1] Kemao, "Windowed Fourier transform for fringe pattern analysis", Applied
-       Optics 43 (2004) 2695.
-    .. [2] Kemao, "Two-dimensional windowed Fourier transform for fringe pattern
-       analysis: principles, applications and implementations", Optics and Lasers in
-       Engineering 45 (2007) 304.
-    .. [3] Ghael, Sayeed, Baraniuk, "Improved wavelet denoising via empirical Wiener
-       filtering", Proc. SPIE 3169 (1997) 389: the second pass.
+    TypeError, ValueError
+        As for `denoise_constant`; if `binning` or `window` is not a positive whole
+        number, or if `threshold` or `excess` is not positive.
 
     Examples
     --------
-    >>> import numpy as np
     >>> fringes = 0.45 + 0.2 * np.cos(np.arange(128) * np.pi / 16) * np.ones((128, 1))
     >>> counts = np.random.default_rng(0).poisson(fringes)
     >>> estimate, gain = denoise_windowed_fourier(counts, return_gain=True)
@@ -188,8 +180,7 @@ def _tapers(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Windows that end at the image's border, a row of them at a time.
 
-    Mirrored at the border, a lattice would be another lattice; cut off, it stays one.
-    A row at a time, so that memory stays that of a few images.
+    Mirrored there, a lattice would be another one; in rows, the memory stays small.
     """
     side = len(hann)
     inside = [

@@ -1,6 +1,5 @@
 __all__ = [
     "absence_p_values",
-    "calibrate",
     "column_p_values",
     "column_significance",
     "column_weights",
@@ -14,18 +13,14 @@ __all__ = [
     "jacobian_row",
     "jacobian_rows",
     "judge_columns",
-    "judge_repeatedly",
-    "lay_discs",
     "likelihood_map",
     "log_likelihood_ratio",
-    "summarise_calibration",
     "supported_columns",
     "tabulate_verdicts",
     "thin_counts",
     "unsupported_columns",
 ]
 
-from .calibration import calibrate, judge_repeatedly, lay_discs, summarise_calibration
 from .jacobian import (
     effective_field_of_view,
     jacobian_action,

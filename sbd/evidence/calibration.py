@@ -1,7 +1,7 @@
 """Measure that what is said of columns holds: where there are none, and where all are.
 
-The statements are those of `sbd.evidence.significance`; here they are put to the test on images
-whose truth is known.
+The statements are those of `sbd.evidence.significance`; here they are put to the test
+on images whose truth is known.
 """
 
 from collections.abc import Sequence
@@ -15,38 +15,13 @@ from sbd.columns.finding import Columns, match_columns
 from sbd.evidence.significance import column_p_values, judge_columns
 from sbd.simulation.noise import poisson_noise
 from sbd.typing import Denoiser, Image
-from sbd.validation import apply_denoiser, check_doses
+from sbd.validation import apply_denoiser, check_doses, check_whole
 
 
 def lay_discs(
     shape: tuple[int, int], *, spacing: int = 24, radius: float = 8.0
 ) -> Columns:
-    """Lay discs on a square grid, as columns that are not there.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (height, width) of the image [pixels].
-    spacing : int, default 24
-        Between their centres [pixels].
-    radius : float, default 8.0
-        Of each [pixels].
-
-    Returns
-    -------
-    Columns
-        All that lie in the image with half a spacing to spare.
-
-    Raises
-    ------
-    ValueError
-        If the discs would overlap.
-
-    Examples
-    --------
-    >>> len(lay_discs((100, 60)))
-    8
-    """
+    """Lay discs on a square grid, as columns that are not there [pixels]."""
     if not 0 < radius <= spacing / 2:
         msg = f"radius must be above 0 and at most {spacing / 2:g}; got {radius}"
         raise ValueError(msg)
@@ -66,41 +41,9 @@ def calibrate(
 ) -> pd.DataFrame:
     """Test columns that are not there, in three ways: a calibrated one is uniform.
 
-    Parameters
-    ----------
-    denoise : callable
-        Image to image; makes the claims, from counts of pure vacuum.
-    doses : sequence of float
-        Mean counts [electrons per pixel].
-    images : int, default 1
-        Recordings of each dose.
-    shape : tuple of int, default (720, 720)
-        (height, width) of each [pixels].
-    share : float, default 0.5
-        Of the electrons that are denoised where counts are split.
-    seed : int
-        Of the counts and the splits.
-
-    Returns
-    -------
-    pandas.DataFrame
-        For each disc of `lay_discs`: ``dose``, ``p`` and ``way``: tested on counts that
-        are ``"independent"`` of the claim, on the other ``"split"`` part, or on the
-        ``"same"`` counts.
-
-    Raises
-    ------
-    ValueError
-        As for `thin_counts`, or if there is no dose or one is not positive.
-
-    Examples
-    --------
-    >>> from scipy import ndimage
-    >>> blur = lambda y: ndimage.uniform_filter(y, 9)
-    >>> table = calibrate(blur, doses=[0.45], shape=(240, 240), seed=0)
-    >>> same = table.loc[table["way"] == "same", "p"]
-    >>> bool((same < 0.05).mean() > 0.1)  # where it should be 0.05
-    True
+    For each disc of `lay_discs`, ``dose``, ``p`` and ``way``: tested on counts that are
+    ``"independent"`` of the claim, on the other ``"split"`` part, or on the ``"same"``
+    ones. Doses are mean counts of pure vacuum [electrons per pixel].
     """
     check_doses(doses)
     discs, rows = lay_discs(shape), []
@@ -122,24 +65,9 @@ def calibrate(
 
 
 def summarise_calibration(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare p-values of columns that are not there with uniform ones.
+    """Compare p-values from `calibrate` with uniform ones, by their way.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `calibrate`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        For each way: the number of ``discs``, the share of p-values up to 0.01 and up
-        to 0.05, and the p-value of a Kolmogorov-Smirnov test of uniformity, ``KS``.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"way": "split", "p": (np.arange(100) + 0.5) / 100})
-    >>> summarise_calibration(table)["up to 0.05"].tolist()
-    [0.05]
+    The share up to 0.01 and to 0.05, and ``KS``, a Kolmogorov-Smirnov test's p-value.
     """
     rows = {}
     for way, each in table.groupby("way", sort=False):
@@ -162,46 +90,11 @@ def judge_repeatedly(
 ) -> pd.DataFrame:
     """Count an image again and again, and compare every verdict with the truth.
 
-    Parameters
-    ----------
-    clean : ndarray of shape (height, width)
-        Expected counts [electrons per pixel].
-    denoise : callable
-        Image to image.
-    true : Columns
-        What is there.
-    draws : int
-        Recordings; draw `i` depends on (seed, i) alone.
-    seed : int
-        Of the counts and the splits.
-    tolerance : float, default 16.0
-        Distance up to which a column is a true one, see `match_columns` [pixels].
-    **options
-        Of `judge_columns`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each draw: columns ``invented``, how many of them are
-        ``let pass``, ``true`` ones, their share ``supported``, and the share that
-        their power lets one ``expect``.
-
-    Raises
-    ------
-    ValueError
-        If `draws` is below 1, or as for `judge_columns`.
-
-    Examples
-    --------
-    >>> none = Columns(np.zeros((0, 2)), np.zeros(0), np.zeros(0))
-    >>> blur = lambda y: np.full(y.shape, y.mean())
-    >>> flat = np.full((64, 64), 0.45)
-    >>> judge_repeatedly(flat, blur, none, draws=2, seed=0)["invented"].tolist()
-    [0, 0]
+    Draw `i` depends on (seed, i) alone; options are those of `judge_columns`. A row for
+    each: columns ``invented``, how many of them are ``let pass``, ``true`` ones, their
+    share ``supported``, and the share that their power lets one ``expect``.
     """
-    if draws < 1:
-        msg = f"draws must be at least 1; got {draws}"
-        raise ValueError(msg)
+    check_whole("draws", draws)
     rows = []
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sbd.networks.inference import fold
 from sbd.networks.models import evaluating
 from sbd.typing import Image, Pixel
-from sbd.validation import check_image, check_pixel, check_workers
+from sbd.validation import check_image, check_pixel, check_shape, check_whole
 
 
 def jacobian_row(
@@ -27,6 +27,14 @@ def jacobian_row(
     With the row :math:`\nabla f_i(y)` and the net bias :math:`b_i`, the network's
     value there is exactly :math:`f_i(y) = \langle \nabla f_i(y), y \rangle + b_i`.
     A bias-free network has :math:`b_i = 0`.
+
+    In the networks that are shown the lattice (`sbd.LatticeUNet`, `sbd.CrystalUNet`)
+    coefficients are kept or not, and places averaged or not. This is the linear map
+    that such a network is with those choices held: applied to the counts it gives the
+    denoised image exactly. It is not the change of the result when a count changes,
+    since one electron more can change the choices. Source: Mohan, Kadkhodaie,
+    Simoncelli, Fernandez-Granda, "Robust and interpretable blind image denoising via
+    bias-free convolutional neural networks", ICLR (2020).
 
     Parameters
     ----------
@@ -47,29 +55,12 @@ def jacobian_row(
 
     Raises
     ------
-    TypeError
-        If the image does not hold real numbers.
-    ValueError
-        If the image is no image, or the network changes its shape.
-    IndexError
-        If `pixel` lies outside the image.
-
-    Notes
-    -----
-    In the networks that are shown the lattice (`sbd.LatticeUNet`, `sbd.CrystalUNet`)
-    coefficients are kept or not, and places averaged or not. This is the linear map
-    that such a network is with those choices held: applied to the counts it gives the
-    denoised image exactly. It is not the change of the result when a count changes,
-    since one electron more can change the choices.
-
-    References
-    ----------
-    .. [1] Mohan, Kadkhodaie, Simoncelli, Fernandez-Granda, "Robust and interpretable
-       blind image denoising via bias-free convolutional neural networks", ICLR (2020).
+    TypeError, ValueError, IndexError
+        If the image does not hold real numbers; if the image is no image, or the
+        network changes its shape; if `pixel` lies outside the image.
 
     Examples
     --------
-    >>> import numpy as np
     >>> identity = torch.nn.Identity()
     >>> row, bias = jacobian_row(identity, np.ones((3, 3), np.float32), (1, 2))
     >>> int(row.argmax()), bias
@@ -88,10 +79,8 @@ def jacobian_rows(
 
     Parameters
     ----------
-    model : torch.nn.Module
+    model, noisy : torch.nn.Module, ndarray of shape (height, width)
         As for `jacobian_row`.
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
     pixels : sequence of tuple of int
         (row, column) of each denoised pixel.
     workers : int, default 1
@@ -107,17 +96,11 @@ def jacobian_rows(
 
     Raises
     ------
-    TypeError
-        If the image does not hold real numbers.
-    ValueError
-        If the image is no image, the network changes its shape, or `workers` is not a
-        whole number of at least 1.
-    IndexError
-        If a pixel lies outside the image.
+    TypeError, ValueError, IndexError
+        As for `jacobian_row`, or if `workers` is not a whole number of at least 1.
 
     Examples
     --------
-    >>> import numpy as np
     >>> identity = torch.nn.Identity()
     >>> rows, _ = jacobian_rows(identity, np.ones((3, 3), np.float32), [(1, 2), (0, 0)])
     >>> rows.reshape(2, 9).argmax(axis=1).tolist()
@@ -125,7 +108,7 @@ def jacobian_rows(
     """
     noisy = check_image(noisy, "noisy")
     pixels = [check_pixel(pixel, noisy.shape) for pixel in pixels]
-    check_workers(workers)
+    check_whole("workers", workers)
     counts = noisy.astype(np.float64)
     biases = np.empty(len(pixels))
     with linearising(model, noisy) as (y, values), _threads(workers) as work:
@@ -160,12 +143,15 @@ def _threads(workers: int) -> Iterator[Callable]:
 def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> Image:
     """Tell how the denoised image changes when the noisy one moves in a direction.
 
+    Of networks that are shown the lattice the choices are held: see `jacobian_row`.
+
+    A product with the transpose is what automatic differentiation gives; it is linear
+    in what it multiplies, and its own transpose is the product wanted here.
+
     Parameters
     ----------
-    model : torch.nn.Module
+    model, noisy : torch.nn.Module, ndarray of shape (height, width)
         As for `jacobian_row`.
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
     direction : ndarray of shape (height, width)
         What is multiplied by the Jacobian at `noisy`.
 
@@ -177,33 +163,18 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
-        If an image is no image, the shapes differ, or the network changes the shape.
-
-    Notes
-    -----
-    Of networks that are shown the lattice the choices are held: see `jacobian_row`.
-
-    A product with the transpose is what automatic differentiation gives; it is linear
-    in what it multiplies, and its own transpose is the product wanted here.
+    TypeError, ValueError
+        As for `jacobian_row`, or if the shapes differ.
 
     Examples
     --------
-    >>> import numpy as np
     >>> ones = np.ones((1, 3))
     >>> jacobian_action(torch.nn.Identity(), ones, 2 * ones).tolist()
     [[2.0, 2.0, 2.0]]
     """
     noisy = check_image(noisy, "noisy")
     direction = check_image(direction, "direction")
-    if direction.shape != noisy.shape:
-        msg = (
-            f"direction must have the shape of noisy, {noisy.shape}; "
-            f"got {direction.shape}"
-        )
-        raise ValueError(msg)
+    check_shape(direction, "direction", noisy, "noisy")
     with linearising(model, noisy) as (y, values):
         free = torch.zeros_like(values, requires_grad=True)
         (back,) = torch.autograd.grad(values, y, free, create_graph=True)
@@ -215,12 +186,12 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
 def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
     """Tell how much each denoised pixel changes with one noisy pixel.
 
+    Of networks that are shown the lattice the choices are held: see `jacobian_row`.
+
     Parameters
     ----------
-    model : torch.nn.Module
+    model, noisy : torch.nn.Module, ndarray of shape (height, width)
         As for `jacobian_row`.
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
     pixel : tuple of int
         (row, column) of the noisy pixel.
 
@@ -234,13 +205,8 @@ def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image
     TypeError, ValueError, IndexError
         As for `jacobian_row`.
 
-    Notes
-    -----
-    Of networks that are shown the lattice the choices are held: see `jacobian_row`.
-
     Examples
     --------
-    >>> import numpy as np
     >>> blur = torch.nn.AvgPool2d((1, 3), 1, (0, 1))
     >>> jacobian_column(blur, np.ones((1, 5)), (0, 0)).round(2).tolist()
     [[0.33, 0.33, 0.0, 0.0, 0.0]]
@@ -257,31 +223,7 @@ def linearising(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Denoise an image with everything kept that derivatives need.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        As for `jacobian_row`; in evaluation mode inside.
-    noisy : ndarray of shape (height, width)
-        Recorded counts, in electrons per pixel.
-
-    Yields
-    ------
-    y : Tensor of shape (1, 1, height, width)
-        The counts, in the network's precision.
-    values : Tensor of shape (height, width)
-        Its estimate, which depends on `y`.
-
-    Raises
-    ------
-    ValueError
-        If the network changes the image's shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> with linearising(torch.nn.Identity(), np.ones((1, 2))) as (y, values):
-    ...     torch.autograd.grad(values[0, 1], y)[0].tolist()
-    [[[[0.0, 1.0]]]]
+    The counts (1, 1, height, width), and the estimate (height, width) made of them.
     """
     if not isinstance(model, torch.nn.Module):
         msg = f"model must be a torch.nn.Module; got {model!r}"
@@ -309,10 +251,8 @@ def effective_field_of_view(
 
     Parameters
     ----------
-    row : ndarray of shape (height, width)
-        Row of the Jacobian, from `jacobian_row`.
-    pixel : tuple of int
-        (row, column) of the denoised pixel.
+    row, pixel : ndarray of shape (height, width), tuple of int
+        Row of the Jacobian, from `jacobian_row`, and its (row, column).
     fraction : float, default 0.95
         Share of the row's squared weight to be held.
 
@@ -323,14 +263,12 @@ def effective_field_of_view(
 
     Raises
     ------
-    ValueError
-        If the row is zero everywhere or `fraction` is not in (0, 1].
-    IndexError
-        If `pixel` lies outside the image.
+    ValueError, IndexError
+        If the row is zero everywhere or `fraction` is not in (0, 1]; if `pixel` lies
+        outside the image.
 
     Examples
     --------
-    >>> import numpy as np
     >>> row = np.zeros((9, 9))
     >>> row[4, 4], row[4, 7] = 3.0, 1.0
     >>> [effective_field_of_view(row, (4, 4), fraction=f) for f in (0.9, 0.95)]

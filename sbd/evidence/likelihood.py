@@ -12,42 +12,26 @@ from sbd.columns.discs import count_vacuum, disc_pixels, vacuum_region
 from sbd.columns.finding import Columns, find_columns
 from sbd.simulation.noise import VACUUM
 from sbd.typing import Image
-from sbd.validation import check_between, check_counts, check_image, check_positive
+from sbd.validation import (
+    check_between,
+    check_counts,
+    check_image,
+    check_positive,
+    check_shape,
+)
 
 _LEAST = 1e-3  # a mean below this part of the vacuum is raised to it: see the ratio
 
 
 @dataclass(frozen=True, eq=False)
 class LikelihoodMap:
-    """A picture of how far the counts support each column.
+    """A picture of how far the counts support each column [nats per pixel]."""
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width)
-        The ratio of its column in each disc, `vacuum_ratio` in the vacuum region, NaN
-        in between [nats per pixel].
-    columns : Columns
-        The columns that were judged.
-    ratios : ndarray of shape (n,)
-        Log-likelihood ratio of each column [nats per pixel].
-    vacuum_ratio : float
-        What the same columns would score in the vacuum region [nats per pixel].
-    vacuum_region : ndarray of bool of shape (height, width)
-        Where the vacuum region is.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> flat = np.full((40, 40), 0.45)
-    >>> likelihood_map(flat, flat).image.min().item()
-    0.0
-    """
-
-    image: Image
-    columns: Columns
-    ratios: NDArray[np.float64]
-    vacuum_ratio: float
-    vacuum_region: NDArray[np.bool_]
+    image: Image  # ratios in their discs, `vacuum_ratio` in its region, NaN between
+    columns: Columns  # that were judged
+    ratios: NDArray[np.float64]  # of each column
+    vacuum_ratio: float  # what the same columns would score in the vacuum region
+    vacuum_region: NDArray[np.bool_]  # (height, width)
 
 
 def log_likelihood_ratio(
@@ -67,9 +51,11 @@ def log_likelihood_ratio(
               = \frac{1}{|R|} \sum_{i \in R} y_i \log \frac{x_i}{v} - (x_i - v)
 
     for Poisson counts; :math:`\log y_i!` cancels. Positive values speak for the column
-    as it was denoised, negative ones for vacuum, and near zero the counts do not
-    tell: either they are ambiguous or the denoised column hardly differs from vacuum.
-    A denoiser that follows the noise scores too high, because it has seen the counts.
+    as it was denoised, negative ones for vacuum, and near zero the counts do not tell:
+    either they are ambiguous or the denoised column hardly differs from vacuum. A
+    denoiser that follows the noise scores too high, because it has seen the counts.
+    Source: Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
+    Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022).
 
     Parameters
     ----------
@@ -93,20 +79,13 @@ def log_likelihood_ratio(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
-        If an image is no image, counts are negative, the shapes differ, a column lies
-        outside the image, `vacuum` is not positive or `intensity` is something else.
-
-    References
-    ----------
-    .. [1] Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
-       Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022).
+    TypeError, ValueError
+        If an image does not hold real numbers; if an image is no image, counts are
+        negative, the shapes differ, a column lies outside the image, `vacuum` is not
+        positive or `intensity` is something else.
 
     Examples
     --------
-    >>> import numpy as np
     >>> column = Columns(np.array([[5.0, 5.0]]), np.array([3.0]), np.array([0.45]))
     >>> bright = np.full((11, 11), 0.9)
     >>> log_likelihood_ratio(bright, bright, column).round(3).tolist()
@@ -127,14 +106,14 @@ def column_significance(
     :math:`w_i = \log (x_i / v)`, both exact; it is a sum over hundreds of pixels,
     so nearly normal.
 
+    The score takes the denoised image as given beforehand. Where it was made from these
+    very counts, the score is too high, the more so the more freely the denoiser follows
+    the noise; an honest level needs counts that the denoiser has not seen.
+
     Parameters
     ----------
-    noisy, denoised : ndarray of shape (height, width)
+    noisy, denoised, columns, vacuum : ndarray, ndarray, Columns, float
         As for `log_likelihood_ratio`.
-    columns : Columns
-        Columns to judge, each in the disc of its radius.
-    vacuum : float, default 0.45
-        Expected counts without the object [electrons per pixel].
 
     Returns
     -------
@@ -144,20 +123,11 @@ def column_significance(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
+    TypeError, ValueError
         As for `log_likelihood_ratio`.
-
-    Notes
-    -----
-    The score takes the denoised image as given beforehand. Where it was made from these
-    very counts, the score is too high, the more so the more freely the denoiser follows
-    the noise; an honest level needs counts that the denoiser has not seen.
 
     Examples
     --------
-    >>> import numpy as np
     >>> column = Columns(np.array([[9.0, 9.0]]), np.array([8.0]), np.array([0.15]))
     >>> claim = np.full((19, 19), 0.6)
     >>> counts = np.random.default_rng(0).poisson(0.45, size=claim.shape)
@@ -177,6 +147,9 @@ def column_significance(
 def supported_columns(p_values: ArrayLike, *, level: float = 0.05) -> NDArray[np.bool_]:
     """Pick columns so that few of them are vacuum.
 
+    Source: Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat.
+    Soc. B 57 (1995).
+
     Parameters
     ----------
     p_values : array_like of shape (n,)
@@ -194,11 +167,6 @@ def supported_columns(p_values: ArrayLike, *, level: float = 0.05) -> NDArray[np
     ------
     ValueError
         If `level` or a p-value is not between 0 and 1.
-
-    References
-    ----------
-    .. [1] Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc.
-       B 57 (1995).
 
     Examples
     --------
@@ -221,11 +189,11 @@ def unsupported_columns(
     """Pick the columns that the counts do not tell from vacuum.
 
     All others are called supported; on average about a fraction `level` of those are
-    vacuum (Benjamini and Hochberg's step-up of the one-sided normal p-values), if the
-    claim was made from other counts and discs hold a hundred electrons or more: among
-    fewer the normal law is too kind to bright columns, and `column_p_values` is exact.
-    To be unsupported is no proof of absence: in one image at the paper's dose a
-    platinum column is worth an expected score of 2 to 3 only.
+    vacuum (`supported_columns` of the one-sided normal p-values), if the claim was made
+    from other counts and discs hold a hundred electrons or more: among fewer the normal
+    law is too kind to bright columns, and `column_p_values` is exact. To be unsupported
+    is no proof of absence: in one image at the paper's dose a platinum column is worth
+    an expected score of 2 to 3 only.
 
     Parameters
     ----------
@@ -243,11 +211,6 @@ def unsupported_columns(
     ------
     ValueError
         If `level` is not between 0 and 1, or `significance` is not one row of numbers.
-
-    References
-    ----------
-    .. [1] Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc.
-       B 57 (1995).
 
     Examples
     --------
@@ -298,25 +261,17 @@ def likelihood_map(
     Returns
     -------
     LikelihoodMap
-        The picture and the numbers in it; the vacuum's value is 0 if there are no
-        columns and NaN if there is no vacuum region.
+        The picture, ``image``, and the numbers in it: ``columns``, ``ratios``,
+        ``vacuum_region`` and ``vacuum_ratio``, which is 0 if there are no columns and
+        NaN if there is no such region.
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
+    TypeError, ValueError
         As for `log_likelihood_ratio`, or if `guard` is not positive.
-
-    See Also
-    --------
-    column_significance : The ratios in standard deviations of what vacuum would give.
-    unsupported_columns : Which columns those do not tell from vacuum.
-    show_map : Draw ``.image``, with zero in the middle of the colours.
 
     Examples
     --------
-    >>> import numpy as np
     >>> y, x = np.mgrid[:120, :120]
     >>> atom = 0.45 + 0.2 * np.exp(-((y - 40) ** 2 + (x - 40) ** 2) / 72)
     >>> support = likelihood_map(atom, atom)
@@ -347,11 +302,7 @@ def check_claims(
     """Return the counts, log(x / v) and x - v, in double precision."""
     noisy = check_counts(noisy).astype(np.float64)
     denoised = check_image(denoised, name).astype(np.float64)
-    if noisy.shape != denoised.shape:
-        msg = (
-            f"{name} must have the shape of noisy, {noisy.shape}; got {denoised.shape}"
-        )
-        raise ValueError(msg)
+    check_shape(denoised, name, noisy, "noisy")
     check_positive(vacuum=vacuum)
     denoised = np.maximum(denoised, _LEAST * vacuum)
     return noisy, np.log(denoised / vacuum), denoised - vacuum

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sbd.columns.discs import disc_pixels
 from sbd.columns.finding import Columns
 from sbd.typing import Image, Pixel
-from sbd.validation import check_image, check_pixel
+from sbd.validation import check_image, check_pixel, check_shape
 
 
 def filter_spectrum(
@@ -39,10 +39,9 @@ def filter_spectrum(
 
     Raises
     ------
-    TypeError
-        If the row does not hold real numbers.
-    ValueError
-        If the row is no image, or `size` is smaller than it.
+    TypeError, ValueError
+        If the row does not hold real numbers; if the row is no image, or `size` is
+        smaller than it.
 
     Examples
     --------
@@ -67,6 +66,9 @@ def column_weights(
 ) -> pd.DataFrame:
     """Tell from which columns a denoised pixel borrows.
 
+    Where discs overlap, their common pixels count for each. The shares do not add up to
+    1: weight lies between the columns too.
+
     Parameters
     ----------
     row : ndarray of shape (height, width)
@@ -89,17 +91,10 @@ def column_weights(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers, or `columns` are none.
-    ValueError
-        If an image is no image, the shapes differ or a column lies outside.
-    IndexError
-        If `pixel` lies outside the image.
-
-    Notes
-    -----
-    Where discs overlap, their common pixels count for each. The shares do not add up to
-    1: weight lies between the columns too.
+    TypeError, ValueError, IndexError
+        If an image does not hold real numbers, or `columns` are none; if an image is no
+        image, the shapes differ or a column lies outside; if `pixel` lies outside the
+        image.
 
     Examples
     --------
@@ -118,9 +113,7 @@ def column_weights(
     sums = {"weight": row, "share": np.abs(row) / (np.abs(row).sum() or 1.0)}
     if noisy is not None:
         noisy = check_image(noisy, "noisy")
-        if noisy.shape != row.shape:
-            msg = f"noisy must have the shape of row, {row.shape}; got {noisy.shape}"
-            raise ValueError(msg)
+        check_shape(noisy, "noisy", row, "row")
         sums["contribution"] = row * noisy
     for name, values in sums.items():
         table[name] = np.bincount(which, values[places], minlength=len(columns))

@@ -22,10 +22,12 @@ def guided_backpropagation(model: torch.nn.Module, noisy: Image, pixel: Pixel) -
     r"""Go back from a denoised pixel through positive contributions only.
 
     A gradient passes a ReLU where its input was positive. Guided backpropagation lets
-    it pass only where the gradient is positive as well, at every ReLU. What is left
-    is easier on the eye than a row of the Jacobian, and means less: it is no
-    derivative, and :math:`\langle g, y \rangle` is not the denoised value. Of a network
-    without negative weights it is the row itself.
+    it pass only where the gradient is positive as well, at every ReLU. What is left is
+    easier on the eye than a row of the Jacobian, and means less: it is no derivative,
+    and :math:`\langle g, y \rangle` is not the denoised value. Of a network without
+    negative weights it is the row itself. Source: Springenberg, Dosovitskiy, Brox,
+    Riedmiller, "Striving for simplicity: the all convolutional net", ICLR workshop
+    (2015), arXiv:1412.6806.
 
     Parameters
     ----------
@@ -44,17 +46,9 @@ def guided_backpropagation(model: torch.nn.Module, noisy: Image, pixel: Pixel) -
 
     Raises
     ------
-    TypeError
-        If the image does not hold real numbers.
-    ValueError
-        If the network has no ReLU or changes the image's shape, or the image is none.
-    IndexError
-        If `pixel` lies outside the image.
-
-    References
-    ----------
-    .. [1] Springenberg, Dosovitskiy, Brox, Riedmiller, "Striving for simplicity: the
-       all convolutional net", ICLR workshop (2015), arXiv:1412.6806.
+    TypeError, ValueError, IndexError
+        If the image does not hold real numbers; if the network has no ReLU or changes
+        the image's shape, or the image is none; if `pixel` lies outside the image.
 
     Examples
     --------

@@ -2,9 +2,10 @@ r"""Calibrated statements about columns: p-values, false discoveries, power.
 
 The score of a column is the sum over its disc of :math:`w_i y_i`, with the counts
 :math:`y_i` and the weights :math:`w_i = \log(x_i / v)` of its likelihood ratio against
-vacuum (`sbd.evidence.likelihood`). Counts are Poisson, so the distribution of the score is known
-exactly, for vacuum and for the column as it was denoised: a compound Poisson law, whose
-Fourier transform is :math:`\exp \sum_i \lambda_i (e^{\mathrm{i} \theta w_i} - 1)`.
+vacuum (`sbd.evidence.likelihood`). Counts are Poisson, so the distribution of the score
+is known exactly, for vacuum and for the column as it was denoised: a compound Poisson
+law, whose Fourier transform is
+:math:`\exp \sum_i \lambda_i (e^{\mathrm{i} \theta w_i} - 1)`.
 Weights are rounded to a fine grid, and what is then computed holds for the rounded
 score without approximation.
 
@@ -52,10 +53,8 @@ def thin_counts(
     ----------
     noisy : ndarray of shape (height, width)
         Whole counts [electrons per pixel].
-    share : float, default 0.5
-        Mean share of the electrons in the first part.
-    rng : numpy.random.Generator
-        Source of the randomness.
+    share, rng : float, numpy.random.Generator
+        Mean share of the electrons in the first part; source of the randomness.
 
     Returns
     -------
@@ -66,10 +65,9 @@ def thin_counts(
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
-        If `noisy` is no image of whole counts, or `share` is not between 0 and 1.
+    TypeError, ValueError
+        If `noisy` does not hold real numbers; if `noisy` is no image of whole counts,
+        or `share` is not between 0 and 1.
 
     Examples
     --------
@@ -92,6 +90,14 @@ def column_p_values(
 ) -> NDArray[np.float64]:
     """Tell how probable a column's score, or a greater one, is in vacuum.
 
+    What is tested is that the disc holds vacuum of exactly the mean `vacuum`: a small
+    p-value rules that out. On top of other material it says nothing about a column;
+    and where the vacuum counts 5 % more than was said, a bright column of the paper's
+    size has a p-value up to 0.05 three times as often as it should.
+
+    Where a disc has pixels of equal weight the score takes few values, and p-values are
+    larger than uniform ones: the test keeps its level.
+
     Parameters
     ----------
     noisy : ndarray of shape (height, width)
@@ -99,10 +105,8 @@ def column_p_values(
     claimed : ndarray of shape (height, width)
         What is claimed about their means, from counts other than these
         [electrons per pixel].
-    columns : Columns
-        Columns to judge, each in the disc of its radius.
-    vacuum : float, default 0.45
-        Expected counts without the object [electrons per pixel].
+    columns, vacuum : Columns, float
+        As for `log_likelihood_ratio`.
 
     Returns
     -------
@@ -112,20 +116,8 @@ def column_p_values(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
+    TypeError, ValueError
         As for `log_likelihood_ratio`, or if a count is not whole.
-
-    Notes
-    -----
-    What is tested is that the disc holds vacuum of exactly the mean `vacuum`: a small
-    p-value rules that out. On top of other material it says nothing about a column;
-    and where the vacuum counts 5 % more than was said, a bright column of the paper's
-    size has a p-value up to 0.05 three times as often as it should.
-
-    Where a disc has pixels of equal weight the score takes few values, and p-values are
-    larger than uniform ones: the test keeps its level.
 
     Examples
     --------
@@ -156,14 +148,11 @@ def detection_power(
 
     Parameters
     ----------
-    claimed : ndarray of shape (height, width)
-        What is there [electrons per pixel].
-    columns : Columns
-        Columns to be tested, each in the disc of its radius.
-    level : float, default 0.01
-        Largest p-value that counts as support.
-    vacuum : float, default 0.45
-        Expected counts without the object [electrons per pixel].
+    claimed, columns : ndarray of shape (height, width), Columns
+        What is there [electrons per pixel], and the columns to be tested.
+    level, vacuum : float, default 0.01 and 0.45
+        Largest p-value that counts as support; expected counts without the object
+        [electrons per pixel].
     dose : float or array_like of shape (n,), default 1.0
         Times the dose of `claimed` and `vacuum` that will be recorded.
 
@@ -218,19 +207,14 @@ def absence_p_values(
 
     Parameters
     ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts [electrons per pixel].
-    claimed : ndarray of shape (height, width)
-        What is claimed about their means, from counts other than these
-        [electrons per pixel].
-    columns : Columns
-        Columns to judge, each in the disc of its radius.
+    noisy, claimed, columns : ndarray, ndarray, Columns
+        As for `column_p_values`.
     occupancy : float, default 1.0
         Part of what the claim adds to the vacuum, or takes from it, that is to be ruled
         out. With 1 the column as claimed is tested, errors of the claim included; less
         forgives a claim that is too strong, and takes more counts.
     vacuum : float, default 0.45
-        Expected counts without the object [electrons per pixel].
+        As for `column_p_values` [electrons per pixel].
 
     Returns
     -------
@@ -241,9 +225,7 @@ def absence_p_values(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
+    TypeError, ValueError
         As for `column_p_values`, or if `occupancy` is not above 0 and at most 1.
 
     Examples
@@ -283,17 +265,11 @@ def decidable_dose(
 
     Parameters
     ----------
-    claimed : ndarray of shape (height, width)
-        What is there [electrons per pixel].
-    columns : Columns
-        Columns to be tested, each in the disc of its radius.
-    level : float, default 0.01
-        Largest p-value that counts as support.
-    power : float, default 0.9
-        Probability of support to be reached.
-    vacuum : float, default 0.45
-        Expected counts without the object, at the dose of `claimed`
-        [electrons per pixel].
+    claimed, columns, level : ndarray, Columns, float
+        As for `detection_power`.
+    power, vacuum : float, default 0.9 and 0.45
+        Probability of support to be reached; expected counts without the object, at the
+        dose of `claimed` [electrons per pixel].
 
     Returns
     -------
@@ -329,31 +305,15 @@ def decidable_dose(
 
 @dataclass(frozen=True, eq=False)
 class ColumnVerdicts:
-    """What counts that a denoiser has not seen say about its columns.
+    """What counts that a denoiser has not seen say about its columns."""
 
-    Parameters
-    ----------
-    columns : Columns
-        Found in `denoised`.
-    p_values : ndarray of shape (n,)
-        Of each, under vacuum, on the part kept for the test.
-    supported : ndarray of bool of shape (n,)
-        Which are told from vacuum.
-    power : ndarray of shape (n,)
-        Probability of that, were the column there as it was denoised.
-    denoised : ndarray of shape (height, width)
-        Estimate from the first part, scaled to the whole [electrons per pixel].
-    first, second : ndarray of shape (height, width)
-        The parts: denoised, and tested on [electrons per pixel].
-    """
-
-    columns: Columns
-    p_values: NDArray[np.float64]
-    supported: NDArray[np.bool_]
-    power: NDArray[np.float64]
-    denoised: Image
-    first: Image
-    second: Image
+    columns: Columns  # found in `denoised`
+    p_values: NDArray[np.float64]  # of each, under vacuum, on the part for the test
+    supported: NDArray[np.bool_]  # which are told from vacuum
+    power: NDArray[np.float64]  # probability of that, were it there as denoised
+    denoised: Image  # from the first part, scaled to the whole [electrons per pixel]
+    first: Image  # the part that was denoised [electrons per pixel]
+    second: Image  # the part that was tested on [electrons per pixel]
 
 
 def judge_columns(
@@ -375,14 +335,11 @@ def judge_columns(
         Whole counts [electrons per pixel].
     denoise : callable
         Image to image; sees the first part only.
-    rng : numpy.random.Generator
-        Of the split, see `thin_counts`.
-    share : float, default 0.5
-        Of the electrons that are denoised.
-    level : float, default 0.05
-        False discovery rate, see `supported_columns`.
-    vacuum : float, default 0.45
-        Expected counts of the whole without the object [electrons per pixel].
+    rng, share : numpy.random.Generator, float
+        Randomness of the split, see `thin_counts`, and the share that is denoised.
+    level, vacuum : float, default 0.05 and 0.45
+        False discovery rate, see `supported_columns`; expected counts of the whole
+        without the object [electrons per pixel].
     columns : Columns, optional
         To be judged; by default those found in the denoised part.
     **finding
@@ -391,15 +348,14 @@ def judge_columns(
     Returns
     -------
     ColumnVerdicts
-        Columns, p-values and power; the power is that at the largest p-value that was
-        accepted, or at ``level / n`` if none was. A warning tells where the image has
-        no columns and counts something else than `vacuum`.
+        ``columns``, ``p_values``, ``supported`` and ``power``, which is that at the
+        largest p-value that was accepted, or at ``level / n`` if none was; and the
+        images ``denoised``, ``first`` and ``second``. A warning tells where the image
+        has no columns and counts something else than `vacuum`.
 
     Raises
     ------
-    TypeError
-        If `noisy` does not hold real numbers.
-    ValueError
+    TypeError, ValueError
         As for `thin_counts`, `find_columns` and `column_p_values`.
 
     Examples
@@ -432,10 +388,8 @@ def tabulate_verdicts(
 
     Parameters
     ----------
-    verdicts : ColumnVerdicts
-        From `judge_columns`.
-    dose : ndarray of shape (n,)
-        From `decidable_dose` [electrons per pixel].
+    verdicts, dose : ColumnVerdicts, ndarray of shape (n,)
+        From `judge_columns` and `decidable_dose` [electrons per pixel].
 
     Returns
     -------

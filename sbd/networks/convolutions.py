@@ -29,24 +29,9 @@ _FROM_WEIGHTS = (
 
 
 class FastConvolution(nn.Module):
-    """What a convolution does, faster where it has many channels.
+    """What a 3 x 3 convolution does, faster where it has many channels.
 
-    It computes float32 on a CPU, with gradients switched off; everything else, and
-    small images, it leaves to the convolution itself.
-
-    Parameters
-    ----------
-    conv : torch.nn.Conv2d
-        With 3 x 3 weights and zeros or copies of the border around the image.
-
-    Examples
-    --------
-    >>> conv = nn.Conv2d(4, 2, 3, padding=1)
-    >>> x = torch.rand(1, 4, 50, 60, generator=torch.Generator().manual_seed(0))
-    >>> with torch.no_grad():
-    ...     same = torch.allclose(FastConvolution(conv)(x), conv(x), atol=1e-5)
-    >>> same
-    True
+    Float32 on a CPU without gradients; all else, and small images, `conv` does itself.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -102,23 +87,9 @@ class FastConvolution(nn.Module):
 
 
 class FixedConvolution(nn.Module):
-    """What a convolution does that goes on with copies of its border.
+    """A 3 x 3 convolution with copies of the border around, whose gradient is quick.
 
-    The gradient is the same but for rounding, and takes less time: what falls on the
-    copies is added to the border in place.
-
-    Parameters
-    ----------
-    conv : torch.nn.Conv2d
-        One that `FastConvolution` takes, with copies of the border around the image;
-        its weights get no gradients.
-
-    Examples
-    --------
-    >>> conv = nn.Conv2d(4, 2, 3, padding=1, padding_mode="replicate")
-    >>> x = torch.rand(1, 4, 5, 6, requires_grad=True)
-    >>> torch.equal(FixedConvolution(conv)(x), conv(x))
-    True
+    What falls on the copies is added to the border in place; weights get no gradients.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:

@@ -26,33 +26,7 @@ _WIDE = 128  # channels from which computing rows together pays
 def fold(model: nn.Module) -> nn.Module:
     """Make a copy of a network that does the same in evaluation mode, faster.
 
-    Normalisations by running statistics are multiplied into the convolutions before
-    them, weights are laid out as the processor reads them, and wide convolutions are
-    computed with half the multiplications (`sbd.networks.convolutions`).
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Any network; left as it is.
-
-    Returns
-    -------
-    torch.nn.Module
-        In evaluation mode and without gradients of its weights. Where there is nothing
-        to fold it is `model` itself, so folding twice is folding once.
-
-    Notes
-    -----
-    Found are convolutions right before a normalisation in an ``nn.Sequential``, and
-    the two lists of a `DnCNN`. The copy does not follow later changes of the original.
-    Outputs differ by rounding: relative to the largest value by 4e-7 with trained
-    weights, and by 3e-6 with wide convolutions.
-
-    Examples
-    --------
-    >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
-    >>> fold(model)[1]
-    Identity()
+    `model` itself where there is nothing to fold; results differ by rounding alone.
     """
     if not any(_normalised(model)):
         return model
@@ -100,77 +74,11 @@ def _fold_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Module:
     return FixedConvolution(folded) if conv.padding_mode == "replicate" else folded
 
 
-def grid_of(model: nn.Module) -> int:
-    """Tell where the tiles of an image may begin: at multiples of this.
+def find_tiling(model: nn.Module) -> tuple[int, int]:
+    """Tell where tiles may begin, and how far around one a network sees [pixels].
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        A network of this library.
-
-    Returns
-    -------
-    int
-        Step of the grid that the network's own windows, tiles and halvings lie on
-        [pixels].
-
-    Raises
-    ------
-    ValueError
-        If no tiles of the network would agree with the whole image, or it is no
-        network of this library.
-
-    Examples
-    --------
-    >>> [grid_of(LatticeUNet(scales=s, channels=2)) for s in (2, 6)]
-    [64, 256]
+    They begin on the grid of the network's own windows, tiles and halvings.
     """
-    return _tiling(model)[0]
-
-
-def halo_of(model: nn.Module) -> int:
-    """Tell how far around a tile a network has to see.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        A network of this library.
-
-    Returns
-    -------
-    int
-        Margin that is computed on each side of a tile and thrown away [pixels].
-
-    Raises
-    ------
-    ValueError
-        As for `grid_of`.
-
-    Notes
-    -----
-    It is as far as the network can see, so that tiles differ from the whole image by
-    rounding only, with one exception: through its five stages a `CrystalUNet` could see
-    nearly 600 bins far, and gets 256 (with six scales 640).
-    With trained weights, the largest difference beyond a margin was, relative to the
-    brightest place:
-
-    ============= ======= ======= ======= ======= ======= =======
-    margin [bins]      64     128     160     192     224     256
-    ============= ======= ======= ======= ======= ======= =======
-    `LatticeUNet`  8.4e-3  4.2e-5  1.7e-7  0.9e-7  0.9e-7  0.9e-7
-    `CrystalUNet`  1.9e-2  4.3e-3  8.2e-4  1.7e-4  5.2e-5  6.5e-6
-    ============= ======= ======= ======= ======= ======= =======
-
-    Examples
-    --------
-    >>> halo_of(DnCNN(depth=17, channels=2))
-    17
-    """
-    return _tiling(model)[1]
-
-
-def _tiling(model: nn.Module) -> tuple[int, int]:
-    """Return grid and halo."""
     if isinstance(model, DnCNN):
         return 1, model.config["depth"]
     if isinstance(model, DurrUNet):
@@ -179,10 +87,10 @@ def _tiling(model: nn.Module) -> tuple[int, int]:
         grid = model.binning * 2**model.scales
         return grid, 8 * grid  # seen: 6 bins less
     if isinstance(model, LatticeUNet | CrystalUNet):
-        grid, halo = _tiling(model.unet)
+        grid, halo = find_tiling(model.unet)
         if isinstance(model, LatticeUNet):
             grid, halo = math.lcm(grid, 16), 96 + halo  # hop and widest window
-        else:
+        else:  # 600 bins could matter; those beyond 256 change the result by 1e-5
             grid, halo = math.lcm(grid, TILE), max(4 * TILE, 2 * TILE + halo)
         return model.binning * grid, model.binning * halo
     msg = (
@@ -196,42 +104,11 @@ def _tiling(model: nn.Module) -> tuple[int, int]:
 def denoise_in_tiles(
     model: nn.Module, noisy: torch.Tensor, *, tile: int
 ) -> torch.Tensor:
-    """Denoise an image piece by piece, each with a margin that is thrown away.
+    """Denoise (batch, 1, height, width) in pieces, with margins that are thrown away.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        A network of this library.
-    noisy : Tensor of shape (batch, 1, height, width)
-        Recorded counts [electrons per pixel].
-    tile : int
-        Side of the pieces without their margins, rounded up to a multiple of
-        `grid_of`. What is in the memory at a time is ``tile + 2 * halo_of(model)``
-        wide [pixels].
-
-    Returns
-    -------
-    Tensor of shape (batch, 1, height, width)
-        What the network makes of the whole image [electrons per pixel]; how nearly is
-        said in `halo_of`.
-
-    Raises
-    ------
-    ValueError
-        As for `grid_of`: a UNet with ``align_corners=True``, as published, is refused.
-        It interpolates by the size of what it is given, so tiles would show seams, and
-        ramps would hide them without making them right.
-
-    Examples
-    --------
-    >>> model = UNet(scales=2, channels=4, align_corners=False).eval()
-    >>> noisy = torch.rand(1, 1, 80, 90, generator=torch.Generator().manual_seed(0))
-    >>> with torch.no_grad():
-    ...     whole, tiled = model(noisy), denoise_in_tiles(model, noisy, tile=20)
-    >>> bool(torch.allclose(whole, tiled, atol=1e-5))
-    True
+    `tile` is their side [pixels], rounded up to the grid that `find_tiling` tells.
     """
-    grid, halo = _tiling(model)
+    grid, halo = find_tiling(model)
     if not hasattr(model, "denoise_binned"):
         return _in_tiles(model, noisy, tile=tile, grid=grid, halo=halo)
     # binning and interpolation are done by the network, to the whole image
@@ -261,29 +138,7 @@ def _in_tiles(
 
 
 def average_symmetries(denoise: Denoiser, noisy: Image) -> Image:
-    """Average what a denoiser makes of the eight turns and mirrors of an image.
-
-    Parameters
-    ----------
-    denoise : callable
-        Any function from image to image.
-    noisy : ndarray of shape (height, width)
-        Recorded counts [electrons per pixel].
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        The mean of the eight estimates, each turned back [electrons per pixel].
-
-    Notes
-    -----
-    Turning and mirroring the image does the same to the result.
-
-    Examples
-    --------
-    >>> average_symmetries(lambda image: image + np.arange(3), np.zeros((3, 3)))[0]
-    array([1., 1., 1.])
-    """
+    """Average what a denoiser makes of the eight turns and mirrors of an image."""
     total = 0
     for turns in range(4):
         for mirrored in (False, True):

@@ -9,9 +9,9 @@ import math
 import torch
 from torch import nn
 
+from sbd.networks.operations import TORCH, Operations
 from sbd.networks.published import UNet, denoise_by_bins
-from sbd.networks.spectra import windowed_fourier
-from sbd.networks.translations import average_translations, find_translations
+from sbd.networks.translations import average_translations
 
 _WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0, math.inf)))
 
@@ -29,12 +29,8 @@ class LatticeUNet(nn.Module):
 
     Parameters
     ----------
-    scales : {2, 4, 6}, default 4
-        Of the UNet on the binned counts.
-    channels : int, default 32
-        Of the UNet.
-    bias : bool, default True
-        Whether the UNet adds constants.
+    scales, channels, bias : optional
+        Of the UNet on the binned counts, as for `UNet`.
     binning : int, default 4
         Pixels along each axis that are added.
 
@@ -44,6 +40,8 @@ class LatticeUNet(nn.Module):
     >>> model(torch.ones(1, 1, 40, 50)).shape
     torch.Size([1, 1, 40, 50])
     """
+
+    operations: Operations = TORCH
 
     def __init__(
         self,
@@ -69,21 +67,13 @@ class LatticeUNet(nn.Module):
         return denoise_by_bins(self, noisy)
 
     def denoise_binned(self, binned: torch.Tensor) -> torch.Tensor:
-        """Denoise means of binned counts; training works at this resolution.
+        """Denoise mean counts of bins (batch, 1, height, width) [electrons per pixel].
 
-        Parameters
-        ----------
-        binned : Tensor of shape (batch, 1, height, width)
-            Mean counts [electrons per pixel].
-
-        Returns
-        -------
-        Tensor of shape (batch, 1, height, width)
-            Expected intensity at the centres of the bins [electrons per pixel].
+        Training works at this resolution.
         """
         views = []
         for window, hop, thresholds in _WINDOWS:
-            views += windowed_fourier(
+            views += self.operations.windowed_fourier(
                 binned,
                 window=window,
                 hop=hop,
@@ -103,20 +93,14 @@ class CrystalUNet(nn.Module):
     """Two networks, and between them the crystal's own translations.
 
     A `LatticeUNet` makes a first estimate. It is averaged over the translations under
-    which the crystal looks the same (`sbd.networks.translations`), and once more with weights
-    from the first average; the counts are averaged likewise. A second UNet sees all of
-    it and corrects the second average.
+    which the crystal looks the same (`sbd.networks.translations`), and once more with
+    weights from the first average; the counts are averaged likewise. A second UNet sees
+    all of it and corrects the second average.
 
     Parameters
     ----------
-    scales : {2, 4, 6}, default 4
-        Of both UNets.
-    channels : int, default 32
-        Of both UNets.
-    bias : bool, default True
-        Whether the UNets add constants.
-    binning : int, default 4
-        Pixels along each axis that are added.
+    scales, channels, bias, binning : optional
+        Of both UNets, as for `LatticeUNet`.
 
     Examples
     --------
@@ -124,6 +108,8 @@ class CrystalUNet(nn.Module):
     >>> model(torch.ones(1, 1, 40, 50)).shape
     torch.Size([1, 1, 40, 50])
     """
+
+    operations: Operations = TORCH
 
     def __init__(
         self,
@@ -156,34 +142,27 @@ class CrystalUNet(nn.Module):
     def prepare(self, binned: torch.Tensor) -> torch.Tensor:
         """Compute all that the second network sees; training leaves this part as it is.
 
-        Parameters
-        ----------
-        binned : Tensor of shape (batch, 1, height, width)
-            Mean counts [electrons per pixel].
-
-        Returns
-        -------
-        Tensor of shape (batch, channels, height, width)
-            The last two channels are the second average and the local mean.
+        (batch, channels, height, width), the second average and the local mean last.
         """
         pilot = self.pilot.denoise_binned(binned)
         with torch.autocast(binned.device.type, enabled=False):
             pilot = pilot.to(binned.dtype)
-            (level,) = windowed_fourier(
+            (level,) = self.operations.windowed_fourier(
                 binned, window=96, hop=16, thresholds=(math.inf,), counts=1
             )
             level = level.clamp_min(1e-6)
             variance = level / self.binning**2
-            found = find_translations(pilot)
+            found = self.operations.find_translations(pilot)
+            common = {"variance": variance, "add": self.operations.sum_translations}
             first, times = average_translations(
-                pilot, pilot, found, variance=variance, tolerances=_TOLERANCES
+                pilot, pilot, found, tolerances=_TOLERANCES, **common
             )
             again, more = average_translations(
                 first[:, -1],
                 torch.cat([pilot, binned - pilot], 1),
                 found,
-                variance=variance,
                 tolerances=_STRICTER,
+                **common,
             )
             estimates = torch.cat([pilot, first[:, :, 0], again[:, :, 0]], 1)
             numbers = torch.cat([times[:, :, 0], more[:, :, 0]], 1)

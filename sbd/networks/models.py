@@ -15,8 +15,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sbd.data.registry import ITEMS, fetch
+from sbd.files import replacing
 from sbd.networks.lattice import CrystalUNet, LatticeUNet
 from sbd.networks.published import DnCNN, DurrUNet, UNet
+from sbd.validation import check_whole, check_word
 
 _CLASSES = {
     kind.__name__: kind for kind in (UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet)
@@ -59,10 +61,9 @@ def create_model(
 
     Parameters
     ----------
-    kind : {"LatticeUNet", "CrystalUNet", "UNet", "DnCNN", "DurrUNet"}
-        Which network.
-    seed : int
-        Of the weights.
+    kind, seed : str, int
+        "LatticeUNet", "CrystalUNet", "UNet", "DnCNN" or "DurrUNet", and the seed of its
+        weights.
     pilot : LatticeUNet, str or pathlib.Path, optional
         The trained network, or its file, that a CrystalUNet begins with; the second
         network is then made like it.
@@ -84,9 +85,7 @@ def create_model(
     >>> create_model("UNet", seed=0, scales=2, channels=4).scales
     2
     """
-    if kind not in _CLASSES:
-        msg = f"kind must be one of {', '.join(_CLASSES)}; got {kind!r}"
-        raise ValueError(msg)
+    check_word("kind", kind, _CLASSES)
     if pilot is not None:
         pilot = pilot if isinstance(pilot, nn.Module) else load_model(pilot)
         if kind != "CrystalUNet" or not isinstance(pilot, LatticeUNet):
@@ -105,28 +104,9 @@ def create_model(
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """Pick the processor to compute on.
+    """Return the device of that name; "auto" takes the fastest there is.
 
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda", "mps"}
-        What is asked for. "auto" takes the fastest there is; a GPU that is asked for
-        and missing is replaced by the CPU, with a warning.
-
-    Returns
-    -------
-    torch.device
-        What there is.
-
-    Raises
-    ------
-    ValueError
-        If there is no such kind of device.
-
-    Examples
-    --------
-    >>> choose_device("cpu").type
-    'cpu'
+    A GPU that is missing is replaced by the CPU, with a warning.
     """
     there = {
         "cuda": torch.cuda.is_available,
@@ -170,15 +150,13 @@ def save_model(
     if name not in _CLASSES:
         msg = f"model must be one of {', '.join(_CLASSES)}; got {name}"
         raise TypeError(msg)
-    path = Path(path)
     tensors = {
         key: t.detach().cpu().contiguous() for key, t in model.state_dict().items()
     }
     header = {"class": name, "config": json.dumps(model.config), **(notes or {})}
-    part = path.with_name(path.name + ".part")
-    save_file(tensors, part, metadata=header)
-    part.chmod(0o644)
-    part.replace(path)
+    with replacing(path) as part:
+        save_file(tensors, part, metadata=header)
+        part.chmod(0o644)
 
 
 def load_model(name_or_path: str | Path | None = None) -> nn.Module:
@@ -199,11 +177,10 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
 
     Raises
     ------
-    FileNotFoundError
-        If it is neither a known name nor a file.
-    ValueError
-        If the file is no checkpoint, holds anything but tensors and settings, or
-        another network than `UNet`, `DnCNN` or `DurrUNet`. No code in it is run.
+    FileNotFoundError, ValueError
+        If it is neither a known name nor a file; if the file is no checkpoint, holds
+        anything but tensors and settings, or another network than `UNet`, `DnCNN` or
+        `DurrUNet`. No code in it is run.
     """
     name = "weights/default" if name_or_path is None else name_or_path
     path = fetch(name) if isinstance(name, str) and name in ITEMS else Path(name)
@@ -281,27 +258,7 @@ def _recognise(settings: Mapping[str, object], layers: Iterable[str]) -> type:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """Put a network into evaluation mode, and each of its parts back as it came.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Any network.
-
-    Yields
-    ------
-    torch.nn.Module
-        The same, in evaluation mode.
-
-    Examples
-    --------
-    >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
-    >>> with evaluating(model):
-    ...     model.training
-    False
-    >>> [part.training for part in model]
-    [True, False]
-    """
+    """Put a network into evaluation mode, and each of its parts back as it came."""
     modes = [(part, part.training) for part in model.modules()]
     try:
         yield model.eval()
@@ -313,14 +270,16 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
 def field_of_view(model: nn.Module, *, size: int = 512, seed: int = 0) -> int:
     """Measure how far from a pixel a network looks.
 
+    This is what could matter, not what does. A LatticeUNet sees all of an image, if
+    only because it interpolates by a Fourier series;
+    `sbd.evidence.effective_field_of_view` measures how far the weights of one pixel
+    really reach.
+
     Parameters
     ----------
-    model : torch.nn.Module
-        Any network of this library.
-    size : int, default 512
-        Side of the test image; the answer cannot exceed it [pixels].
-    seed : int, default 0
-        Of the counts it is measured on.
+    model, size, seed : torch.nn.Module, int, int
+        A network of this library; side of the test image, which the answer cannot
+        exceed [pixels]; seed of the counts on it.
 
     Returns
     -------
@@ -333,21 +292,12 @@ def field_of_view(model: nn.Module, *, size: int = 512, seed: int = 0) -> int:
     ValueError
         If `size` is below 16, or the pixel depends on nothing.
 
-    Notes
-    -----
-    This is what could matter, not what does. A LatticeUNet sees all of an image, if
-    only because it interpolates by a Fourier series;
-    `sbd.evidence.jacobian.effective_field_of_view` measures how far the weights of one pixel
-    really reach.
-
     Examples
     --------
     >>> field_of_view(nn.Conv2d(1, 1, 5, padding=2), size=32)
     5
     """
-    if size < 16:
-        msg = f"size must be at least 16; got {size}"
-        raise ValueError(msg)
+    check_whole("size", size, 16)
     where = next((p.device for p in model.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(seed)
     noisy = torch.poisson(torch.full((1, 1, size, size), 0.45), generator=generator)

@@ -1,6 +1,5 @@
 """Networks as ONNX files, for runtimes in a browser, in C++ or on a telephone."""
 
-import copy
 import logging
 import warnings
 from pathlib import Path
@@ -8,10 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from sbd.files import write_bytes
 from sbd.networks.convolutions import FastConvolution
 from sbd.networks.inference import fold
 from sbd.networks.lattice import CrystalUNet, LatticeUNet
-from sbd.networks.portable import computing_portably
+from sbd.networks.portable import make_portable
 from sbd.networks.published import DnCNN, DurrUNet, UNet
 
 _NETWORKS = (UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet)
@@ -22,6 +22,13 @@ def export_onnx(
     model: nn.Module, path: str | Path, *, shape: tuple[int, int] | None
 ) -> None:
     """Write a network as an ONNX file, which runtimes without torch can read.
+
+    The file's input ``noisy`` and output ``denoised`` are float32 of shape (1, 1,
+    height, width), in electrons per pixel. Normalisations are folded into convolutions.
+    Only standard operators of opset 18 are used, and no Fourier transforms. Runtimes
+    round differently: results agree to about 1e-6 of the largest value. A `LatticeUNet`
+    keeps or drops coefficients and a `CrystalUNet` picks translations, so that where
+    one is on the brink rounding may decide, here as between float32 and float64.
 
     Parameters
     ----------
@@ -35,21 +42,9 @@ def export_onnx(
 
     Raises
     ------
-    ImportError
-        If ONNX is not installed.
-    TypeError
-        If `model` is not a network of this library.
-    ValueError
-        If `shape` is not two positive whole numbers, or None for a network that bins.
-
-    Notes
-    -----
-    The file's input ``noisy`` and output ``denoised`` are float32 of shape (1, 1,
-    height, width), in electrons per pixel. Normalisations are folded into convolutions.
-    Only standard operators of opset 18 are used, and no Fourier transforms. Runtimes
-    round differently: results agree to about 1e-6 of the largest value. A `LatticeUNet`
-    keeps or drops coefficients and a `CrystalUNet` picks translations, so that where
-    one is on the brink rounding may decide, here as between float32 and float64.
+    ImportError, TypeError, ValueError
+        If ONNX is not installed; if `model` is not a network of this library; if
+        `shape` is not two positive whole numbers, or None for a network that bins.
 
     Examples
     --------
@@ -75,15 +70,12 @@ def export_onnx(
     if whole != [True, True]:
         msg = f"shape must be two positive whole numbers, or None; got {shape!r}"
         raise ValueError(msg)
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(_translate(_plain(model), sides, free=shape is None))
-    part.replace(path)
+    write_bytes(path, _translate(_plain(model), sides, free=shape is None))
 
 
 def _plain(model: nn.Module) -> nn.Module:
-    """Make a folded copy with ordinary convolutions only."""
-    plain = copy.deepcopy(fold(model)).cpu().float().eval()
+    """Make a folded copy with portable operations and ordinary convolutions only."""
+    plain = make_portable(fold(model)).cpu().float().eval()
     for part in list(plain.modules()):
         for name, child in part.named_children():
             if isinstance(child, FastConvolution):
@@ -105,11 +97,7 @@ def _translate(model: nn.Module, shape: tuple[int, int], *, free: bool) -> bytes
     level = log.level
     log.setLevel(logging.ERROR)  # it warns of packages that are not needed
     try:
-        with (
-            computing_portably(),
-            torch.no_grad(),
-            warnings.catch_warnings(action="ignore"),
-        ):
+        with torch.no_grad(), warnings.catch_warnings(action="ignore"):
             model(noisy)  # constants are computed now, and not while it is traced
             program = torch.onnx.export(
                 model,

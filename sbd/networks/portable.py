@@ -4,19 +4,20 @@ What is short in torch is slow or missing elsewhere: Fourier transforms, views o
 overlapping windows, adding windows up, loops whose length depends on the image. Here
 windowed transforms are convolutions with cosines and sines and back again transposed
 convolutions, correlations are products with fixed matrices, and shifted tiles are
-gathered. One image at a time; results differ by rounding from those of `sbd.networks.spectra`
-and `sbd.networks.translations`, where parameters and shapes are described.
+gathered. One image at a time; results differ by rounding from those of
+`sbd.networks.spectra` and `sbd.networks.translations`.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from torch import nn
 
-from sbd.networks import lattice, published, translations
+from sbd.networks.operations import Operations
 from sbd.networks.spectra import _cosine_matrix
 from sbd.networks.translations import (
     _BORDER,
@@ -47,15 +48,7 @@ def windowed_fourier(
     thresholds: Sequence[float],
     counts: int,
 ) -> list[torch.Tensor]:
-    """Do what `sbd.networks.spectra.windowed_fourier` does, to one image.
-
-    Examples
-    --------
-    >>> flat = torch.full((1, 1, 32, 32), 0.45)
-    >>> (same,) = windowed_fourier(flat, window=16, hop=8, thresholds=[5.0], counts=16)
-    >>> bool(torch.allclose(same, flat, atol=1e-6))
-    True
-    """
+    """Do what `sbd.networks.spectra.windowed_fourier` does, to one image."""
     height, width = binned.shape[-2:]
     pad = window // 2
     extra = [-(n + 2 * pad - window) % hop for n in (height, width)]
@@ -88,12 +81,7 @@ def windowed_fourier(
 
 @lru_cache(maxsize=16)
 def _kernels(window: int, dtype: torch.dtype) -> list[torch.Tensor]:
-    """Make the kernels of windowed transforms, and the transform of the window.
-
-    Across an image, for real and imaginary parts of half the frequencies; down it, from
-    both parts to both, for all frequencies; the same backwards, without the window; the
-    window down an image; and its own transform, as the first two would give it.
-    """
+    """Make the kernels of windowed transforms, and the transform of the window."""
     half = window // 2 + 1
     hann = 0.5 - 0.5 * torch.cos(2 * torch.pi * (torch.arange(window) + 0.5) / window)
     hann = hann.double()
@@ -106,12 +94,12 @@ def _kernels(window: int, dtype: torch.dtype) -> list[torch.Tensor]:
     twice[0] = twice[-1] = 1.0
     flat = torch.einsum("qypn,n,xp->xqy", whole, hann, real @ hann)
     kernels = [
-        (real * hann).reshape(-1, 1, 1, window),
-        (whole * hann).reshape(-1, 2, window, 1),
-        whole.reshape(-1, 2, window, 1),
+        (real * hann).reshape(-1, 1, 1, window),  # across: half the frequencies
+        (whole * hann).reshape(-1, 2, window, 1),  # down: from both parts to both
+        whole.reshape(-1, 2, window, 1),  # and both backwards, without the window
         (real * twice / window**2).reshape(-1, 1, 1, window),
         hann[None, None, :, None],
-        flat[..., None, None],
+        flat[..., None, None],  # what the first two would make of the window itself
     ]
     return [kernel.to(dtype) for kernel in kernels]
 
@@ -128,13 +116,7 @@ def _waves(
 def mirror(
     image: torch.Tensor, rows: tuple[int, int], columns: tuple[int, int]
 ) -> torch.Tensor:
-    """Do what `sbd.networks.spectra.mirror` does, also to an image of unknown size.
-
-    Examples
-    --------
-    >>> mirror(torch.arange(3.0).expand(1, 3), (0, 0), (1, 2))
-    tensor([[0., 0., 1., 2., 2., 1.]])
-    """
+    """Do what `sbd.networks.spectra.mirror` does, also to an image of unknown size."""
     for axis, (before, after) in ((-2, rows), (-1, columns)):
         n = image.shape[axis]
         index = torch.arange(-before, n + after) % torch.scalar_tensor(
@@ -146,13 +128,7 @@ def mirror(
 
 
 def upsample(binned: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Do what `sbd.networks.spectra.upsample` does.
-
-    Examples
-    --------
-    >>> upsample(torch.ones(1, 1, 3, 4), (6, 8)).shape
-    torch.Size([1, 1, 6, 8])
-    """
+    """Do what `sbd.networks.spectra.upsample` does."""
     rows, columns = (
         _finer(coarse, fine, binned.dtype)
         for coarse, fine in zip(binned.shape[-2:], shape, strict=True)
@@ -168,15 +144,7 @@ def _finer(coarse: int, fine: int, dtype: torch.dtype) -> torch.Tensor:
 def find_translations(
     image: torch.Tensor, *, number: int = 129
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Do what `sbd.networks.translations.find_translations` does, to one image.
-
-    Examples
-    --------
-    >>> wave = torch.cos(2 * torch.pi * torch.arange(128) / 12.8).expand(1, 1, 128, 128)
-    >>> shifts, likeness = find_translations(wave * wave.mT)
-    >>> round(float(likeness[0, 0, 0]), 3), shifts[0, 0, 0].abs().max() < 1e-3
-    (0.952, tensor(True))
-    """
+    """Do what `sbd.networks.translations.find_translations` does, to one image."""
     height, width = image.shape[-2:]
     detail = image - _smooth(_smooth(image))
     side = (_WINDOW - TILE) // 2
@@ -255,35 +223,7 @@ def sum_translations(
     variance: torch.Tensor,
     tolerances: Sequence[float],
 ) -> torch.Tensor:
-    """Do what `sbd.networks.translations.average_translations` does, before it divides.
-
-    Parameters
-    ----------
-    guide : Tensor of shape (1, height, width)
-        The estimate that likeness is judged on.
-    images : Tensor of shape (channels, height, width)
-        What is summed.
-    found : tuple of Tensor
-        Of `find_translations`, without the batch.
-    variance : Tensor of shape (1, height, width)
-        Of the counts in a place [(electrons per pixel)^2].
-    tolerances : sequence of float
-        As there.
-
-    Returns
-    -------
-    Tensor of shape (tolerances, channels + 1, height, width)
-        Weighted sums, and as last channel the sums of the weights.
-
-    Examples
-    --------
-    >>> image = torch.rand(1, 1, 70, 70, generator=torch.Generator().manual_seed(0))
-    >>> found = [part[0] for part in find_translations(image)]
-    >>> variance = torch.ones(1, 70, 70)
-    >>> sums = sum_translations(image[0], image[0], found, variance, [1e-9])
-    >>> sums.shape, round(float(sums[0, -1].max()), 3)
-    (torch.Size([1, 2, 70, 70]), 1.0)
-    """
+    """Do what `sbd.networks.translations.sum_translations` does."""
     height, width = images.shape[-2:]
     tiles = _Tiles.of(height, width)
     quarters = torch.round(found[0] * _FRACTION)
@@ -390,29 +330,19 @@ def _lay(tiles: torch.Tensor) -> torch.Tensor:
     return both[..., _RAMP // 2 : _RAMP // 2 - TILE]
 
 
-@contextmanager
-def computing_portably() -> Iterator[None]:
-    """Let all networks compute with this module's operations for a while.
+PORTABLE = Operations(
+    mirror=mirror,
+    upsample=upsample,
+    windowed_fourier=windowed_fourier,
+    find_translations=find_translations,
+    sum_translations=sum_translations,
+)
 
-    Examples
-    --------
-    >>> model = published.UNet(scales=2, channels=2).eval()
-    >>> with torch.no_grad(), computing_portably():
-    ...     model(torch.ones(1, 1, 9, 9)).shape
-    torch.Size([1, 1, 9, 9])
-    """
-    ours = [
-        (lattice, "windowed_fourier", windowed_fourier),
-        (lattice, "find_translations", find_translations),
-        (published, "mirror", mirror),
-        (published, "upsample", upsample),
-        (translations, "_sum", sum_translations),
-    ]
-    theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
-    try:
-        for place in ours:
-            setattr(*place)
-        yield
-    finally:
-        for place in theirs:
-            setattr(*place)
+
+def make_portable(model: nn.Module) -> nn.Module:
+    """Make a copy of a network that computes with this module's operations."""
+    portable = copy.deepcopy(model)
+    for part in portable.modules():
+        if hasattr(part, "operations"):
+            part.operations = PORTABLE
+    return portable

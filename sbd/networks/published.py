@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from sbd.networks.spectra import mirror, upsample
+from sbd.networks.operations import TORCH, Operations
+from sbd.validation import check_whole
 
 
 class _ScaleNorm(nn.BatchNorm2d):
@@ -45,12 +46,14 @@ def _double_conv(inputs: int, middle: int, outputs: int, *, bias: bool) -> nn.Mo
 class UNet(nn.Module):
     """The paper's network.
 
+    The published decoder pads feature maps with zeros where the image is no multiple of
+    ``2**scales``, which spoils the far border. Here the image is mirrored up to a
+    multiple instead; for multiples both are the same.
+
     Parameters
     ----------
-    scales : {2, 4, 6}, default 4
-        Times that the image is halved.
-    channels : int, default 128
-        Channels at full resolution.
+    scales, channels : int, default 4 and 128
+        Times that the image is halved, 2, 4 or 6, and channels at full resolution.
     bias : bool, default True
         Whether convolutions and normalisations add constants. The paper speaks of
         bias-free networks; the checkpoint behind its figures has biases.
@@ -70,17 +73,13 @@ class UNet(nn.Module):
     ValueError
         If `scales`, `channels` or `binning` is impossible.
 
-    Notes
-    -----
-    The published decoder pads feature maps with zeros where the image is no multiple of
-    ``2**scales``, which spoils the far border. Here the image is mirrored up to a
-    multiple instead; for multiples both are the same.
-
     Examples
     --------
     >>> sum(p.numel() for p in UNet(scales=4, channels=128).parameters())
     5613441
     """
+
+    operations: Operations = TORCH
 
     def __init__(
         self,
@@ -149,7 +148,7 @@ class UNet(nn.Module):
         """Denoise means of binned counts, or the counts themselves without binning."""
         height, width = noisy.shape[-2:]
         step = 2**self.scales
-        whole = mirror(noisy, (0, -height % step), (0, -width % step))
+        whole = self.operations.mirror(noisy, (0, -height % step), (0, -width % step))
         estimate = self.convolve(whole)[..., :height, :width]
         return noisy - estimate if self.residual else estimate
 
@@ -183,27 +182,15 @@ class UNet(nn.Module):
 
 
 def denoise_by_bins(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
-    """Bin, denoise, and interpolate to the pixels again.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        With ``binning``, and ``denoise_binned`` for what is binned.
-    noisy : Tensor of shape (batch, channels, height, width)
-        Recorded counts [electrons per pixel].
-
-    Returns
-    -------
-    Tensor of shape (batch, channels, height, width)
-        The estimate [electrons per pixel].
-    """
+    """Bin counts of shape (batch, channels, height, width), denoise, interpolate."""
     if model.binning == 1:
         return model.denoise_binned(noisy)
     height, width = noisy.shape[-2:]
     b = model.binning
-    whole = mirror(noisy, (0, -height % b), (0, -width % b))
+    whole = model.operations.mirror(noisy, (0, -height % b), (0, -width % b))
     binned = model.denoise_binned(F.avg_pool2d(whole, b))
-    return upsample(binned, whole.shape[-2:])[..., :height, :width]
+    fine = model.operations.upsample(binned, whole.shape[-2:])
+    return fine[..., :height, :width]
 
 
 class DnCNN(nn.Module):
@@ -216,12 +203,8 @@ class DnCNN(nn.Module):
     ----------
     depth : int, default 20
         Convolutions in all; each side of the field of view is ``2 * depth + 1`` pixels.
-    channels : int, default 64
-        Channels between them.
-    bias : bool, default True
-        Whether convolutions and normalisations add constants.
-    inputs : int, default 1
-        Channels in, and out.
+    channels, bias, inputs : optional
+        Channels between them, and as for `UNet`.
 
     Raises
     ------
@@ -241,12 +224,7 @@ class DnCNN(nn.Module):
     """
 
     def __init__(
-        self,
-        *,
-        depth: int = 20,
-        channels: int = 64,
-        bias: bool = True,
-        inputs: int = 1,
+        self, *, depth: int = 20, channels: int = 64, bias: bool = True, inputs: int = 1
     ) -> None:
         super().__init__()
         self.config = {
@@ -256,9 +234,7 @@ class DnCNN(nn.Module):
             "inputs": inputs,
         }
         for name, least in (("depth", 2), ("channels", 1), ("inputs", 1)):
-            if self.config[name] < least:
-                msg = f"{name} must be at least {least}; got {self.config[name]}"
-                raise ValueError(msg)
+            check_whole(name, self.config[name], least)
         norm = nn.BatchNorm2d if bias else _ScaleNorm
         widths = [inputs, *[channels] * (depth - 1), inputs]
         first, *hidden, last = (
@@ -283,16 +259,14 @@ class DurrUNet(nn.Module):
     The paper's authors took it from [1]_. Dilated convolutions widen the field of view
     to 45 pixels.
 
+    An image with an odd side gets one more row or column of zeros, as published.
+
     Parameters
     ----------
     bias : bool, default True
         Whether all convolutions but the last add constants.
     residual : bool, default False
         Whether the convolutions estimate what to take off the input.
-
-    Notes
-    -----
-    An image with an odd side gets one more row or column of zeros, as published.
 
     References
     ----------

@@ -3,7 +3,8 @@ r"""The lattice as a network sees it: windowed Fourier thresholding, in torch.
 A crystal is a few strong coefficients in every local spectrum, and counting noise is a
 flat floor whose height is known from the local mean alone. Keeping the coefficients
 that stand clear of the floor is the windowed Fourier filter of fringe analysis [1]_.
-`sbd.denoisers.fourier` has the same filter for a reader; here it is differentiable and batched.
+`sbd.denoisers.windows` has the same filter for a reader; here it is differentiable and
+batched.
 
 References
 ----------
@@ -30,39 +31,9 @@ def windowed_fourier(
     thresholds: Sequence[float],
     counts: int,
 ) -> list[torch.Tensor]:
-    """Keep the coefficients of each local spectrum that stand above the Poisson floor.
+    """Keep local spectra where they exceed so many times the Poisson floor's power.
 
-    Parameters
-    ----------
-    binned : Tensor of shape (batch, 1, height, width)
-        Mean of `counts` recorded pixels in each place [electrons per pixel].
-    window : int
-        Side of the Hann windows [places].
-    hop : int
-        Distance between windows, a divisor of `window` [places].
-    thresholds : sequence of float
-        A coefficient is kept where its power exceeds this many times the power that
-        counting noise has on average; noise passes with probability exp(-threshold).
-    counts : int
-        Recorded pixels in a place.
-
-    Returns
-    -------
-    list of Tensor of shape (batch, 1, height, width)
-        One estimate for each threshold [electrons per pixel].
-
-    Notes
-    -----
-    Windows are weighted by one over the number of coefficients they keep, so that the
-    simplest explanation of a place counts most. Gradients flow through the kept
-    coefficients; which ones are kept is held fixed.
-
-    Examples
-    --------
-    >>> flat = torch.full((1, 1, 32, 32), 0.45)
-    >>> (same,) = windowed_fourier(flat, window=16, hop=8, thresholds=[5.0], counts=16)
-    >>> bool(torch.allclose(same, flat, atol=1e-6))
-    True
+    `binned` holds means of `counts` pixels; one estimate for each threshold.
     """
     height, width = binned.shape[-2:]
     pad = window // 2  # windows are centred on the border's places too
@@ -75,11 +46,7 @@ def windowed_fourier(
 class _WindowedFourier(torch.autograd.Function):
     """The filter of `windowed_fourier`, on an image with its border.
 
-    With what is kept held fixed it is linear, and so is its transpose. A filter that
-    keeps some coefficients of a real image is its own transpose, so that one more
-    transform each way does for all thresholds; and a Hann window is a product of one
-    down and one across, so that local means take two small matrix products. Windows
-    are transformed some rows at a time, to stay in the processor's cache.
+    With what is kept held fixed it is linear, and what keeps is its own transpose.
     """
 
     @staticmethod
@@ -93,7 +60,7 @@ class _WindowedFourier(torch.autograd.Function):
         finite = [threshold for threshold in thresholds if threshold < math.inf]
         ctx.drops, kept = [], torch.zeros(len(finite), *mean.shape).to(padded)
         totals = [torch.zeros_like(padded) for _ in finite]
-        for rows in grid.strips() if finite else ():
+        for rows in grid.strips() if finite else ():  # stays in the processor's cache
             patches = grid.cut(padded[:, 0], rows) - mean[:, rows, :, None, None]
             spectrum = torch.fft.rfft2(patches.mul_(grid.hann))
             power = spectrum.real.square() + spectrum.imag.square()
@@ -112,7 +79,7 @@ class _WindowedFourier(torch.autograd.Function):
             weight, total = torch.ones_like(mean), 0.0
             if threshold < math.inf:
                 number, total = next(sums)
-                weight = 1 / (1 + number)
+                weight = 1 / (1 + number)  # the simplest explanation counts most
             norm = grid.spread(weight)[:, None]
             estimates.append((total + grid.spread(mean * weight)[:, None]) / norm)
             ctx.weights.append(weight)
@@ -196,24 +163,9 @@ class _Grid:
 
 
 def upsample(binned: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Interpolate a mirror-extended image by its cosine series.
+    """Interpolate a mirror-extended image by its cosine series to (height, width).
 
-    Parameters
-    ----------
-    binned : Tensor of shape (batch, 1, height, width)
-        Values at the centres of places.
-    shape : tuple of int
-        (height, width) of the finer grid over the same field.
-
-    Returns
-    -------
-    Tensor of shape (batch, 1, *shape)
-        Exact for an image that the coarse grid can hold.
-
-    Examples
-    --------
-    >>> upsample(torch.ones(1, 1, 3, 4), (6, 8)).shape
-    torch.Size([1, 1, 6, 8])
+    Exact for an image that the coarse grid can hold.
     """
     rows = _cosine_matrix(binned.shape[-2], shape[0]).to(binned)
     columns = _cosine_matrix(binned.shape[-1], shape[1]).to(binned)

@@ -1,8 +1,8 @@
 """Weighted sums of squares cut from an image, with their transpose.
 
-`sbd.networks.translations` averages an image over translations tile by tile: a square at the
-tile's place, and weighted squares at the translated ones. Its derivative adds weighted
-squares to where they were cut.
+`sbd.networks.translations` averages an image over translations tile by tile: a square
+at the tile's place, and weighted squares at the translated ones. Its derivative adds
+weighted squares to where they were cut.
 """
 
 import threading
@@ -21,25 +21,7 @@ squares. The parities are those of `itertools.product`: the columns' changes fir
 
 
 def view_squares(image: torch.Tensor, side: int) -> torch.Tensor:
-    """View every square of an image, by its corner.
-
-    Parameters
-    ----------
-    image : Tensor of shape (..., height, width)
-        Any image.
-    side : int
-        Of the squares [places].
-
-    Returns
-    -------
-    Tensor of shape (..., height - side + 1, width - side + 1, side, side)
-        A view of the same memory.
-
-    Examples
-    --------
-    >>> view_squares(torch.arange(12).reshape(3, 4), 2)[1, 2].tolist()
-    [[6, 7], [10, 11]]
-    """
+    """View every square of an image, by its corner: (..., row, column, side, side)."""
     return image.unfold(-2, side, 1).unfold(-2, side, 1)
 
 
@@ -50,33 +32,9 @@ def add_squares(
     side: int,
     border: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> torch.Tensor:
-    """Add up weighted squares of images.
+    """Add weighted squares of sources (channels, 8, 8, height, width), by axis phases.
 
-    Parameters
-    ----------
-    sources : Tensor of shape (channels, 8, 8, height, width)
-        Images, sorted by the phases of each axis; gradients flow through them, twice
-        if need be.
-    parts : iterable of Part
-        Weights, and where the squares lie; gone through once.
-    side : int
-        Of the squares [places].
-    border : tuple of int, default (0, 0, 0, 0)
-        Zeros left of the images, right of them, above and below, which corners count
-        from [places].
-
-    Returns
-    -------
-    Tensor of shape (4 * channels * weights, tiles, side, side)
-        The sums: of each parity, channel and weight, in this order.
-
-    Examples
-    --------
-    >>> sources = torch.arange(2.0).expand(1, 8, 8, 1, 2)
-    >>> here, there = (torch.tensor([[n]]) for n in (0, 1))
-    >>> parts = [([torch.full((1, 1, 1, 1), 3.0)], [(here, here, here, there)] * 4)]
-    >>> add_squares(sources, parts, side=1).flatten().tolist()
-    [3.0, 3.0, 3.0, 3.0]
+    (4 parities x channels x weights, tiles, side, side); corners count from `border`.
     """
     return _WeightedSum.apply(sources, parts, side, border)
 
@@ -157,10 +115,7 @@ class _Kept:
     def steps(self) -> list[tuple[int, tuple[int, int, int], list[torch.Tensor]]]:
         """Tile, place in the memory and weights of every square that has a weight.
 
-        The four parities of a place lie fixed distances apart in the memory, which
-        differ from translation to translation; what is listed is the first place and
-        the distances down and across. Sorted so that what is written after one another
-        is in the same phases, and of one tile, and so in the processor's cache.
+        The place: the first parity's, and the distances to the others, down and across.
         """
         _, _, phases, height, width = self.shape
         found = []
@@ -175,15 +130,12 @@ class _Kept:
                 place = (first, below - first, right - first)
                 found.append((tile, place, [weight[tile, each] for weight in weights]))
         plane = height * width
+        # by phases, then by tile: what is written after one another is in the cache
         return sorted(found, key=lambda one: (one[1][0] // plane, one[0], one[1][0]))
 
 
 class _Bench:
-    """Memory to spread squares in, and every step as views of it.
-
-    All parities and channels of a step are one strided view, to which some kilobytes
-    are added at a time.
-    """
+    """Memory to spread squares in, and every step as one strided view of it."""
 
     def __init__(self, kept: _Kept, squares: torch.Tensor) -> None:
         channels, width = kept.shape[0], kept.shape[-1]

@@ -5,7 +5,6 @@ size, aspect, position and dose, counted afresh. Every draw depends on (seed, st
 alone, so a run that was killed goes on as if nothing had happened.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -25,11 +24,13 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from sbd.benchmark.dataset import Benchmark
+from sbd.files import replacing, sha256, write_json
 from sbd.networks.models import choose_device, evaluating, save_model
+from sbd.simulation.frame import BOX
 from sbd.simulation.imaging import resample
 from sbd.simulation.noise import VACUUM
-from sbd.simulation.structures import BOX
 from sbd.typing import Image
+from sbd.validation import check_whole
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +57,9 @@ class Drawing:
         Largest ratio between the two pixel sides.
     dose : tuple of float, default (0.1, 10.0)
         Range of the vacuum's intensity, uniform in the logarithm [electrons/pixel].
-    paper_dose : float, default 0.6
-        Share of the examples at the paper's 0.45 electrons per pixel.
-    contrast : tuple of float, default (0.7, 1.2)
-        Range of a factor on the contrast of a third of the examples.
-    vacuum : float, default 0.08
-        Share of the examples that hold nothing but vacuum.
+    paper_dose, contrast, vacuum : float, tuple of float, float
+        Share of the examples at the paper's 0.45 electrons per pixel, range of a factor
+        on the contrast of a third of them, and share that hold vacuum only.
     upright : float, default 0.0
         Share of the examples within 10 degrees of a multiple of 90 degrees; the others
         are turned by any angle, and large crops then reach beyond the simulated field,
@@ -78,9 +76,7 @@ class Drawing:
     upright: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.crop < 8:
-            msg = f"crop must be at least 8; got {self.crop}"
-            raise ValueError(msg)
+        check_whole("crop", self.crop, 8)
         for name in ("pixel", "dose"):
             low, high = getattr(self, name)
             if not 0 < low <= high < np.inf:
@@ -95,32 +91,9 @@ class Drawing:
 def draw_example(
     image: Image, drawing: Drawing, *, binning: int, rng: np.random.Generator
 ) -> tuple[Image, Image]:
-    """Draw one noisy example and its truth.
+    """Draw one noisy example and its truth, (crop, crop) [electrons per pixel].
 
-    Parameters
-    ----------
-    image : ndarray of shape (128, 128)
-        A stored image of a benchmark [electrons per pixel].
-    drawing : Drawing
-        Ranges to draw from.
-    binning : int
-        Pixels along each axis whose counts are added.
-    rng : numpy.random.Generator
-        Source of the randomness.
-
-    Returns
-    -------
-    noisy, clean : ndarray of shape (crop, crop)
-        Mean counts of the bins and the expected intensity at their centres
-        [electrons per pixel].
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> flat = np.full((128, 128), 0.45, np.float32)
-    >>> noisy, clean = draw_example(flat, Drawing(crop=16), binning=4, rng=rng)
-    >>> noisy.shape
-    (16, 16)
+    From a stored image of a benchmark; means of `binning` x `binning` pixels.
     """
     n = drawing.crop
     step = binning * rng.uniform(*drawing.pixel)  # angstrom per bin
@@ -184,6 +157,10 @@ def train(
 ) -> nn.Module:
     """Train a network, or go on with a run that was begun.
 
+    Started by ``torchrun``, the processes share each batch and average their gradients;
+    only the first one writes. On GPUs each takes its own, on processors they talk
+    through gloo.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -197,23 +174,19 @@ def train(
         process so far, without the workers') and, at the end, ``model.safetensors``.
     steps : int
         Optimiser steps in all.
-    seed : int, default 0
-        Of every example; the initial weights are the model's own, see `create_model`.
-    batch : int, default 8
-        Examples in a step.
-    rate : float, default 2e-3
-        Largest learning rate; it warms up and falls as a cosine.
-    drawing : Drawing, optional
-        How examples are drawn.
-    device : str, default "auto"
-        See `choose_device`.
-    bf16 : bool, default False
-        Whether convolutions compute in bfloat16, twice as fast where the processor
-        has it; weights and averages stay float32.
-    save_every : int, default 100
-        Steps between checkpoints and points of the curve.
-    workers : int, default 0
-        Processes that draw examples beside this one; the result does not depend on it.
+    seed, batch : int, default 0 and 8
+        Seed of every example, and examples in a step; the initial weights are the
+        model's own, see `create_model`.
+    rate, drawing : float, Drawing
+        Largest learning rate, which warms up and falls as a cosine; how examples are
+        drawn.
+    device, bf16 : str, bool
+        Where to compute, as for `denoise_network`; whether convolutions compute in
+        bfloat16, twice as fast where the processor has it, with weights and averages in
+        float32.
+    save_every, workers : int, default 100 and 0
+        Steps between checkpoints and points of the curve; processes that draw examples
+        beside this one, on which the result does not depend.
     progress : bool, default True
         Whether to show a bar.
 
@@ -228,21 +201,13 @@ def train(
     ValueError
         If a number is below 1, the batch cannot be shared evenly, the benchmark has no
         training images, or `folder` holds a run with other settings or other images.
-
-    Notes
-    -----
-    Started by ``torchrun``, the processes share each batch and average their gradients;
-    only the first one writes. On GPUs each takes its own, on processors they talk
-    through gloo.
     """
     for name, number in (
         ("steps", steps),
         ("batch", batch),
         ("save_every", save_every),
     ):
-        if number < 1:
-            msg = f"{name} must be at least 1; got {number}"
-            raise ValueError(msg)
+        check_whole(name, number)
     drawing = drawing or Drawing()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -256,7 +221,8 @@ def train(
         "drawing": asdict(drawing),
     }  # fmt: skip
     images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
-    settings["images"] = [len(images), len(valid), _digest(images)]
+    # a run goes on with no other images
+    settings["images"] = [len(images), len(valid), sha256(images.tobytes())[:16]]
     examples = _Examples(images, drawing, batch, seed, model.eval(), team, bf16=bf16)
     loader = DataLoader(examples, batch_size=None, num_workers=workers)
     model.to(team.device, memory_format=torch.channels_last).requires_grad_()
@@ -312,11 +278,6 @@ def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
         )
         raise ValueError(msg)
     return benchmark.read(rows)
-
-
-def _digest(images: np.ndarray) -> str:
-    """Name the images a run learns from, so that it goes on with no others."""
-    return hashlib.sha256(images.tobytes()).hexdigest()[:16]
 
 
 def _draw_batch(
@@ -501,23 +462,18 @@ class _Run:
         state |= {"settings": json.dumps(self.settings), "step": step}
         state["spent"] = spent
         state["curve"] = json.dumps(self.curve)
-        part = self.folder / "checkpoint.part"
-        torch.save(state, part)
-        part.replace(self.folder / "checkpoint.pt")
-        self._write("curve", {"settings": self.settings, "curve": self.curve})
-        self._write("cost", {"steps": step, "processor seconds": round(spent, 1)})
-
-    def _write(self, name: str, record: dict) -> None:
-        part = self.folder / f"{name}.part"
-        part.write_text(json.dumps(record, indent=1) + "\n")
-        part.replace(self.folder / f"{name}.json")
+        with replacing(self.folder / "checkpoint.pt") as part, part.open("wb") as file:
+            torch.save(state, file)
+        record = {"settings": self.settings, "curve": self.curve}
+        write_json(self.folder / "curve.json", record)
+        record = {"steps": step, "processor seconds": round(spent, 1)}
+        write_json(self.folder / "cost.json", record)
 
     @torch.no_grad()
     def settle(self, examples: "_Examples", probe: Sequence[torch.Tensor]) -> None:
         """Measure the statistics of normalisations anew, with the final weights.
 
-        What was averaged on the way belongs to weights that have changed since, and a
-        network without constants multiplies such errors from layer to layer.
+        Those averaged on the way belong to weights that have changed since.
         """
         learnt = getattr(self.average, "unet", self.average)
         norms = [p for p in learnt.modules() if isinstance(p, nn.BatchNorm2d)]
@@ -538,7 +494,7 @@ class _Run:
         final = {"psnr": _score(self.average, probe)}
         if self.team.rank == 0:
             record = {"settings": self.settings, "curve": self.curve, "final": final}
-            self._write("curve", record)
+            write_json(self.folder / "curve.json", record)
 
     def resume(self) -> int:
         """Go back to the checkpoint, if there is one; the number of steps done."""

@@ -17,7 +17,7 @@ References
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -49,34 +49,9 @@ _BORDER = _REACH // 2 + _SIDE + _PATCH  # around an image [pairs of places]
 def find_translations(
     image: torch.Tensor, *, number: int = 129
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find the translations under which each tile's surroundings look the same.
+    """Find the `number` translations under which a tile's surroundings look most alike.
 
-    Parameters
-    ----------
-    image : Tensor of shape (batch, 1, height, width)
-        A first estimate, with little noise.
-    number : int, default 129
-        Translations kept for each tile, the likest first; odd, so that none is kept
-        without its opposite, which is as like.
-
-    Returns
-    -------
-    shifts : Tensor of shape (batch, tiles, number, 2)
-        Rows and columns from a place to one that looks the same [places].
-    likeness : Tensor of shape (batch, tiles, number)
-        Normalised correlation; 0 where there are no more translations.
-
-    Notes
-    -----
-    Three Fourier transforms give the correlation of all translations at once, each
-    normalised by the energy of the part of the window that it leaves inside.
-
-    Examples
-    --------
-    >>> wave = torch.cos(2 * torch.pi * torch.arange(128) / 12.8).expand(1, 1, 128, 128)
-    >>> shifts, likeness = find_translations(wave * wave.mT)
-    >>> round(float(likeness[0, 0, 0]), 3), shifts[0, 0, 0].abs().max() < 1e-3
-    (0.952, tensor(True))
+    (batch, tiles, number, 2) [places], and likeness; odd, as each has its opposite.
     """
     with torch.no_grad():
         detail = _windows(image - _smooth(_smooth(image)))
@@ -114,23 +89,7 @@ def _likeness(detail: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
 
 
 def keep_still(likeness: torch.Tensor) -> torch.Tensor:
-    """See that a place is like itself, even where an image is flat.
-
-    Parameters
-    ----------
-    likeness : Tensor of shape (..., lags, lags)
-        With no translation in the middle.
-
-    Returns
-    -------
-    Tensor of the same shape
-        At least 0.5 in the middle, and elsewhere the same.
-
-    Examples
-    --------
-    >>> keep_still(torch.zeros(3, 3))[1].tolist()
-    [0.0, 0.5, 0.0]
-    """
+    """See that a place is like itself, by 0.5 at least, even where an image is flat."""
     still = likeness.new_full((1, 1), 0.5)
     beside = likeness.shape[-1] // 2
     # no correlation is as small as what is beside it
@@ -168,59 +127,7 @@ def _peaks(likeness: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Ten
     return torch.stack([rows, columns], -1), value
 
 
-def average_translations(
-    guide: torch.Tensor,
-    images: torch.Tensor,
-    translations: tuple[torch.Tensor, torch.Tensor],
-    *,
-    variance: torch.Tensor,
-    tolerances: Sequence[float],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Average images over translations, where the guide looks the same.
-
-    Parameters
-    ----------
-    guide : Tensor of shape (batch, 1, height, width)
-        The estimate that likeness is judged on.
-    images : Tensor of shape (batch, channels, height, width)
-        What is averaged; gradients flow through it, the weights are held fixed.
-    translations : tuple of Tensor
-        Of `find_translations`.
-    variance : Tensor of shape (batch, 1, height, width)
-        Of the counts in a place [(electrons per pixel)^2].
-    tolerances : sequence of float
-        Mean squared difference of two patches of the guide at which the weight is 1/e,
-        in units of `variance`.
-
-    Returns
-    -------
-    averages : Tensor of shape (batch, tolerances, channels, height, width)
-        Weighted means.
-    number : Tensor of shape (batch, tolerances, 1, height, width)
-        Sum of the weights; the place itself has weight 1.
-
-    Examples
-    --------
-    >>> image = torch.rand(1, 1, 70, 70, generator=torch.Generator().manual_seed(0))
-    >>> found = find_translations(image)
-    >>> same, number = average_translations(
-    ...     image, image, found, variance=torch.ones(1, 1, 70, 70), tolerances=[1e-9]
-    ... )
-    >>> same.shape, round(float(number.max()), 3)
-    (torch.Size([1, 1, 1, 70, 70]), 1.0)
-    """
-    sums = torch.stack(
-        # one by one, so that the tiles of an image stay in the processor's cache
-        [
-            _sum(guide[i], images[i], (shifts, likeness), variance[i], tolerances)
-            for i, (shifts, likeness) in enumerate(zip(*translations, strict=True))
-        ]
-    )
-    number = sums[:, :, -1:].clamp_min(1e-9)
-    return sums[:, :, :-1] / number, number
-
-
-def _sum(
+def sum_translations(
     guide: torch.Tensor,
     images: torch.Tensor,
     translations: tuple[torch.Tensor, torch.Tensor],
@@ -229,7 +136,7 @@ def _sum(
 ) -> torch.Tensor:
     """Sum the weighted values of one image's places, and as last channel the weights.
 
-    Returns shape (tolerances, channels + 1, height, width).
+    A weight is 1/e where patches of the guide differ by `tolerances` x `variance`.
     """
     shifts, likeness = translations
     channels, height, width = images.shape
@@ -261,6 +168,30 @@ def _sum(
     whole = torch.cat([whole, count.expand(-1, -1, -1, -1, 2, -1, 2)], 2)
     blended = _blend(whole.reshape(len(whole), -1, 2 * _SIDE, 2 * _SIDE), tiles.grid)
     return blended[:, :height, :width].unflatten(0, (len(tolerances), -1))
+
+
+def average_translations(
+    guide: torch.Tensor,
+    images: torch.Tensor,
+    translations: tuple[torch.Tensor, torch.Tensor],
+    *,
+    variance: torch.Tensor,
+    tolerances: Sequence[float],
+    add: Callable[..., torch.Tensor] = sum_translations,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Average images where the guide looks the same: weighted means, sums of weights.
+
+    (batch, tolerances, channels or 1, height, width); gradients go through `images`.
+    """
+    sums = torch.stack(
+        # one by one, so that the tiles of an image stay in the processor's cache
+        [
+            add(guide[i], images[i], (shifts, likeness), variance[i], tolerances)
+            for i, (shifts, likeness) in enumerate(zip(*translations, strict=True))
+        ]
+    )
+    number = sums[:, :, -1:].clamp_min(1e-9)
+    return sums[:, :, :-1] / number, number
 
 
 @dataclass
@@ -338,11 +269,9 @@ def _box(image: torch.Tensor) -> torch.Tensor:
 def _polyphase(
     image: torch.Tensor, *, outside: float | None = None, pad: bool = True
 ) -> torch.Tensor:
-    """Interpolate to quarters of a place, sorted by the eight phases of each axis.
+    """Interpolate to quarters of a place: (channels, 8, 8, height, width), in pairs.
 
-    From (channels, height, width) to (channels, 8, 8, height, width), in pairs of
-    places, with a border of `_BORDER` pairs; mirrored near the edge, or `outside`.
-    Without `pad` the far part of the border, which is zero, is left to the caller.
+    Mirrored near the edge, or `outside`; without `pad`, without the border of zeros.
     """
     height, width = image.shape[-2:]
     extra = (height % 2, width % 2)

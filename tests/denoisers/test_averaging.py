@@ -128,5 +128,5 @@ def test_what_is_no_image_or_option_is_refused():
     for wrong in ((0.1,), (0.1, 0), 0.1, (0.1, np.nan)):
         with pytest.raises(ValueError, match="tolerances must be two positive numbers"):
             denoise_correlation_averaging(np.ones((9, 9)), tolerances=wrong)
-    with pytest.raises(ValueError, match="binning must be a positive whole number"):
+    with pytest.raises(ValueError, match="binning must be a whole number of"):
         denoise_correlation_averaging(np.ones((9, 9)), binning=0)

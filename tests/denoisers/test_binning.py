@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from sbd.denoisers.binning import band_limit, choose_binning
+from sbd.denoisers.binning import (
+    band_limit,
+    bin_counts,
+    choose_binning,
+    repeat_bins,
+    unbin,
+)
 
 each_shape = pytest.mark.parametrize("shape", [(300, 400), (512, 128), (200, 200)])
 
@@ -89,14 +95,22 @@ def test_a_width_that_is_given_is_taken():
     assert choose_binning(np.ones((4, 4)), np.int64(3)) == 3
 
 
+def test_bins_hold_sums_and_the_border_is_mirrored_where_they_do_not_fit():
+    image = np.arange(20.0).reshape(5, 4)
+    binned = bin_counts(image, 2)
+    assert binned[0].tolist() == [0 + 1 + 4 + 5, 2 + 3 + 6 + 7]
+    assert binned[2].tolist() == [2 * (16 + 17), 2 * (18 + 19)]  # the last row twice
+    assert repeat_bins(binned, 2, (5, 3))[:, 2].tolist() == [18, 18, 50, 50, 74]
+    flat = unbin(np.full((3, 2), 4.0), 2, image.shape)
+    np.testing.assert_allclose(flat, np.ones(image.shape), rtol=1e-6)  # float32
+
+
 def test_what_is_no_image_or_width_is_refused():
     with pytest.raises(ValueError, match="noisy must hold electron counts"):
         band_limit(np.full((9, 9), -1.0))
     with pytest.raises(ValueError, match="noisy must be finite"):
         band_limit(np.full((9, 9), np.nan))
-    with pytest.raises(
-        ValueError, match=r"binning must be a positive .* 'auto'; got 'x"
-    ):
+    with pytest.raises(ValueError, match=r"binning must be a whole .* 'auto'; got 'x"):
         choose_binning(np.ones((9, 9)), "x")
-    with pytest.raises(ValueError, match=r"binning must be a positive whole .* got 0"):
+    with pytest.raises(ValueError, match=r"binning must be a whole number .* got 0"):
         choose_binning(np.ones((9, 9)), 0)

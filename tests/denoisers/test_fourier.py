@@ -319,7 +319,7 @@ def test_bad_options_are_named():
         denoise_wiener(counts, excess=0)
     with pytest.raises(ValueError, match="spot_radius must be positive; got nan"):
         denoise_spot_filter(counts, spot_radius=np.nan)
-    with pytest.raises(ValueError, match=r"binning must be a positive whole .* 1\.5"):
+    with pytest.raises(ValueError, match=r"binning must be a whole number .* 1\.5"):
         denoise_windowed_fourier(counts, binning=1.5)
     with pytest.raises(ValueError, match="window must be a positive whole number"):
         denoise_windowed_fourier(counts, window=(32, 0))

@@ -121,7 +121,7 @@ def test_an_image_is_denoised_in_tiles_and_over_its_symmetries():
 def test_what_cannot_be_tiled_is_refused():
     counts = vacuum((40, 40))
     published = create_model("UNet", seed=0, scales=2, channels=4)
-    with pytest.raises(ValueError, match=r"tile must be at least 1, or None .* got 0"):
+    with pytest.raises(ValueError, match=r"tile must be a whole .* 1; got 0"):
         denoise(counts, published, device="cpu", tile=0)
     with pytest.raises(ValueError, match="tile must be None for this network"):
         denoise(counts, published, device="cpu", tile=16)

@@ -318,7 +318,7 @@ def test_bad_input_is_named():
     good = np.ones((8, 20))
     with pytest.raises(ValueError, match="noisy must be at least 2 x 2 pixels"):
         denoise_purelet(np.ones((1, 50)))
-    with pytest.raises(ValueError, match=r"levels must be a whole .* 1 to 3 .* got 4"):
+    with pytest.raises(ValueError, match=r"levels must be a whole .* 1 to 3; got 4"):
         denoise_purelet(good, levels=4)
     with pytest.raises(ValueError, match="levels must be a whole number"):
         denoise_purelet(good, levels=1.5)

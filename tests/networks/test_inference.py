@@ -12,9 +12,8 @@ from sbd.networks.convolutions import FixedConvolution
 from sbd.networks.inference import (
     average_symmetries,
     denoise_in_tiles,
+    find_tiling,
     fold,
-    grid_of,
-    halo_of,
 )
 from sbd.networks.lattice import CrystalUNet
 from sbd.networks.published import DnCNN, DurrUNet, UNet
@@ -162,7 +161,7 @@ def test_gradients_flow_through_a_folded_network():
 @pytest.mark.parametrize("name", TILED)
 def test_tiles_agree_with_the_whole_image(name):
     model = fold(random_weights(TILED[name]()))
-    grid, halo = grid_of(model), halo_of(model)
+    grid, halo = find_tiling(model)
     y = lattice(90, 2 * halo + 2 * grid + 50)
     with torch.no_grad():
         whole, tiled = model(y), denoise_in_tiles(model, y, tile=grid + 13)
@@ -175,7 +174,7 @@ def test_only_on_its_grid_a_network_moves_with_the_image(name):
     model = fold(random_weights(TILED[name]()))
     bins = getattr(model, "binning", 1)  # the interpolation to pixels sees everything
     estimate = model.denoise_binned if bins > 1 else model
-    grid, halo = grid_of(model) // bins, halo_of(model) // bins
+    grid, halo = (size // bins for size in find_tiling(model))
     y = lattice(60, halo + 2 * grid + 40)
 
     def moved(step):
@@ -190,9 +189,10 @@ def test_only_on_its_grid_a_network_moves_with_the_image(name):
 def test_a_smaller_margin_is_too_small():
     for name in ("DnCNN", "DurrUNet", "UNet", "deep UNet"):
         model = fold(random_weights(TILED[name]()))
+        _, halo = find_tiling(model)
         reach = sbd.field_of_view(model, size=256) // 2
         # rectifiers that are off hide some of it, and a pooled block up to its size
-        assert 0.6 * halo_of(model) <= reach <= halo_of(model)
+        assert 0.6 * halo <= reach <= halo
 
 
 def test_a_network_whose_tiles_would_not_fit_together_is_refused():

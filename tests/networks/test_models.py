@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import sbd
-from sbd.networks.models import choose_device, create_model
+from sbd.networks.models import choose_device, create_model, evaluating
 
 
 def noise(height=64, width=48, seed=0):
@@ -158,6 +158,14 @@ def test_a_missing_gpu_falls_back_with_a_message():
         assert choose_device("cuda").type == "cpu"
 
 
+def test_after_evaluation_each_part_is_in_the_mode_it_came_in():
+    model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
+    with evaluating(model) as same:
+        assert same is model
+        assert not any(part.training for part in model.modules())
+    assert [part.training for part in model.modules()] == [True, True, False]
+
+
 def test_the_field_of_view_is_the_receptive_field():
     # Two scales reach 26 pixels at most. A block of 4 passes one pixel of it on and the
     # centre may lie anywhere in its own block, so each can hide up to 3 of them.
@@ -185,5 +193,5 @@ def test_a_model_that_sees_nothing_has_no_field_of_view():
     nn.init.zeros_(blind.weight)
     with pytest.raises(ValueError, match="must depend on its input"):
         sbd.field_of_view(blind, size=16)
-    with pytest.raises(ValueError, match="size must be at least 16; got 0"):
+    with pytest.raises(ValueError, match=r"size must be a whole .* 16; got 0"):
         sbd.field_of_view(blind, size=0)

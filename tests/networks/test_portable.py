@@ -1,15 +1,18 @@
 """Check portable operations against those of torch that they stand in for."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 import torch
 
 import sbd
-from sbd.networks import lattice, portable, spectra, translations
+from sbd.networks import portable, spectra, translations
 from sbd.networks.models import create_model
-from sbd.networks.portable import computing_portably
+from sbd.networks.operations import TORCH
+from sbd.networks.portable import make_portable
 
 KINDS = {
     "UNet": {"scales": 2, "channels": 4, "binning": 2},
@@ -81,8 +84,9 @@ def test_gathered_tiles_have_the_same_averages(shape):
     images, found = torch.cat([guide, binned], 1), translations.find_translations(guide)
     options = {"variance": guide / 16, "tolerances": (0.01, 0.1)}
     truth = translations.average_translations(guide, images, found, **options)
-    with computing_portably():
-        ours = translations.average_translations(guide, images, found, **options)
+    ours = translations.average_translations(
+        guide, images, found, **options, add=portable.sum_translations
+    )
     assert truth[1].max() > 2
     for part, known in zip(ours, truth, strict=True):
         assert unlike(part, known) < 1e-12  # a hundred terms in float64
@@ -94,10 +98,9 @@ def test_every_translation_there_could_be_lies_on_the_canvas():
     guide = crystal(65, 70)
     found = reach.double().expand(1, 4, 4, 2), torch.ones(1, 4, 4).double()
     options = {"variance": guide, "tolerances": (math.inf,)}
-    with computing_portably():
-        image, number = translations.average_translations(
-            guide, guide, found, **options
-        )
+    image, number = translations.average_translations(
+        guide, guide, found, **options, add=portable.sum_translations
+    )
     assert torch.isfinite(image).all()
     assert number.max() < 1 + 1e-6  # only the place itself is in the image
 
@@ -110,16 +113,29 @@ def test_a_network_computes_the_same(kind):
             torch.nn.init.normal_(part.outc["conv"].weight, std=0.1)
     noisy = crystal(190, 150)
     with torch.no_grad():
-        truth = model(noisy)
-        with computing_portably():
-            ours = model(noisy)
+        truth, ours = model(noisy), make_portable(model)(noisy)
     # windows as above; float64 keeps both on the same side of every threshold
     assert unlike(ours, truth) < 1e-6
 
 
-def test_afterwards_networks_compute_as_before():
-    before = lattice.windowed_fourier, translations._sum
-    with computing_portably():
-        ours = lattice.windowed_fourier
-    assert ours is portable.windowed_fourier
-    assert (lattice.windowed_fourier, translations._sum) == before
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_copy_computes_portably_and_its_weights_are_the_same(kind):
+    model = create_model(kind, seed=0, **KINDS[kind])
+    before = copy.deepcopy(model.state_dict())
+    ours = make_portable(model)
+    for network, operations in ((model, TORCH), (ours, portable.PORTABLE)):
+        parts = [part for part in network.modules() if hasattr(part, "operations")]
+        assert parts
+        assert all(part.operations is operations for part in parts)
+        assert list(network.state_dict()) == list(before)
+        assert all(
+            torch.equal(network.state_dict()[key], before[key]) for key in before
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_keeps_its_operations_when_it_is_copied_or_pickled(kind):
+    ours = make_portable(create_model(kind, seed=0, **KINDS[kind]))
+    for again in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
+        assert again.operations == portable.PORTABLE
+        assert again.operations != TORCH

@@ -241,9 +241,9 @@ def test_the_field_of_view_is_that_of_the_layers(model, side):
         (sbd.UNet, {"channels": 5}, "channels must be an even .* at least 2; got 5"),
         (sbd.UNet, {"binning": 0}, "binning must be 1, or more .*; got 0"),
         (sbd.UNet, {"binning": 2, "inputs": 3}, "one channel; got 2"),
-        (sbd.DnCNN, {"depth": 1}, "depth must be at least 2; got 1"),
-        (sbd.DnCNN, {"channels": 0}, "channels must be at least 1; got 0"),
-        (sbd.DnCNN, {"inputs": 0}, "inputs must be at least 1; got 0"),
+        (sbd.DnCNN, {"depth": 1}, "depth must be a whole .* at least 2; got 1"),
+        (sbd.DnCNN, {"channels": 0}, "channels must be a whole .* at least 1; got 0"),
+        (sbd.DnCNN, {"inputs": 0}, "inputs must be a whole .* at least 1; got 0"),
     ],
 )  # fmt: skip
 def test_impossible_networks_are_refused(kind, options, message):

@@ -22,8 +22,8 @@ def crystal(height, width, *, offset=(0.0, 0.0), missing=None):
     return torch.from_numpy(image.astype(np.float32))[None, None]
 
 
-def average(guide, images, *, tolerance, number=129):
-    found = find_translations(guide, number=number)
+def average(guide, images, *, tolerance):
+    found = find_translations(guide)
     variance = torch.full_like(guide, 0.45 / 16)
     averages, count = average_translations(
         guide, images, found, variance=variance, tolerances=[tolerance]
