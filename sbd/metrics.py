@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from skimage.transform import resize
 
+from sbd.simulation.frame import SHRINK
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_image, check_positive, check_shape
 
 _SSIM_WINDOW = 7
-_AUTHORS_SCALE = 0.785
 _AUTHORS_RANGE = 255
 
 
@@ -27,14 +27,11 @@ def psnr(
 
     Parameters
     ----------
-    clean : ndarray of shape (height, width)
-        The truth, in electrons per pixel.
-    image : ndarray of shape (height, width)
-        What is judged, in electrons per pixel.
-    data_range : float, default 1.0
-        The peak :math:`R`, in electrons per pixel.
-    clip : bool, default False
-        Whether both images are first clipped to [0, `data_range`].
+    clean, image : ndarray of shape (height, width)
+        The truth, and what is judged, in electrons per pixel.
+    data_range, clip : float, bool
+        The peak :math:`R`, in electrons per pixel; whether both images are first
+        clipped to [0, `data_range`].
 
     Returns
     -------
@@ -43,15 +40,13 @@ def psnr(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
-        If an image is empty, not two-dimensional or not finite, if the shapes differ,
-        or if `data_range` is not positive.
+    TypeError, ValueError
+        If an image does not hold real numbers; if an image is empty, not
+        two-dimensional or not finite, if the shapes differ, or if `data_range` is not
+        positive.
 
     Examples
     --------
-    >>> import numpy as np
     >>> clean = np.full((8, 8), 0.45)
     >>> round(psnr(clean, clean + 0.1), 6)
     20.0
@@ -68,17 +63,16 @@ def ssim(
 ) -> float:
     """Mean structural similarity of an image with the truth.
 
+    Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
+    visibility to structural similarity", IEEE Trans. Image Processing 13 (2004) 600.
+
     Parameters
     ----------
     clean : ndarray of shape (height, width)
         The truth, in electrons per pixel; at least 7 x 7 pixels, the size of the
         window.
-    image : ndarray of shape (height, width)
-        What is judged, in electrons per pixel.
-    data_range : float, default 1.0
-        Range of the values, in electrons per pixel.
-    clip : bool, default False
-        Whether both images are first clipped to [0, `data_range`].
+    image, data_range, clip : ndarray, float, bool
+        As for `psnr`.
 
     Returns
     -------
@@ -87,20 +81,11 @@ def ssim(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
-        If an image is smaller than 7 x 7 pixels, not two-dimensional or not finite, if
-        the shapes differ, or if `data_range` is not positive.
-
-    References
-    ----------
-    .. [1] Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
-       visibility to structural similarity", IEEE Trans. Image Processing 13 (2004) 600.
+    TypeError, ValueError
+        As for `psnr`, or if an image is smaller than 7 x 7 pixels.
 
     Examples
     --------
-    >>> import numpy as np
     >>> clean = np.tile([0.4, 0.5], (8, 4))
     >>> ssim(clean, clean)
     1.0
@@ -116,6 +101,7 @@ def authors_resize(image: Image) -> Image:
     The loader scales by 0.785 but hands (width, height) to a function that wants
     (height, width), so that their 876 x 927 images become 727 x 687: a 12 % anisotropy
     that every published number contains. For comparison with those numbers only.
+    Source: Mohan et al., IEEE Trans. Comput. Imaging 8 (2022); their public code.
 
     Parameters
     ----------
@@ -129,24 +115,17 @@ def authors_resize(image: Image) -> Image:
 
     Raises
     ------
-    TypeError
-        If the image does not hold real numbers.
-    ValueError
-        If it is not two-dimensional, not finite, or so small that nothing is left.
-
-    References
-    ----------
-    .. [1] Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
-       Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022); their public code.
+    TypeError, ValueError
+        If the image does not hold real numbers; if it is not two-dimensional, not
+        finite, or so small that nothing is left.
 
     Examples
     --------
-    >>> import numpy as np
     >>> authors_resize(np.zeros((876, 927))).shape
     (727, 687)
     """
     image = check_image(image)
-    height, width = (int(_AUTHORS_SCALE * side) for side in image.shape)
+    height, width = (int(SHRINK * side) for side in image.shape)
     if min(height, width) < 1:
         msg = f"image must be at least 2 x 2 pixels; got shape {image.shape}"
         raise ValueError(msg)
@@ -158,10 +137,8 @@ def authors_psnr(clean: Image, image: Image) -> float:
 
     Parameters
     ----------
-    clean : ndarray of shape (height, width)
-        The truth, in electrons per pixel.
-    image : ndarray of shape (height, width)
-        What is judged, in electrons per pixel.
+    clean, image : ndarray of shape (height, width)
+        The truth, and what is judged, in electrons per pixel.
 
     Returns
     -------
@@ -175,7 +152,6 @@ def authors_psnr(clean: Image, image: Image) -> float:
 
     Examples
     --------
-    >>> import numpy as np
     >>> round(authors_psnr(np.zeros((8, 8)), np.full((8, 8), 2.0)), 6)
     0.0
     """
@@ -187,10 +163,8 @@ def authors_ssim(clean: Image, image: Image) -> float:
 
     Parameters
     ----------
-    clean : ndarray of shape (height, width)
-        The truth, in electrons per pixel; at least 7 x 7 pixels.
-    image : ndarray of shape (height, width)
-        What is judged, in electrons per pixel.
+    clean, image : ndarray of shape (height, width)
+        As for `ssim`, in electrons per pixel.
 
     Returns
     -------
@@ -204,7 +178,6 @@ def authors_ssim(clean: Image, image: Image) -> float:
 
     Examples
     --------
-    >>> import numpy as np
     >>> authors_ssim(np.ones((8, 8)), np.full((8, 8), 2.0))
     1.0
     """
@@ -214,42 +187,9 @@ def authors_ssim(clean: Image, image: Image) -> float:
 def score_regions(
     clean: Image, image: Image, regions: Mapping[str, NDArray[np.bool_]]
 ) -> dict[str, tuple[float, float]]:
-    """Score parts of an image as the authors score the whole.
+    """Score parts of an image as the authors score the whole: (PSNR, SSIM) by name.
 
-    The vacuum is most of the paper's images, and flat: an average over the whole hides
-    what happens to the columns, and the surface above all.
-
-    Parameters
-    ----------
-    clean : ndarray of shape (height, width)
-        The truth, in electrons per pixel; at least 7 x 7 pixels.
-    image : ndarray of shape (height, width)
-        What is judged, in electrons per pixel.
-    regions : dict of str to ndarray of bool of shape (height, width)
-        Masks by name, such as `sbd.audits.placed_atoms.Specimen.regions`.
-
-    Returns
-    -------
-    dict of str to tuple of float
-        (PSNR [dB], SSIM) by name: that of the mean squared error in the region, and the
-        mean over it of the similarity of 7 x 7 windows that lie within the image. NaN
-        where a region is empty.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `ssim`.
-    ValueError
-        If a region has another shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> clean, left = np.full((9, 9), 0.5), np.tri(9) > 0
-    >>> noisy = clean + 0.1 * ~left
-    >>> [round(s[0], 6) for s in score_regions(
-    ...     clean, noisy, {"left": left, "right": ~left}).values()]
-    [inf, 20.0]
+    SSIM averages windows that lie within the image; NaN where a region is empty.
     """
     clean, image = _as_authors(clean, image)
     _check_window(clean)
@@ -291,12 +231,8 @@ def _pair(
     """Check two images against each other; float64, so that sums are exact enough."""
     clean = check_image(clean, "clean").astype(np.float64)
     image = check_image(image, "image").astype(np.float64)
-    if clean.shape != image.shape:
-        msg = f"image must have the shape of clean, {clean.shape}; got {image.shape}"
-        raise ValueError(msg)
-    if not (np.isfinite(data_range) and data_range > 0):
-        msg = f"data_range must be positive; got {data_range!r}"
-        raise ValueError(msg)
+    check_shape(image, "image", clean, "clean")
+    check_positive(data_range=data_range)
     if clip:
         return np.clip(clean, 0, data_range), np.clip(image, 0, data_range)
     return clean, image

@@ -1,7 +1,7 @@
 """Say clearly what is wrong with an input, before anything is computed from it."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +16,9 @@ _LEAST = 1000  # electrons, below which nothing can be told
 
 
 def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Image:  # noqa: ANN401
-    """Return an image as a two-dimensional float array, or say why it is none.
+    """Return an image as a finite, two-dimensional float array, or say why it is none.
 
-    Parameters
-    ----------
-    image : array_like of shape (height, width)
-        What the caller passed in.
-    name : str, default "image"
-        The argument's name, for the message.
-    counts : bool, default False
-        Whether the values are electrons, so that none may be negative.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        The same values; float32 and float64 are kept, anything else becomes float64.
-
-    Raises
-    ------
-    TypeError
-        If the values are not real numbers.
-    ValueError
-        If the array is empty, masked, not two-dimensional, not finite, or has a
-        negative count.
-
-    Examples
-    --------
-    >>> check_image([[1, 2], [3, 4]]).dtype
-    dtype('float64')
+    float32 and float64 are kept; `counts` may not be negative.
     """
     try:
         array = np.asarray(image)
@@ -84,41 +59,16 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
     return array
 
 
-def check_counts(noisy: Any, name: str = "noisy") -> Image:  # noqa: ANN401
-    """Return recorded counts as `check_image` does, and warn if they cannot be that.
+def check_counts(noisy: Any) -> Image:  # noqa: ANN401
+    """Return counts as `check_image` does; warn if their variance is not their mean.
 
-    Electrons arrive at random, so what changes from pixel to pixel has the variance of
-    the mean. Detector units that are called counts have that times the gain, and every
-    denoiser then takes most of the noise for the specimen.
-
-    Parameters
-    ----------
-    noisy : array_like of shape (height, width)
-        What the caller passed in.
-    name : str, default "noisy"
-        The argument's name, for the message.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        The same values; float32 and float64 are kept, anything else becomes float64.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As from `check_image`.
-
-    Examples
-    --------
-    >>> counts = np.random.default_rng(0).poisson(0.45, (64, 64))
-    >>> check_counts(counts).shape
-    (64, 64)
+    A denoiser would take most of the noise of detector units for the specimen.
     """
-    counts = check_image(noisy, name, counts=True)
+    counts = check_image(noisy, "noisy", counts=True)
     spread = _dispersion(counts)
     if spread > _SPREAD:
         warnings.warn(
-            f"{name} varies {spread:.3g} times as much between pixels as electron "
+            f"noisy varies {spread:.3g} times as much between pixels as electron "
             "counts do, so it holds none and the result will be wrong; divide it "
             "by the detector's units per electron (sbd.estimate_gain)",
             stacklevel=3,
@@ -148,35 +98,7 @@ def _dispersion(counts: Image) -> float:
 
 
 def apply_denoiser(denoise: Denoiser, noisy: Image, name: str = "denoise") -> Image:
-    """Denoise a copy of an image, and see that an image of its shape comes back.
-
-    Parameters
-    ----------
-    denoise : callable
-        Image to image; what it does to its argument is of no consequence.
-    noisy : ndarray of shape (height, width)
-        Recorded counts [electrons per pixel].
-    name : str, default "denoise"
-        What to call it in a message.
-
-    Returns
-    -------
-    ndarray of shape (height, width)
-        The estimate [electrons per pixel].
-
-    Raises
-    ------
-    ValueError
-        If the estimate has another shape.
-
-    Examples
-    --------
-    >>> counts = np.ones((2, 3))
-    >>> apply_denoiser(lambda image: np.multiply(image, 0, out=image), counts).sum()
-    np.float64(0.0)
-    >>> counts.sum()
-    np.float64(6.0)
-    """
+    """Denoise a copy of an image, and see that an image of its shape comes back."""
     result = np.asarray(denoise(noisy.copy()))
     if result.shape != noisy.shape:
         msg = f"{name!r} must return shape {noisy.shape}; got {result.shape}"
@@ -185,24 +107,7 @@ def apply_denoiser(denoise: Denoiser, noisy: Image, name: str = "denoise") -> Im
 
 
 def check_between(value: float, name: str) -> None:
-    """Refuse a level, share or probability that is not between 0 and 1.
-
-    Parameters
-    ----------
-    value : float
-        What the caller passed in.
-    name : str
-        The argument's name, for the message.
-
-    Raises
-    ------
-    ValueError
-        If it is 0, 1, or beyond.
-
-    Examples
-    --------
-    >>> check_between(0.05, "level")
-    """
+    """Refuse a level, share or probability that is not between 0 and 1."""
     real = isinstance(value, int | float | np.number)
     if not (real and 0 < value < 1):
         msg = f"{name} must be between 0 and 1; got {value}"
@@ -210,22 +115,7 @@ def check_between(value: float, name: str) -> None:
 
 
 def check_positive(**numbers: float) -> None:
-    """Refuse numbers that are not finite and above 0.
-
-    Parameters
-    ----------
-    **numbers : float
-        What the caller passed in, by the argument's name.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-
-    Examples
-    --------
-    >>> check_positive(cutoff=0.02)
-    """
+    """Refuse numbers, by their arguments' names, that are not finite and above 0."""
     for name, number in numbers.items():
         real = isinstance(number, int | float | np.number) and number is not True
         if not (real and 0 < number < np.inf):
@@ -233,78 +123,38 @@ def check_positive(**numbers: float) -> None:
             raise ValueError(msg)
 
 
-def check_workers(workers: int) -> None:
-    """Refuse a number of threads or processes that is none.
+def check_whole(name: str, value: int, least: int = 1, most: int | None = None) -> None:
+    """Refuse what is no whole number, or is below `least` or above `most`."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not (whole and value >= least and (most is None or value <= most)):
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+        msg = f"{name} must be a whole number {limits}; got {value!r}"
+        raise ValueError(msg)
 
-    Parameters
-    ----------
-    workers : int
-        What the caller passed in.
 
-    Raises
-    ------
-    ValueError
-        If it is not a whole number of at least 1.
+def check_shape(array: Image, name: str, other: Image, of: str) -> None:
+    """Refuse an array whose shape is not that of another, which is called so."""
+    if array.shape != other.shape:
+        msg = f"{name} must have the shape of {of}, {other.shape}; got {array.shape}"
+        raise ValueError(msg)
 
-    Examples
-    --------
-    >>> check_workers(2)
-    """
-    whole = isinstance(workers, int | np.integer) and not isinstance(workers, bool)
-    if not (whole and workers >= 1):
-        msg = f"workers must be a whole number of at least 1; got {workers!r}"
+
+def check_word(name: str, value: object, words: Iterable[str]) -> None:
+    """Refuse what is none of some words, in the order in which they are told."""
+    if value not in words:
+        msg = f"{name} must be one of {', '.join(words)}; got {value!r}"
         raise ValueError(msg)
 
 
 def check_doses(doses: Sequence[float]) -> None:
-    """Refuse doses that are none.
-
-    Parameters
-    ----------
-    doses : sequence of float
-        What the caller passed in.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or one is not finite and above 0.
-
-    Examples
-    --------
-    >>> check_doses([0.45, 2])
-    """
+    """Refuse doses that are none, or of which one is not finite and above 0."""
     if not len(doses) or not all(np.isfinite(d) and d > 0 for d in doses):
         msg = f"doses must be one or more numbers above 0; got {list(doses)}"
         raise ValueError(msg)
 
 
 def check_pixel(pixel: Pixel, shape: tuple[int, int]) -> Pixel:
-    """Return a pixel as two ints, or say that it lies outside the image.
-
-    Parameters
-    ----------
-    pixel : tuple of int
-        (row, column).
-    shape : tuple of int
-        (height, width) of the image.
-
-    Returns
-    -------
-    tuple of int
-        (row, column).
-
-    Raises
-    ------
-    TypeError
-        If `pixel` is not a pair of whole numbers.
-    IndexError
-        If it lies outside.
-
-    Examples
-    --------
-    >>> check_pixel((1, 2), (3, 3))
-    (1, 2)
-    """
+    """Return a pixel as two ints, or say that it lies outside the image."""
     try:
         row, column = (int(p) for p in pixel)
         whole = (row, column) == tuple(pixel)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sbd.metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
+from sbd.metrics import (
+    authors_psnr,
+    authors_resize,
+    authors_ssim,
+    psnr,
+    score_regions,
+    ssim,
+)
 
 
 @pytest.fixture
@@ -60,6 +67,13 @@ def test_the_authors_resize_keeps_a_ramp_a_ramp():
     np.testing.assert_allclose(middle, np.tile(middle[:1], (len(middle), 1)), atol=1e-6)
     # 157 rows, 78 columns: 200 samples are laid on 78 places
     np.testing.assert_allclose(np.diff(middle[0]), 200 / 199 / 78, rtol=1e-6)
+
+
+def test_an_error_in_one_region_is_no_error_of_the_other():
+    clean, left = np.full((9, 9), 0.5), np.tri(9) > 0
+    scores = score_regions(clean, clean + 0.1 * ~left, {"left": left, "right": ~left})
+    assert scores["left"][0] == np.inf
+    assert scores["right"][0] == pytest.approx(20)  # 0.1 of the range
 
 
 def test_images_of_two_shapes_are_refused():

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 import sbd
-from sbd.validation import check_counts, check_image, check_pixel, check_positive
+from sbd.validation import (
+    apply_denoiser,
+    check_counts,
+    check_image,
+    check_pixel,
+    check_positive,
+    check_whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,31 @@ def test_a_number_that_is_not_positive_is_named(number):
     check_positive(one=1, tiny=1e-30)
     with pytest.raises(ValueError, match=f"width must be positive; got {number}"):
         check_positive(one=1, width=number)
+
+
+def test_whole_numbers_within_the_limits_are_taken():
+    for number in (1, np.int64(7), 10**9):
+        check_whole("draws", number)
+    check_whole("levels", 3, 2, 3)
+
+
+@pytest.mark.parametrize("number", [0, 1.0, True, None, "2", np.float64(3)])
+def test_what_is_no_whole_number_is_named(number):
+    with pytest.raises(ValueError, match="draws must be a whole number of at least 1"):
+        check_whole("draws", number)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_whole_number_beyond_its_limits_is_named_with_them(number):
+    with pytest.raises(ValueError, match=f"a whole number from 2 to 3; got {number}"):
+        check_whole("levels", number, 2, 3)
+
+
+def test_a_denoiser_that_writes_on_its_image_spoils_a_copy():
+    counts = np.ones((2, 3))
+    zeros = apply_denoiser(lambda image: np.multiply(image, 0, out=image), counts)
+    assert zeros.sum() == 0
+    assert counts.sum() == 6
 
 
 @pytest.mark.parametrize("dose", [0.01, 0.1, 0.45, 2.0, 10.0, 200.0])

@@ -3,7 +3,6 @@ __all__ = [
     "AuthorsDataset",
     "Benchmark",
     "Recipe",
-    "contrast_label",
     "default_recipes",
     "published_split",
     "read_authors_layout",
@@ -15,5 +14,5 @@ __all__ = [
 from .authors_layout import AuthorsDataset, read_authors_layout, write_authors_layout
 from .dataset import Benchmark
 from .production import WORKER_ENVIRONMENT, simulate_benchmark
-from .recipes import Recipe, contrast_label, default_recipes, read_recipe
+from .recipes import Recipe, default_recipes, read_recipe
 from .splits import published_split

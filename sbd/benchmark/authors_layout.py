@@ -10,10 +10,10 @@ contrast. What they have in columns 2, 3 and 7 to 9 is not known; ours are named
 
 import json
 import logging
+import math
 import operator
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,24 +23,14 @@ import PIL.Image
 from tqdm import tqdm
 
 from sbd.benchmark.dataset import Benchmark
+from sbd.files import replacing, write_text
+from sbd.simulation.frame import BOX, BOX_SAMPLES, CROP, CROP_SHAPE
 from sbd.simulation.imaging import resample
 from sbd.simulation.noise import VACUUM
-from sbd.simulation.structures import BOX
 from sbd.typing import Image
 from sbd.validation import check_image
 
 log = logging.getLogger(__name__)
-
-BOX_SAMPLES = 1024
-"""Samples of the box in the authors' images."""
-
-# Where the authors' files PtNp2-S3_5 and PtNp2-S3_2-S5_2 lie in our image of the same
-# structure (40 angstrom, tilt 3 degrees about x, defocus 6 nm): the highest
-# cross-correlation of both, found at (42, 0) with 0.997 and 0.996. The crop is their
-# 876 x 927 pixels. It leaves out the bottom and what is right of 45.3 angstrom, where
-# they have the seam.
-CROP = (slice(42, 42 + 876), slice(0, 927))
-"""Rows and columns of the box that the authors' images show."""
 
 COLUMNS = {
     "path": "image, below this folder",
@@ -64,7 +54,7 @@ _WHOLE = ("thickness", "tilt_x", "tilt_y", "defocus")
 _PLACES = {"path": 0, "particle": 1, "defocus": 10, "contrast": 11}
 _PLACES |= {"thickness": 4, "tilt_x": 5, "tilt_y": 6}
 _ABOUT = "layout.json"
-_TIFF_BYTES = 876 * 927 * 4 + 256  # a header of PIL is shorter
+_TIFF_BYTES = math.prod(CROP_SHAPE) * 4 + 256  # a header of PIL is shorter
 
 
 @dataclass(frozen=True)
@@ -128,11 +118,10 @@ def read_authors_layout(
 
     Raises
     ------
-    FileNotFoundError
-        If a table is missing; the message lists those that are there.
-    ValueError
-        If a table has fewer than twelve columns, no numbers where they belong, or no
-        label such as ``PtNp1-D2``.
+    FileNotFoundError, ValueError
+        If a table is missing; the message lists those that are there; if a table has
+        fewer than twelve columns, no numbers where they belong, or no label such as
+        ``PtNp1-D2``.
 
     Examples
     --------
@@ -189,6 +178,14 @@ def write_authors_layout(
 ) -> Path:
     """Write the images of a benchmark as the authors' loader expects them.
 
+    Images that are there already are kept, so a run that was killed goes on where it
+    stopped. Other contrasts of the same benchmark may go to the same folder. The tables
+    are those of the last call.
+
+    An image is the crop that the authors made of theirs, 876 x 927 pixels of 50/1024
+    angstrom, row 0 at the top. Images whose contrast is not known (60 angstrom without
+    tilt) are in none of the tables.
+
     Parameters
     ----------
     benchmark : Benchmark
@@ -201,10 +198,9 @@ def write_authors_layout(
         Column of the benchmark's table that says ``"train"``, ``"valid"`` or
         ``"test"``; images of which it says anything else are left out. If not given,
         ``"published_split_white"`` for white images alone, else ``"published_split"``.
-    rows : sequence of bool, optional
-        Which rows of the benchmark's table to take part; all if not given.
-    progress : bool, default True
-        Whether to show a bar.
+    rows, progress : sequence of bool, bool
+        Which rows of the benchmark's table to take part, all if not given; whether to
+        show a bar.
 
     Returns
     -------
@@ -213,28 +209,10 @@ def write_authors_layout(
 
     Raises
     ------
-    ValueError
+    ValueError, OSError
         If an argument is none of the allowed values, no image is left, or `folder`
-        holds something else.
-    OSError
-        If the disk has too little room: an image is 3.2 MB, the whole benchmark 58 GB.
-
-    Notes
-    -----
-    Images that are there already are kept, so a run that was killed goes on where it
-    stopped. Other contrasts of the same benchmark may go to the same folder. The tables
-    are those of the last call.
-
-    An image is the crop that the authors made of theirs, 876 x 927 pixels of 50/1024
-    angstrom, row 0 at the top. Images whose contrast is not known (60 angstrom without
-    tilt) are in none of the tables.
-
-    Examples
-    --------
-    >>> write_authors_layout(None, "copy", contrasts=("grey",))
-    Traceback (most recent call last):
-        ...
-    ValueError: contrasts must be among 'black', 'intermediate', 'white'; got ('grey',)
+        holds something else; if the disk has too little room: an image is 3.2 MB, the
+        whole benchmark 58 GB.
     """
     contrasts = tuple(sorted({contrasts} if isinstance(contrasts, str) else contrasts))
     if not contrasts or not set(contrasts) <= set(CONTRASTS):
@@ -253,7 +231,7 @@ def write_authors_layout(
     _check_folder(folder, about)
     absent = table[[not (folder / path).exists() for path in table["path"]]]
     _check_room(folder, len(absent))
-    _write_about(folder, about)
+    write_text(folder / _ABOUT, _text(about))
     bar = tqdm(total=len(table), initial=len(table) - len(absent), unit="image",
                disable=not progress)  # fmt: skip
     with bar:
@@ -264,7 +242,7 @@ def write_authors_layout(
                 bar.update()
     for name in _SPLITS:
         path = folder / f"{name}_{'_'.join(contrasts)}.csv"
-        with _renamed(path) as part:
+        with replacing(path) as part:
             here = table["_split"] == name
             table.loc[here, list(COLUMNS)].to_csv(part, index=False)
     return folder
@@ -350,24 +328,9 @@ def _text(about: dict) -> str:
     return json.dumps(about, indent=1) + "\n"
 
 
-def _write_about(folder: Path, about: dict) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with _renamed(folder / _ABOUT) as part:
-        part.write_text(_text(about))
-
-
 def _write_image(stored: np.ndarray, path: Path) -> None:
     """Evaluate an image on the authors' grid, crop it and write it as TIFF."""
     spectrum = np.fft.fft2(stored.astype(np.float32)) / stored.size
     image = resample(spectrum, (BOX_SAMPLES, BOX_SAMPLES))[CROP]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _renamed(path) as part:
+    with replacing(path) as part:
         PIL.Image.fromarray(image).save(part, format="TIFF")
-
-
-@contextmanager
-def _renamed(path: Path) -> Iterator[Path]:
-    """Give a temporary name that becomes `path` when all is written."""
-    part = path.with_name(f".{path.name}.part")
-    yield part
-    part.replace(path)

@@ -8,7 +8,6 @@ per pixel (128 x 128 for the 50 angstrom of the paper), which is all there is of
 drawn when an image is used. `sbd.benchmark.production` makes such a folder.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from copy import copy
@@ -21,8 +20,10 @@ import zarr
 
 from sbd.benchmark.recipes import RECIPE_LABELS, contrast_label
 from sbd.benchmark.splits import published_split
+from sbd.files import sha256
 from sbd.simulation.imaging import resample
 from sbd.typing import Image
+from sbd.validation import check_word
 
 _SPLITS = "split", "published_split", "published_split_white"
 FORMAT = 2  # of benchmark.json
@@ -38,10 +39,9 @@ class Benchmark:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no benchmark in `folder`.
-    ValueError
-        If it was made by another version of this library.
+    FileNotFoundError, ValueError
+        If there is no benchmark in `folder`; if it was made by another version of this
+        library.
 
     Examples
     --------
@@ -103,20 +103,8 @@ class Benchmark:
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """Read images as stored, each structure's chunk once.
 
-        Parameters
-        ----------
-        indices : sequence of int
-            Rows of the table.
-
-        Returns
-        -------
-        ndarray of shape (count, n, n)
-            Samples of the box, as float16 [electrons per pixel].
-
-        Raises
-        ------
-        ValueError
-            If a chunk is damaged; the message names the file.
+        Rows of the table; float16 samples of the box, (count, n, n) [electrons per
+        pixel]. ValueError, with the file's name, if a chunk is damaged.
         """
         rows = self.table.iloc[list(indices)].reset_index(drop=True)
         images = np.empty((len(rows), *self._images.shape[-2:]), np.float16)
@@ -128,28 +116,14 @@ class Benchmark:
     def select(self, *, split: str = "split", **labels: object) -> "Benchmark":
         """Take only the images with certain labels, as a benchmark of its own.
 
-        Parameters
-        ----------
-        split : {"split", "published_split", "published_split_white"}, default "split"
-            Which column of the table is ``split`` in the selection.
-        **labels : object or sequence of objects
-            Column of the table and the value, or values, to take.
-
-        Returns
-        -------
-        Benchmark
-            The same folder; its rows are counted anew from 0.
-
-        Raises
-        ------
-        ValueError
-            If there is no such column or split, or no image with these labels.
+        `split` names the column of the table that is ``split`` in the selection:
+        ``"split"``, ``"published_split"`` or ``"published_split_white"``; a label is a
+        value of a column, or several. Rows are counted anew from 0. ValueError if there
+        is no such column or split, or no image with these labels.
         """
         table = self.table
         columns = [name for name in table if not name.startswith("_")]
-        if split not in _SPLITS:
-            msg = f"split must be one of {', '.join(_SPLITS)}; got {split!r}"
-            raise ValueError(msg)
+        check_word("split", split, _SPLITS)
         for name in labels.keys() - set(columns):
             msg = f"labels must be among {', '.join(columns)}; got {name!r}"
             raise ValueError(msg)
@@ -174,39 +148,21 @@ class Benchmark:
         return read_chunk(self._images, structure, path)
 
     def image(self, index: int, *, samples: int | tuple[int, int]) -> Image:
-        """Evaluate an image on a finer grid, exactly.
+        """Evaluate the image of a row of the table on a finer grid, exactly.
 
-        Parameters
-        ----------
-        index : int
-            Row of the table.
-        samples : int or tuple of int
-            Samples of the box, (height, width); 1024 are the authors', and
-            ``round(50 / pixel)`` those of a pixel in angstrom.
-
-        Returns
-        -------
-        ndarray of shape (height, width)
-            Expected electrons per pixel.
+        `samples` of the box, (height, width) or both: 1024 are the authors', and
+        ``round(50 / pixel)`` those of a pixel in angstrom. Expected electrons per
+        pixel.
         """
         shape = (samples, samples) if np.ndim(samples) == 0 else samples
         stored = self[index]
         return resample(np.fft.fft2(stored) / stored.size, shape)
 
     def verify(self) -> int:
-        """Compare every chunk with its checksum.
+        """Compare every chunk with its checksum, and return how many there are.
 
-        Returns
-        -------
-        int
-            Chunks compared.
-
-        Raises
-        ------
-        ValueError
-            If chunks are damaged or missing; the message names them all.
-        FileNotFoundError
-            If there are no checksums, because the simulation never finished.
+        ValueError, with all names, if chunks are damaged or missing; FileNotFoundError
+        if there are no checksums, because the simulation never finished.
         """
         path = self.folder / CHECKSUMS
         if not path.exists():
@@ -227,7 +183,7 @@ class Benchmark:
         wrong = []
         for file in wanted:
             name = file.relative_to(self.folder).as_posix()
-            if not file.exists() or file_digest(file) != known.get(name):
+            if not file.exists() or sha256(file) != known.get(name):
                 wrong.append(name)
         if wrong:
             msg = (
@@ -243,26 +199,9 @@ CHECKSUMS, LABELS = "SHA256SUMS", "labels.csv"
 
 
 def read_chunk(images: zarr.Array, i: int, path: Path) -> np.ndarray:
-    """Read all images of a structure, or say that its chunk is damaged.
+    """Read all images of structure `i`, or say that its chunk is damaged.
 
-    Parameters
-    ----------
-    images : zarr.Array
-        Of the benchmark.
-    i : int
-        Number of the structure.
-    path : pathlib.Path
-        Of its chunk, for the message.
-
-    Returns
-    -------
-    ndarray of shape (tilts, defoci, n, n)
-        As float16 [electrons per pixel].
-
-    Raises
-    ------
-    ValueError
-        If the chunk is damaged; the message names the file.
+    Float16 (tilts, defoci, n, n) [electrons per pixel].
     """
     try:
         return images[i]
@@ -275,76 +214,12 @@ def read_chunk(images: zarr.Array, i: int, path: Path) -> np.ndarray:
 
 
 def chunk_path(folder: Path, i: int) -> Path:
-    """Tell where the images of structure `i` are kept.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Of the benchmark.
-    i : int
-        Number of the structure.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-
-    Examples
-    --------
-    >>> chunk_path(Path("b"), 3).as_posix()
-    'b/images.zarr/c/3/0/0/0/0'
-    """
+    """Tell where the images of structure `i` are kept."""
     return folder / "images.zarr" / "c" / f"{i}" / "0" / "0" / "0" / "0"
 
 
-def file_digest(path: Path) -> str:
-    """Digest a file.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Returns
-    -------
-    str
-        SHA-256, hexadecimal.
-
-    Examples
-    --------
-    >>> import os
-    >>> file_digest(Path(os.devnull))[:8]
-    'e3b0c442'
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def parse_settings(text: str, folder: Path) -> dict:
-    """Read what ``benchmark.json`` says.
-
-    Parameters
-    ----------
-    text : str
-        Its content.
-    folder : pathlib.Path
-        Where it lies, for the messages.
-
-    Returns
-    -------
-    dict
-        The settings.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged or of another version.
-
-    Examples
-    --------
-    >>> parse_settings('{"format": 2}', Path("b"))
-    {'format': 2}
-    """
+    """Read what ``benchmark.json`` says; `folder` is for the messages."""
     try:
         settings = json.loads(text)
     except json.JSONDecodeError as error:

@@ -7,7 +7,6 @@ the calling process alone, to a temporary name and then renamed; a run that was 
 goes on with the chunks that are missing.
 """
 
-import hashlib
 import json
 import logging
 import multiprocessing
@@ -34,17 +33,17 @@ from sbd.benchmark.dataset import (
     LABELS,
     Benchmark,
     chunk_path,
-    file_digest,
     parse_settings,
     read_chunk,
 )
 from sbd.benchmark.recipes import Recipe, default_recipes
+from sbd.files import sha256, write_json, write_text
 from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.microscope import Microscope, image_samples
 from sbd.simulation.potential import check_atoms
 from sbd.simulation.specimens import DEFOCI, TILTS, structure_table
 from sbd.simulation.structures import check_tilts
-from sbd.validation import check_workers
+from sbd.validation import check_whole
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +84,7 @@ class _Task:
     def run(self) -> np.ndarray:
         """Simulate the images (tilts, defoci, samples, samples) as float16."""
         waves = exit_wave(
-            self.recipe.build(),
-            self.microscope,
-            tilts=self.tilts,
-            device=self.device,
+            self.recipe.build(), self.microscope, tilts=self.tilts, device=self.device
         )
         foci = 10.0 * np.array(self.defoci)
         block = np.empty(
@@ -116,29 +112,27 @@ def simulate_benchmark(
 ) -> Benchmark:
     """Simulate a benchmark, or what is missing of one that was begun.
 
+    A structure is one chunk, written to a temporary name and renamed, so a run that was
+    killed goes on where it stopped. The result does not depend on who computed it.
+
     Parameters
     ----------
     folder : str or pathlib.Path
         Where it goes; made if need be.
     recipes : sequence of Recipe, optional
         Structures; the paper's 95 of `default_recipes` if not given.
-    tilts : sequence of (tilt_x, tilt_y)
-        Crystal tilts [degrees].
-    defoci : sequence of float
-        Positive for overfocus [nm].
-    grid : int, optional
-        Samples of the box in the multislice calculation, instead of the microscope's.
-    microscope : Microscope, optional
-        Optics; those that reproduce the authors' images if not given.
+    tilts, defoci : sequence of (tilt_x, tilt_y), sequence of float
+        Crystal tilts [degrees]; foci, positive for overfocus [nm].
+    grid, microscope : int, Microscope, optional
+        Samples of the box in the multislice calculation, instead of the microscope's,
+        and optics; those that reproduce the authors' images if not given.
     workers : int, default 1
         Processes on this machine.
     dask : str, optional
         Address of the scheduler of a dask cluster that computes instead, such as
         ``"tcp://10.0.0.1:8786"``; its workers need this library, not this folder.
-    device : str, default "cpu"
-        Where the waves and images are computed, see `exit_wave`.
-    progress : bool, default True
-        Whether to show a bar.
+    device, progress : str, bool
+        Where the waves and images are computed, see `exit_wave`; whether to show a bar.
 
     Returns
     -------
@@ -147,19 +141,12 @@ def simulate_benchmark(
 
     Raises
     ------
-    ValueError
-        If `folder` holds a benchmark of other settings, or an argument is impossible.
-    RuntimeError
-        If a worker died, say for want of memory; what was done is kept.
-    OSError
-        If the disk is full; what was written is kept.
-
-    Notes
-    -----
-    A structure is one chunk, written to a temporary name and renamed, so a run that was
-    killed goes on where it stopped. The result does not depend on who computed it.
+    ValueError, RuntimeError, OSError
+        If `folder` holds a benchmark of other settings, or an argument is impossible;
+        if a worker died, say for want of memory, or the disk is full: what was done is
+        kept.
     """
-    check_workers(workers)
+    check_whole("workers", workers)
     if dask is not None and workers != 1:
         msg = f"workers must be left out where dask has its own; got {workers}"
         raise ValueError(msg)
@@ -170,9 +157,9 @@ def simulate_benchmark(
     if grid is not None:
         microscope = replace(microscope, grid=grid)
     if device != "cpu" and dask is None:
-        from sbd.simulation.multislice import choose_device
+        from sbd.simulation.multislice import require_device
 
-        choose_device(device)  # before anything is written
+        require_device(device)  # before anything is written
     recipes = default_recipes() if recipes is None else tuple(recipes)
     engine = "abtem" if device == "cpu" else "torch"
     settings = _settings(recipes, check_tilts(tilts), defoci, microscope, engine)
@@ -268,7 +255,7 @@ def _check_distinct(name: str, values: list) -> None:
 def _atoms_digest(atoms: Atoms) -> str:
     """Name a structure by its elements and its positions to 0.001 angstrom."""
     places = np.column_stack([atoms.numbers, (atoms.positions * 1e3).round()])
-    return hashlib.sha256(places.astype("<i8").tobytes()).hexdigest()[:16]
+    return sha256(places.astype("<i8").tobytes())[:16]
 
 
 def _prepare(folder: Path, settings: dict) -> None:
@@ -276,7 +263,14 @@ def _prepare(folder: Path, settings: dict) -> None:
     path = folder / "benchmark.json"
     if path.exists():
         ours = parse_settings(path.read_text(), folder)
-        _check_same(ours, json.loads(json.dumps(settings)), folder)
+        wanted = json.loads(json.dumps(settings))
+        different = [k for k in wanted if ours.get(k) != wanted[k]]
+        if different:
+            msg = (
+                "folder must be empty or hold the same benchmark; got "
+                f"{folder}, which differs in {', '.join(different)}"
+            )
+            raise ValueError(msg)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         foreign = [p.name for p in folder.iterdir() if p.suffix != ".part"]
@@ -286,9 +280,9 @@ def _prepare(folder: Path, settings: dict) -> None:
                 f"{folder} with {', '.join(sorted(foreign)[:5])}"
             )
             raise ValueError(msg)
-        _replace(path, json.dumps(settings, indent=1) + "\n")
+        write_json(path, settings)
     if not (folder / "images.zarr" / "zarr.json").exists():
-        _replace(folder / "README.md", _data_card(settings))
+        write_text(folder / "README.md", _data_card(settings))
         inner = (
             len(settings["tilts"]),
             len(settings["defoci"]),
@@ -304,16 +298,6 @@ def _prepare(folder: Path, settings: dict) -> None:
                 zarr.codecs.Crc32cCodec(),  # a damaged chunk is an error, not an image
             ],
         )
-
-
-def _check_same(ours: dict, wanted: dict, folder: Path) -> None:
-    different = [k for k in wanted if ours.get(k) != wanted[k]]
-    if different:
-        msg = (
-            "folder must be empty or hold the same benchmark; got "
-            f"{folder}, which differs in {', '.join(different)}"
-        )
-        raise ValueError(msg)
 
 
 def _data_card(settings: dict) -> str:
@@ -349,12 +333,6 @@ def _data_card(settings: dict) -> str:
     )
 
 
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)
-
-
 def _write(array: zarr.Array, i: int, block: np.ndarray, folder: Path) -> None:
     """Write one chunk, all of it or nothing."""
     try:
@@ -368,13 +346,8 @@ def _write(array: zarr.Array, i: int, block: np.ndarray, folder: Path) -> None:
         )
         raise OSError(msg) from error
     finally:
-        _sweep(chunk_path(folder, i))
-
-
-def _sweep(chunk: Path) -> None:
-    """Remove what a write that was killed left beside a chunk."""
-    for left in chunk.parent.glob("*.partial"):
-        left.unlink(missing_ok=True)
+        for left in chunk_path(folder, i).parent.glob("*.partial"):
+            left.unlink(missing_ok=True)  # of a write that was killed
 
 
 def _finish(folder: Path, count: int) -> Benchmark:
@@ -382,11 +355,11 @@ def _finish(folder: Path, count: int) -> Benchmark:
     benchmark = Benchmark(folder)
     table = benchmark.table
     public = [name for name in table.columns if not name.startswith("_")]
-    _replace(folder / LABELS, table.to_csv(index=False, columns=public))
+    write_text(folder / LABELS, table.to_csv(index=False, columns=public))
     lines = []
     for file in (folder / LABELS, *(chunk_path(folder, i) for i in range(count))):
-        lines.append(f"{file_digest(file)}  {file.relative_to(folder).as_posix()}\n")
-    _replace(folder / CHECKSUMS, "".join(lines))
+        lines.append(f"{sha256(file)}  {file.relative_to(folder).as_posix()}\n")
+    write_text(folder / CHECKSUMS, "".join(lines))
     return benchmark
 
 

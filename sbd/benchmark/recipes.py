@@ -69,18 +69,7 @@ class Recipe:
         return "_".join(f"{row}.{column}:{n:+d}" for row, column, n in self.defect)
 
     def build(self) -> Atoms:
-        """Build the structure.
-
-        Returns
-        -------
-        ase.Atoms
-            See `pt_on_ceria`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such structure.
-        """
+        """Build the structure, as `pt_on_ceria` does; ValueError if there is none."""
         if self.atoms is not None:
             return self.atoms
         return pt_on_ceria(self.particle, self.defect, thickness=self.thickness)
@@ -173,10 +162,8 @@ def read_recipe(path: str | Path) -> Recipe:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If ASE cannot read it.
+    FileNotFoundError, ValueError
+        If there is no such file; if ASE cannot read it.
 
     Examples
     --------
@@ -212,33 +199,12 @@ def _contrast_table() -> dict[tuple[int, int, int, int], str]:
 def contrast_label(
     thickness: float, tilt: tuple[float, float], defocus: float
 ) -> str | None:
-    """Look up whether the authors call the atomic columns white or black.
+    """Look up whether the authors call the columns "white", "intermediate" or "black".
 
-    Parameters
-    ----------
-    thickness : float
-        Support thickness [angstrom].
-    tilt : tuple of float
-        About x and about y [degrees].
-    defocus : float
-        In nm, as in the authors' table.
-
-    Returns
-    -------
-    str or None
-        ``"white"``, ``"intermediate"`` or ``"black"``; None for parameters that the
-        published dataset does not have.
-
-    Notes
-    -----
-    The table is recovered from the authors' evaluation logs, where the label depends on
-    these parameters alone in 99.5 % of the rows; cells the logs do not show are
-    filled in and say so in the table's column ``source``.
-
-    Examples
-    --------
-    >>> contrast_label(30, (0, 0), 2)
-    'intermediate'
+    By thickness [angstrom], tilt about x and y [degrees] and defocus [nm]; None where
+    the published dataset has nothing. From their evaluation logs, where these
+    parameters alone decide in 99.5 % of the rows; what is filled in says so in the
+    column ``source``.
     """
     key = (thickness, *tilt, defocus)
     return _contrast_table().get(key) or None

@@ -20,29 +20,9 @@ _SLIP = 60  # thickness at which the authors' tables call tilt (0, 0) tilt (1, 0
 
 
 def published_test_counts() -> pd.DataFrame:
-    """Count the authors' test images at each point of their parameters.
+    """Count the authors' test images at each label, thickness, tilt and defocus.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each ``label`` (as ``"PtNp1-D2"``), ``thickness`` [angstrom],
-        ``tilt_x``, ``tilt_y`` [degrees] and ``defocus`` [nm], 10,584 in all, and the
-        number of images there: ``test`` in the logs of all contrasts (3,567 in all),
-        ``test_white`` in those of the white ones (280), and ``valid``, which this
-        project drew (279, see `published_split`).
-
-    Notes
-    -----
-    The parameters are no unique key: at 50 angstrom each label stands for three to five
-    structures. At 60 angstrom the logs have no tilt (0, 0) and twice as many images
-    at (1, 0) as elsewhere, a slip in the labels. Both are kept here as they are in
-    the logs.
-
-    Examples
-    --------
-    >>> counts = published_test_counts()
-    >>> counts[["test", "test_white", "valid"]].sum().tolist()
-    [3567, 280, 279]
+    A label has up to five structures; ``valid`` was drawn by this project.
     """
     return _counts().copy()
 
@@ -64,33 +44,6 @@ def published_split(
 ) -> pd.Series:
     """Split a benchmark as the authors split theirs, as far as that is known.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The table of a `Benchmark`: columns particle, defect, thickness, tilt_x,
-        tilt_y, defocus and contrast. Structures that share a label and a thickness are
-        ordered by the letter in column variant; where there is none, by their place in
-        the table, which must then hold all of them.
-
-    contrast : {"all", "white"}, default "all"
-        The experiments on images of all contrasts, or on white columns only.
-
-    Returns
-    -------
-    pandas.Series
-        For each row ``"test"``, ``"valid"``, ``"train"``, or ``"unused"`` where it has
-        no part in the experiment: parameters or labels that the published dataset does
-        not have, and for ``"white"`` also a contrast that is not white.
-
-    Raises
-    ------
-    TypeError
-        If `table` is no pandas.DataFrame.
-    ValueError
-        If it lacks a column, or `contrast` is none of the two.
-
-    Notes
-    -----
     Exact are the particle label, thickness, tilt and defocus of each test image. Ours
     are three choices where the logs do not say more:
 
@@ -109,6 +62,29 @@ def published_split(
 
     Source: the authors' evaluation logs, `sbd.fetch` items ``"log/white"`` and
     ``"log/structure-1"``.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table of a `Benchmark`: columns particle, defect, thickness, tilt_x,
+        tilt_y, defocus and contrast. Structures that share a label and a thickness are
+        ordered by the letter in column variant; where there is none, by their place in
+        the table, which must then hold all of them.
+    contrast : {"all", "white"}, default "all"
+        The experiments on images of all contrasts, or on white columns only.
+
+    Returns
+    -------
+    pandas.Series
+        For each row ``"test"``, ``"valid"``, ``"train"``, or ``"unused"`` where it has
+        no part in the experiment: parameters or labels that the published dataset does
+        not have, and for ``"white"`` also a contrast that is not white.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `table` is no pandas.DataFrame; if it lacks a column, or `contrast` is none
+        of the two.
 
     Examples
     --------

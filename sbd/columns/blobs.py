@@ -17,43 +17,15 @@ _RIDGE = 10.0  # a blob's two principal curvatures differ by less than this fact
 
 
 class LaplacianLadder:
-    r"""An image's scale-normalised Laplacians of Gaussians, at a series of widths.
+    r"""An image's Laplacians of Gaussians, scale-normalised, at a series of widths.
 
-    The response :math:`-\sigma^2 \nabla^2 G_\sigma * x` is positive in bright blobs; a
-    Gaussian blob of standard deviation :math:`\sigma` and height :math:`A` scores
-    :math:`A/2` at the width :math:`\sigma`. The filter is a product in the cosine
-    transform: the image goes on as its mirror image, and only what is less than
-    rounding is left out. The whole response is computed only where it is asked for; at
-    a few places the cosine series is summed instead.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width)
-        The image.
-    least, most : float, optional
-        Smallest and largest width [pixels]; by default a factor 1.5 around the width
-        at which the response varies most over the image, more than at those near it.
-
-    Attributes
-    ----------
-    sigmas : ndarray of shape (m,)
-        Widths, a geometric series of odd length [pixels].
-
-    References
-    ----------
-    .. [1] Lindeberg, "Feature detection with automatic scale selection", Int. J.
-       Comput. Vis. 30 (1998).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> y, x = np.mgrid[:60, :80]
-    >>> blob = np.exp(-((y - 30) ** 2 + (x - 40) ** 2) / (2 * 5.0**2))
-    >>> ladder = LaplacianLadder(blob)
-    >>> here = ladder.at(np.array([[30, 40]]))[:, 0]
-    >>> ladder.sigmas[here.argmax()].round().item(), here.max().round(1)
-    (5.0, np.float64(0.5))
+    :math:`-\sigma^2 \nabla^2 G_\sigma * x` (Lindeberg, Int. J. Comput. Vis. 30, 1998).
     """
+
+    # A Gaussian blob of standard deviation s and height A scores A/2 at the width s.
+    # The filter is a product in the cosine transform: the image goes on as its mirror
+    # image, and only what is less than rounding is left out. The whole response is
+    # computed only where it is asked for; at a few places the series is summed instead.
 
     def __init__(
         self, image: Image, *, least: float | None = None, most: float | None = None
@@ -61,30 +33,19 @@ class LaplacianLadder:
         centred = image - image.mean()
         self._shape = image.shape
         self._transform(centred, reach=0.0)
-        if least is None or most is None:
+        if least is None or most is None:  # around where the response varies most
             best = self._liveliest_width()
             least = best / 1.5 if least is None else least
             most = max(best * 1.5, least) if most is None else most
             least = min(least, most)
         count = 2 * int(np.ceil(_SCALES_PER_OCTAVE * np.log2(most / least) / 2)) + 1
-        self.sigmas = np.geomspace(least, most, count)
+        self.sigmas = np.geomspace(least, most, count)  # widths [pixels]
         if self._curved.shape != image.shape:
             self._transform(centred, reach=_FAR * self.sigmas[-1])
         self._curved *= self._squared
 
     def image(self, number: int) -> NDArray[np.float64]:
-        """Compute the response of the whole image at one of the widths.
-
-        Parameters
-        ----------
-        number : int
-            Of the width, in `sigmas`.
-
-        Returns
-        -------
-        ndarray of shape (height, width)
-            The response.
-        """
+        """Compute the response of the whole image at the width of this number."""
         (down, across), part = self._smooth(number)
         part = down[:, None] * part * across
         height, width = self._shape
@@ -94,18 +55,7 @@ class LaplacianLadder:
         return response[:height]
 
     def at(self, places: NDArray) -> NDArray[np.float64]:
-        """Compute the responses at some places, at every width.
-
-        Parameters
-        ----------
-        places : ndarray of shape (n, 2)
-            (row, column) of each, which may lie between the pixels [pixels].
-
-        Returns
-        -------
-        ndarray of shape (m, n)
-            The responses.
-        """
+        """Compute the responses (m, n) at n places (row, column), at every width."""
         if len(places) > _MANY:
             numbers = range(len(self.sigmas))
             return np.stack([_read(self.image(number), places) for number in numbers])
@@ -201,30 +151,9 @@ def _quick_length(n: int, reach: float) -> int:
 def find_peaks(
     response: NDArray[np.float64], *, separation: float, lowest: float
 ) -> NDArray[np.intp]:
-    """Find the tops of a filtered image that are blobs, not ridges.
+    """Find the tops (row, column) of a filtered image that are blobs, not ridges.
 
-    Parameters
-    ----------
-    response : ndarray of shape (height, width)
-        Filtered image.
-    separation : float
-        A peak is the highest pixel of the square that reaches this far [pixels].
-    lowest : float
-        Peaks must rise above this value.
-
-    Returns
-    -------
-    ndarray of int of shape (n, 2)
-        (row, column) of each peak; none is on the outermost pixels, because the centre
-        of such a blob may lie beyond them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> response = np.zeros((9, 9))
-    >>> response[4, 5] = 1.0
-    >>> find_peaks(response, separation=2, lowest=0.5).tolist()
-    [[4, 5]]
+    None on the outermost pixels: such a blob may be centred beyond them.
     """
     tops = np.zeros(response.shape, dtype=bool)
     tops[1:-1, 1:-1] = response[1:-1, 1:-1] > lowest
@@ -248,28 +177,7 @@ def find_peaks(
 def refine_peaks(
     response: NDArray[np.float64], peaks: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Move peaks to the top of the paraboloid through the pixels around them.
-
-    Parameters
-    ----------
-    response : ndarray of shape (height, width)
-        Filtered image.
-    peaks : ndarray of int of shape (n, 2)
-        From `find_peaks`.
-
-    Returns
-    -------
-    ndarray of shape (n, 2)
-        (row, column) to a fraction of a pixel [pixels].
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> y, x = np.mgrid[:9, :9]
-    >>> response = 1 - 0.02 * (y - 4.25) ** 2 - 0.03 * (x - 5.0) ** 2
-    >>> refine_peaks(response, np.array([[4, 5]])).round(6).tolist()
-    [[4.25, 5.0]]
-    """
+    """Move peaks to the top of the paraboloid through the pixels around them."""
     gradient, hessian = _derivatives(response, peaks)
     step = -np.linalg.solve(hessian, gradient[..., None])[..., 0]
     return peaks + np.clip(step, -0.75, 0.75)
@@ -278,31 +186,9 @@ def refine_peaks(
 def best_widths(
     sigmas: NDArray[np.float64], responses: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the width of each blob: where its response is largest.
+    """Find the width of each blob, where its response (m, n) is largest, and that.
 
-    Parameters
-    ----------
-    sigmas : ndarray of shape (m,)
-        Widths, a geometric series [pixels].
-    responses : ndarray of shape (m, n)
-        Of the n blobs at these widths, from `LaplacianLadder.at`.
-
-    Returns
-    -------
-    widths : ndarray of shape (n,)
-        Top of a parabola over the logarithm of the width [pixels].
-    heights : ndarray of shape (n,)
-        Response there.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> y, x = np.mgrid[:60, :80]
-    >>> blob = np.exp(-((y - 30) ** 2 + (x - 40) ** 2) / (2 * 5.3**2))
-    >>> ladder = LaplacianLadder(blob)
-    >>> widths, heights = best_widths(ladder.sigmas, ladder.at(np.array([[30, 40]])))
-    >>> widths.round(2).tolist(), heights.round(2).tolist()
-    ([5.3], [0.5])
+    By a parabola over the logarithm of the width [pixels].
     """
     if len(sigmas) == 1:
         return np.full(responses.shape[1], sigmas[0]), responses[0]

@@ -30,26 +30,9 @@ def disc_pixels(
 
 
 def count_vacuum(noisy: Image, region: NDArray[np.bool_], vacuum: float) -> float:
-    """Count the electrons of a vacuum region, and warn if they are not as many as said.
+    """Count the electrons per pixel of a region, and warn if `vacuum` is not that.
 
-    Parameters
-    ----------
-    noisy : ndarray of shape (height, width)
-        Recorded counts [electrons per pixel].
-    region : ndarray of bool of shape (height, width)
-        From `vacuum_region`.
-    vacuum : float
-        What was said to be expected there [electrons per pixel].
-
-    Returns
-    -------
-    float
-        The mean; `vacuum` itself if there is no region [electrons per pixel].
-
-    Examples
-    --------
-    >>> count_vacuum(np.full((9, 9), 0.5), np.ones((9, 9), bool), 0.5)
-    0.5
+    Without a region, `vacuum` itself.
     """
     if not region.any():
         return vacuum
@@ -68,27 +51,9 @@ def count_vacuum(noisy: Image, region: NDArray[np.bool_], vacuum: float) -> floa
 def vacuum_region(
     columns: Columns, shape: tuple[int, int], guard: float | None = None
 ) -> NDArray[np.bool_]:
-    """Tell what is far from all columns, without slivers along the border.
+    """Tell what is farther than `guard` [pixels] from all columns, slivers left out.
 
-    Parameters
-    ----------
-    columns : Columns
-        All columns of the image.
-    shape : tuple of int
-        (height, width) of the image [pixels].
-    guard : float, optional
-        As for `likelihood_map` [pixels].
-
-    Returns
-    -------
-    ndarray of bool of shape (height, width)
-        True where there is vacuum.
-
-    Examples
-    --------
-    >>> one = Columns(np.array([[4.0, 4.0]]), np.array([2.0]), np.ones(1))
-    >>> vacuum_region(one, (40, 40))[4, [4, 11, 13]].tolist()
-    [False, False, True]
+    The guard is that of `sbd.evidence.likelihood_map`.
     """
     if len(columns) == 0:
         return np.ones(shape, dtype=bool)

@@ -42,7 +42,6 @@ class Columns:
 
     Examples
     --------
-    >>> import numpy as np
     >>> pair = Columns(np.array([[4.0, 5.0], [4.0, 15.0]]), np.full(2, 3.0), np.ones(2))
     >>> len(pair), pair[pair.positions[:, 1] > 10].positions.tolist()
     (2, [[4.0, 15.0]])
@@ -105,14 +104,11 @@ class Match:
         (index among the found, index among the true) of each matched pair.
     distances : ndarray of shape (k,)
         Distance within each pair [pixels, or angstrom if the pixel was given].
-    missed : ndarray of int
-        Indices of true columns without a partner.
-    spurious : ndarray of int
-        Indices of found columns without a partner.
+    missed, spurious : ndarray of int
+        Indices of true and of found columns without a partner.
 
     Examples
     --------
-    >>> import numpy as np
     >>> one = Match(np.array([[0, 0]]), np.zeros(1), np.array([1]), np.array([], int))
     >>> one.precision, one.recall, one.jaccard
     (1.0, 0.5, 0.5)
@@ -164,6 +160,17 @@ def find_columns(
     Laplacian of the blob changes sign. Ridges, such as Fresnel fringes along an edge,
     are no columns, nor are blobs that the image's border cuts near their centre.
 
+    Of a lone Gaussian dot position, radius and amplitude are exact. In a perfect
+    close-packed lattice the neighbours' tails make the radius 10 % and the amplitude 5
+    % too small; `column_occupancy` tells the columns apart. Within two widths of the
+    border, where the image goes on as its mirror image, positions are off by up to a
+    quarter of the width and amplitudes by a fifth. On a ground that varies more than
+    the columns do, give their radii. With ``polarity="dark"`` the gaps of a bright
+    lattice are found, as what they are: dots darker than their surroundings. Source:
+    Manzorro et al., "Exploring blob detection to determine atomic column positions and
+    intensities in time-resolved TEM images with ultra-low signal-to-noise", Microsc.
+    Microanal. 28 (2022).
+
     Parameters
     ----------
     image : ndarray of shape (height, width)
@@ -190,30 +197,12 @@ def find_columns(
 
     Raises
     ------
-    TypeError
-        If the image does not hold real numbers.
-    ValueError
-        If the image is no image, or an option is out of its range.
-
-    Notes
-    -----
-    Of a lone Gaussian dot position, radius and amplitude are exact. In a perfect
-    close-packed lattice the neighbours' tails make the radius 10 % and the amplitude
-    5 % too small; `column_occupancy` tells the columns apart. Within two widths of the
-    border, where the image goes on as its mirror image, positions are off by up to a
-    quarter of the width and amplitudes by a fifth. On a ground that varies more than
-    the columns do, give their radii. With ``polarity="dark"`` the gaps of a bright
-    lattice are found, as what they are: dots darker than their surroundings.
-
-    References
-    ----------
-    .. [1] Manzorro et al., "Exploring blob detection to determine atomic column
-       positions and intensities in time-resolved TEM images with ultra-low
-       signal-to-noise", Microsc. Microanal. 28 (2022).
+    TypeError, ValueError
+        If the image does not hold real numbers; if the image is no image, or an option
+        is out of its range.
 
     Examples
     --------
-    >>> import numpy as np
     >>> y, x = np.mgrid[:60, :80]
     >>> blob = np.exp(-((y - 30.3) ** 2 + (x - 40.0) ** 2) / (2 * 5.0**2))
     >>> columns = find_columns(0.45 + 0.2 * blob)
@@ -303,59 +292,14 @@ def match_columns(
 
 
 def check_columns(columns: Columns, name: str = "columns") -> None:
-    """Refuse what are no columns.
-
-    Parameters
-    ----------
-    columns : Columns
-        What the caller passed in.
-    name : str, default "columns"
-        The argument's name, for the message.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-
-    Examples
-    --------
-    >>> check_columns([[4.0, 5.0]])
-    Traceback (most recent call last):
-    TypeError: columns must be Columns, as find_columns gives; got [[4.0, 5.0]]
-    """
+    """Refuse what are no columns."""
     if not isinstance(columns, Columns):
         msg = f"{name} must be Columns, as find_columns gives; got {columns!r}"
         raise TypeError(msg)
 
 
 def check_inside(columns: Columns, shape: tuple[int, int]) -> NDArray[np.intp]:
-    """Return the pixel that each column lies on, or say which is outside the image.
-
-    Parameters
-    ----------
-    columns : Columns
-        What the caller passed in.
-    shape : tuple of int
-        (height, width) of the image [pixels].
-
-    Returns
-    -------
-    ndarray of int of shape (n, 2)
-        (row, column) of each.
-
-    Raises
-    ------
-    TypeError
-        If they are no columns.
-    ValueError
-        If one is outside.
-
-    Examples
-    --------
-    >>> one = Columns(np.array([[4.6, 5.0]]), np.array([3.0]), np.ones(1))
-    >>> check_inside(one, (9, 9)).tolist()
-    [[5, 5]]
-    """
+    """Return the pixel that each column lies on, or say which is outside the image."""
     check_columns(columns)
     nearest = np.rint(columns.positions).astype(np.intp)
     outside = ((nearest < 0) | (nearest >= shape)).any(axis=1)
@@ -370,28 +314,7 @@ def check_inside(columns: Columns, shape: tuple[int, int]) -> NDArray[np.intp]:
 
 
 def check_sides(pixel: float | tuple[float, float]) -> NDArray[np.float64]:
-    """Return the side of a pixel, or its height and width, as an array.
-
-    Parameters
-    ----------
-    pixel : float or tuple of float
-        What the caller passed in.
-
-    Returns
-    -------
-    ndarray of shape () or (2,)
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If it is neither, or not positive.
-
-    Examples
-    --------
-    >>> check_sides((0.5, 2))
-    array([0.5, 2. ])
-    """
+    """Return the side of a pixel, or its height and width, as an array."""
     side = np.asarray(pixel)
     real = side.dtype.kind in "uif" and side.shape in ((), (2,))
     if not (real and ((side > 0) & np.isfinite(side)).all()):
@@ -407,12 +330,9 @@ def box_around(
 
     Parameters
     ----------
-    point : tuple of float
-        (row, column) [pixels].
-    size : tuple of int
-        (height, width) wanted; less where the image is smaller [pixels].
-    shape : tuple of int
-        (height, width) of the image [pixels].
+    point, size, shape : tuple of float, tuple of int, tuple of int
+        (row, column), the (height, width) wanted, less where the image is smaller, and
+        those of the image [pixels].
 
     Returns
     -------
@@ -442,12 +362,9 @@ def particle_boxes(
 
     Parameters
     ----------
-    columns : Columns
-        All columns of the image.
-    shape : tuple of int
-        (height, width) of the image [pixels].
-    pixel_size : float
-        Side of a pixel [angstrom].
+    columns, shape, pixel_size : Columns, tuple of int, float
+        All columns of the image, its (height, width), and the side of a pixel
+        [angstrom].
 
     Returns
     -------

@@ -31,6 +31,10 @@ def column_occupancy(
     so the amplitudes solve :math:`K a = r`. They are linear in the image: of counts
     they are unbiased, of denoised images as good as those.
 
+    White noise of variance :math:`v` per pixel gives a lone amplitude the standard
+    error :math:`\sqrt{2 v / \pi} / s`. In a phase-contrast image the amplitude is no
+    count of atoms: it depends on thickness, tilt and focus. Compare like with like.
+
     Parameters
     ----------
     image : ndarray of shape (height, width)
@@ -51,21 +55,13 @@ def column_occupancy(
 
     Raises
     ------
-    TypeError
-        If an image does not hold real numbers.
-    ValueError
-        If an image is no image, the shapes differ, a column is outside the image, or
-        two columns are too close together to be told apart.
-
-    Notes
-    -----
-    White noise of variance :math:`v` per pixel gives a lone amplitude the standard
-    error :math:`\sqrt{2 v / \pi} / s`. In a phase-contrast image the amplitude is no
-    count of atoms: it depends on thickness, tilt and focus. Compare like with like.
+    TypeError, ValueError
+        If an image does not hold real numbers; if an image is no image, the shapes
+        differ, a column is outside the image, or two columns are too close together to
+        be told apart.
 
     Examples
     --------
-    >>> import numpy as np
     >>> y, x = np.mgrid[:60, :80]
     >>> dot = np.exp(-((y - 30) ** 2 + (x - 40) ** 2) / (2 * 5.0**2))
     >>> one = Columns(np.array([[30.0, 40.0]]), np.array([5 * 2**0.5]), np.ones(1))
@@ -102,10 +98,8 @@ def erase_columns(image: Image, columns: Columns, which: ArrayLike) -> Image:
 
     Parameters
     ----------
-    image : ndarray of shape (height, width)
-        A clean image [electrons per pixel].
-    columns : Columns
-        All its columns.
+    image, columns : ndarray of shape (height, width), Columns
+        A clean image [electrons per pixel], and all its columns.
     which : array_like of int or bool
         Those to take out, as an index into the columns.
 
@@ -123,7 +117,6 @@ def erase_columns(image: Image, columns: Columns, which: ArrayLike) -> Image:
 
     Examples
     --------
-    >>> import numpy as np
     >>> y, x = np.mgrid[:60, :80]
     >>> dot = np.exp(-((y - 30) ** 2 + (x - 40) ** 2) / (2 * 5.0**2))
     >>> one = Columns(np.array([[30.0, 40.0]]), np.array([5 * 2**0.5]), np.ones(1))

@@ -24,7 +24,8 @@ def outline_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.intp]
     outline: an alpha shape whose alpha follows the lattice, so that neither the pixel
     size nor a second lattice beside the first matters. An edge less than 1.5 neighbour
     distances from the image's border does not count: what it faces may be material that
-    the border cuts.
+    the border cuts. Source: Edelsbrunner, Kirkpatrick, Seidel, "On the shape of a set
+    of points in the plane", IEEE Trans. Inf. Theory 29 (1983).
 
     Parameters
     ----------
@@ -49,14 +50,8 @@ def outline_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.intp]
     ValueError
         If `reach` is not positive.
 
-    References
-    ----------
-    .. [1] Edelsbrunner, Kirkpatrick, Seidel, "On the shape of a set of points in the
-       plane", IEEE Trans. Inf. Theory 29 (1983).
-
     Examples
     --------
-    >>> import numpy as np
     >>> square = np.array([[0.0, 0.0], [0.0, 9.0], [9.0, 9.0], [9.0, 0.0]])
     >>> edges = outline_columns(Columns(square, np.full(4, 3.0), np.ones(4)))
     >>> sorted(edges.tolist())
@@ -74,11 +69,8 @@ def surface_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.bool_
 
     Parameters
     ----------
-    columns : Columns
-        All columns of the object. Without a ``shape`` the object is taken as whole.
-    reach : float, default 0.9
-        Largest circumradius of a triangle of material, in neighbour distances. Perfect
-        close-packed rows have 0.58, square ones 0.71, a missing column's place 1.
+    columns, reach : Columns, float
+        As for `outline_columns`.
 
     Returns
     -------
@@ -93,7 +85,6 @@ def surface_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.bool_
 
     Examples
     --------
-    >>> import numpy as np
     >>> grid = np.argwhere(np.ones((3, 3))) * 10.0
     >>> surface_columns(Columns(grid, np.full(9, 3.0), np.ones(9))).sum().item()
     8
@@ -121,13 +112,8 @@ def score_columns(
 
     Parameters
     ----------
-    found, true : Columns
-        The two sets.
-    tolerance : float
-        Largest distance of a found column from the true one [pixels, or angstrom if
-        `pixel` is given].
-    pixel : float or tuple of float, default 1
-        Side of a pixel, or its height and width [angstrom].
+    found, true, tolerance, pixel : Columns, Columns, float, float
+        As for `match_columns`.
     particle : array_like of bool of shape (n,), optional
         Which of the true columns are the particle's; all if not given. A found column
         counts to the particle if the true column nearest to it does.
@@ -150,7 +136,6 @@ def score_columns(
 
     Examples
     --------
-    >>> import numpy as np
     >>> grid = np.argwhere(np.ones((3, 3))) * 10.0
     >>> true = Columns(grid, np.full(9, 3.0), np.ones(9))
     >>> part = true[[0, 2, 3, 4, 5, 6, 7, 8]]  # none in the middle of a side

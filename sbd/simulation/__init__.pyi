@@ -12,10 +12,8 @@ __all__ = [
     "Microscope",
     "SimulationMatch",
     "atoms_per_column",
-    "crop_spectrum",
     "exit_wave",
     "form_image",
-    "layer_counts",
     "match_simulation",
     "poisson_noise",
     "pt_on_ceria",
@@ -23,8 +21,9 @@ __all__ = [
     "structure_table",
 ]
 
-from .imaging import ExitWave, crop_spectrum, exit_wave, form_image, resample
-from .matching import AUTHORS_PIXEL, SimulationMatch, match_simulation
+from .frame import AUTHORS_PIXEL
+from .imaging import ExitWave, exit_wave, form_image, resample
+from .matching import SimulationMatch, match_simulation
 from .microscope import REFERENCE, WAVE_LIMIT, Microscope
 from .noise import VACUUM, poisson_noise
 from .specimens import (
@@ -33,7 +32,6 @@ from .specimens import (
     PUBLISHED,
     THICKNESSES,
     TILTS,
-    layer_counts,
     structure_table,
 )
 from .structures import atoms_per_column, pt_on_ceria

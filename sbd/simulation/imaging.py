@@ -34,6 +34,7 @@ from sbd.simulation.potential import (
 )
 from sbd.simulation.structures import check_tilts
 from sbd.typing import Image
+from sbd.validation import check_whole
 
 _ONE_AT_A_TIME = threading.Lock()  # abTEM's settings are those of the whole process
 IMAGE_SAMPLES = 128
@@ -70,6 +71,9 @@ def exit_wave(
 ) -> ExitWave | list[ExitWave]:
     """Propagate a plane wave through the atoms by the multislice method.
 
+    A tilt displaces what lies earlier along the beam: a positive tilt about x moves it
+    down the rows, a positive tilt about y to the right, while the last layer stays.
+
     Parameters
     ----------
     atoms : ase.Atoms
@@ -95,20 +99,11 @@ def exit_wave(
 
     Raises
     ------
-    TypeError
-        If `atoms` are none.
-    ValueError
-        If the atoms overlap, lie outside their box, are of an element without
-        scattering factors or have positions that are no numbers; if the box is not
-        square or below 10 angstrom, `grid` is too small, a tilt is none, or `device`
-        is not there.
-    ImportError
-        If abTEM is not installed.
-
-    Notes
-    -----
-    A tilt displaces what lies earlier along the beam: a positive tilt about x moves it
-    down the rows, a positive tilt about y to the right, while the last layer stays.
+    TypeError, ValueError, ImportError
+        If `atoms` are none; if the atoms overlap, lie outside their box, are of an
+        element without scattering factors or have positions that are no numbers; if the
+        box is not square or below 10 angstrom, `grid` is too small, a tilt is none, or
+        `device` is not there; if abTEM is not installed.
 
     Examples
     --------
@@ -144,6 +139,10 @@ def form_image(
 ) -> Image:
     """Record what the objective lens makes of an exit wave.
 
+    Coherent images are averaged over a Gaussian of foci out to 3.5 standard deviations;
+    the illumination's angles damp the wave through the gradient of the aberration
+    phase; vibration damps the image.
+
     Parameters
     ----------
     wave : ExitWave
@@ -156,10 +155,9 @@ def form_image(
         ``round(50 / pixel)`` for a pixel in angstrom.
     microscope : Microscope, optional
         Optics, if they differ from those the wave came with.
-    dose : float, default 0.45
-        Mean intensity of the vacuum [electrons per pixel].
-    device : {"cpu", "cuda", "mps"}
-        Where to calculate.
+    dose, device : float, str
+        Mean intensity of the vacuum [electrons per pixel]; where to calculate, as for
+        `exit_wave`.
 
     Returns
     -------
@@ -172,12 +170,6 @@ def form_image(
         If `samples` is below 16, `defocus` is empty or not finite, or `device` is not
         there.
 
-    Notes
-    -----
-    Coherent images are averaged over a Gaussian of foci out to 3.5 standard deviations;
-    the illumination's angles damp the wave through the gradient of the aberration
-    phase; vibration damps the image.
-
     Examples
     --------
     >>> vacuum = np.zeros((8, 8), complex)
@@ -188,9 +180,8 @@ def form_image(
     0.45
     """
     shape = (samples, samples) if np.ndim(samples) == 0 else tuple(samples)
-    if min(shape) < 16:
-        msg = f"samples must be at least 16; got {samples}"
-        raise ValueError(msg)
+    for side in shape:
+        check_whole("samples", side, 16)
     if not np.size(defocus) or not np.isfinite(defocus).all():
         msg = f"defocus must be one or more finite numbers; got {defocus}"
         raise ValueError(msg)
@@ -238,25 +229,9 @@ def resample(spectrum: np.ndarray, shape: tuple[int, int]) -> Image:
 
 
 def crop_spectrum(spectrum: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
-    """Keep, or pad to, the lowest frequencies of an ``fft2`` array.
+    """Keep, or pad to, the lowest frequencies of ``fft2`` arrays (..., m, n).
 
-    Parameters
-    ----------
-    spectrum : ndarray of shape (..., m, n)
-        In the order of ``numpy.fft.fft2``.
-    size : int or tuple of int
-        (height, width) wanted.
-
-    Returns
-    -------
-    ndarray of shape (..., height, width)
-        The same coefficients without those that do not fit (the Nyquist row of an even
-        size included), zeros where there were none.
-
-    Examples
-    --------
-    >>> crop_spectrum(np.arange(16.0).reshape(4, 4), 2).tolist()
-    [[0.0, 0.0], [0.0, 0.0]]
+    Without the Nyquist row of an even size; `size` is (height, width), or both.
     """
     size = (size, size) if np.ndim(size) == 0 else size
     result = np.zeros(spectrum.shape[:-2] + tuple(size), spectrum.dtype)
@@ -294,11 +269,9 @@ def _foci(series: np.ndarray, scope: Microscope) -> tuple[np.ndarray, np.ndarray
 def _lens(
     wave: ExitWave, scope: Microscope, foci: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Prepare what the lens does to a wave, so that each focus is cheap.
+    """Prepare what the lens does to a wave: in focus, foci, ramps, a and b.
 
-    Returned are the wave in focus, the foci, and three arrays: focus enters the phase
-    of the aberrations as the product of a row and a column, both ``ramps[i]``, and the
-    envelope of the convergence, exp(-(q0 |grad chi| / 2)^2), is exp(-(a f + b)^2).
+    Phase of a focus: ``ramps[i]`` down and across; convergence: exp(-(a f + b)^2).
     """
     m = len(wave.spectrum)
     k = np.fft.fftfreq(m, wave.box / m)
@@ -360,9 +333,7 @@ def _evaluate(spectrum: np.ndarray, shape: tuple[int, int]) -> Image:
 
 
 def _multislice(
-    atoms: Atoms,
-    microscope: Microscope,
-    tilts: Sequence[tuple[float, float]],
+    atoms: Atoms, microscope: Microscope, tilts: Sequence[tuple[float, float]]
 ) -> np.ndarray:
     """Run abTEM through the layers, all tilts at once: spectra (tilts, grid, grid)."""
     abtem, grid = import_abtem(), microscope.grid

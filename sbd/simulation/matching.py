@@ -20,6 +20,7 @@ import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 from tqdm import tqdm
 
+from sbd.simulation.frame import AUTHORS_PIXEL, BOX
 from sbd.simulation.imaging import IMAGE_SAMPLES, exit_wave, form_image
 from sbd.simulation.noise import VACUUM
 from sbd.simulation.specimens import (
@@ -29,18 +30,14 @@ from sbd.simulation.specimens import (
     TILTS,
     defect_labels,
 )
-from sbd.simulation.structures import BOX, CEO2_LATTICE, check_tilts, pt_on_ceria
+from sbd.simulation.structures import CEO2_LATTICE, check_tilts, pt_on_ceria
 from sbd.typing import Image
 from sbd.validation import check_image
-
-AUTHORS_PIXEL = BOX / 1024
-"""Pixel of the authors' images [angstrom]."""
 
 _COARSE, _FINE = 0.40, 0.20  # binned pixels of the search and of the score [angstrom]
 _LEFT, _RIGHT = 3.0, 44.0  # the support does not close at 48 [angstrom]
 _BOTTOM, _TOP = 8.0, 46.0  # above its end, below what shines in from the other side
 _SURFACE = 23.0  # below it, from the bottom of the box, there is only support
-_BAND = 1.28  # no simulated image has anything beyond [1/angstrom]
 _FREQUENCIES = np.arange(-IMAGE_SAMPLES // 2 + 1, IMAGE_SAMPLES // 2) / BOX
 _NOISY = 0.01  # share of the variance beyond the band limit that no clean image has
 _FIRST = "PtNp2"  # whose support stands for all in the first search
@@ -54,10 +51,9 @@ class SimulationMatch:
     ----------
     image : ndarray of shape (height, width)
         The simulated image, registered to the input, at its shape and brightness.
-    correlation : float
-        Pearson's, between the input and `image` on the support, without the seams.
-    frame_correlation : float
-        The same on the whole frame, without the seams.
+    correlation, frame_correlation : float
+        Pearson's, between the input and `image`, on the support and on the whole frame,
+        both without the seams.
     parameters : dict
         ``particle``, ``defect``, ``thickness`` [angstrom], ``tilt_x``, ``tilt_y``
         [degrees], ``defocus`` [nm], ``pixel`` (height, width) [angstrom], ``origin``
@@ -87,6 +83,10 @@ def match_simulation(
 ) -> SimulationMatch:
     """Find the structure and the imaging parameters that an image was simulated with.
 
+    The support decides on thickness, tilt and defocus (with the particle, where noise
+    leaves several open), the whole frame on the particle and its defect. The
+    correlation of a noisy image is as low as its noise demands.
+
     Parameters
     ----------
     image : ndarray of shape (height, width)
@@ -96,44 +96,24 @@ def match_simulation(
         Pixel size [angstrom]. The authors' 50 / 1024 if not given and, where nothing
         fits a clean image at that, the size at which the spots of ceria lie where they
         should, which is a rough estimate: give it where you know it.
-    particles : sequence of str
-        Particles to try.
-    thicknesses : sequence of float
-        Supports to try [angstrom].
-    tilts : sequence of (tilt_x, tilt_y)
-        Tilts to try; the same with the other sign, and the mirror image, are tried
-        where nothing fits a clean image [degrees].
-    defoci : sequence of float
-        Defoci to try, positive for overfocus [nm].
-    grid : int, optional
-        Samples of the box in the multislice calculation; the microscope's 640 if not
-        given.
-    progress : bool, default False
-        Whether to show bars.
+    particles, thicknesses, tilts, defoci : sequence
+        What to try: particles, supports [angstrom], (tilt_x, tilt_y) [degrees] and
+        foci, positive for overfocus [nm]. Tilts of the other sign, and the mirror
+        image, are tried where nothing fits a clean image.
+    grid, progress : int, bool
+        Samples of the box in the multislice calculation, instead of the microscope's
+        640; whether to show bars.
 
     Returns
     -------
     SimulationMatch
-        Its fields are ``image``, ``correlation``, ``frame_correlation``,
-        ``parameters`` and ``support``.
+        The simulated image and what it was made with.
 
     Raises
     ------
     ValueError
         If `image` is no image, is constant, is too small at its pixel size, or a list
         of candidates is empty.
-
-    Notes
-    -----
-    The support decides on thickness, tilt and defocus (with the particle, where noise
-    leaves several open), the whole frame on the particle and its defect. The
-    correlation of a noisy image is as low as its noise demands.
-
-    Examples
-    --------
-    >>> match_simulation(np.zeros((9, 9)))
-    Traceback (most recent call last):
-    ValueError: image must not be constant; got 0.0 everywhere
     """
     image = check_image(image).astype(float)
     if np.ptp(image) == 0:
@@ -266,8 +246,7 @@ class _Search:
     ) -> tuple[str, tuple, tuple]:
         """Find the specimen, at any defocus, that explains most of the frame.
 
-        Returned are its particle, its thickness and tilt, and the arguments of
-        `_Comparison.result`.
+        Particle, (thickness, tilt), and the arguments of `_Comparison.result`.
         """
         best = (-np.inf,)
         for specimen in tqdm(specimens, disable=self.quiet, unit="specimen"):
@@ -419,8 +398,7 @@ class _Comparison:
     def evidence(self, spectrum: np.ndarray, origin: np.ndarray) -> tuple[float, float]:
         """Tell how much better than a constant it explains support and frame.
 
-        A logarithm of a ratio of likelihoods, with noise of unknown variance. A clean
-        image may have any offset; counts have none.
+        Logarithm of a ratio of likelihoods, the noise of unknown variance.
         """
         rows, columns = self.rows + origin[0], self.columns + origin[1]
         values = _evaluate(self._waves(rows, columns), spectrum).astype(float)

@@ -9,35 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from ase.units import _c, _e, _hplanck, _me
 
+from sbd.validation import check_whole
+
 WAVE_LIMIT = 3.2
 """No wave component beyond this matters to the image [1/angstrom]."""
-
-
-def check_grid(grid: int) -> None:
-    """Refuse a grid that is too coarse for any wave.
-
-    Parameters
-    ----------
-    grid : int
-        Samples of each side of the box.
-
-    Raises
-    ------
-    TypeError
-        If it is no whole number.
-    ValueError
-        If there are fewer than 64.
-
-    Examples
-    --------
-    >>> check_grid(512)
-    """
-    if not isinstance(grid, int | np.integer):
-        msg = f"grid must be a whole number; got {grid!r}"
-        raise TypeError(msg)
-    if grid < 64:
-        msg = f"grid must be at least 64; got {grid}"
-        raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -122,7 +97,7 @@ class Microscope:
                     f"below 0; got {values}"
                 )
                 raise ValueError(msg)
-        check_grid(self.grid)
+        check_whole("grid", self.grid, 64)
 
     @property
     def wavelength(self) -> float:
@@ -138,19 +113,10 @@ class Microscope:
         return 2e-10 * np.pi * mass * _e * (self.wavelength * 1e-10) / _hplanck**2
 
     def aberration(self, k2: np.ndarray, c1: float) -> np.ndarray:
-        """Phase of the aberrations at squared spatial frequencies [rad].
+        """Return the phase of the aberrations [rad].
 
-        Parameters
-        ----------
-        k2 : ndarray
-            Squared spatial frequency [1/angstrom^2].
-        c1 : float
-            Defocus, positive for overfocus [angstrom].
-
-        Returns
-        -------
-        ndarray
-            Phase, of the shape of `k2` [rad].
+        At squared spatial frequencies [1/angstrom^2] and the defocus `c1`, positive for
+        overfocus [angstrom].
         """
         w = self.wavelength
         terms = c1 + k2 * w**2 * (self.cs / 2 + k2 * w**2 * self.c5 / 3)
@@ -162,24 +128,9 @@ REFERENCE = Microscope(grid=768, focal_step=5.0)
 
 
 def image_samples(box: float, scope: Microscope) -> int:
-    """Count the samples that hold an image: to 1.28 / angstrom, more if sharper.
+    """Count the samples along a box [angstrom] that hold an image.
 
-    Parameters
-    ----------
-    box : float
-        Side of the square field [angstrom].
-    scope : Microscope
-        Its vibration tells how sharp an image can be.
-
-    Returns
-    -------
-    int
-        Samples of each side.
-
-    Examples
-    --------
-    >>> image_samples(50.0, Microscope())
-    128
+    To 1.28 / angstrom, or as far as the wave goes where little vibration blurs it.
     """
     limit = 1.28 if scope.vibration >= 0.45 else 2 * WAVE_LIMIT
     return 2 * int(np.ceil(limit * box))

@@ -1,9 +1,9 @@
 r"""The same microscope on a graphics processor: multislice and focal average in torch.
 
 `sbd.exit_wave` and `sbd.form_image` come here when they are asked for another device
-than the CPU. The formulas are those of abTEM and of `sbd.simulation.imaging`, written anew and
-in complex64: transmission :math:`\exp(i \sigma V)`, band-limited; a propagator that is
-a row times a column,
+than the CPU. The formulas are those of abTEM and of `sbd.simulation.imaging`, written
+anew and in complex64: transmission :math:`\exp(i \sigma V)`, band-limited; a propagator
+that is a row times a column,
 
 .. math:: \exp(-i\pi\lambda \Delta z\, k^2)\,
           \exp(-2\pi i\, \Delta z (k_y \tan t_x + k_x \tan t_y)) ;
@@ -23,29 +23,10 @@ import torch
 _CUTOFF, _TAPER = 2 / 3, 0.02  # of the highest frequency of the grid, as abTEM has them
 
 
-def choose_device(device: str) -> torch.device:
+def require_device(device: str) -> torch.device:
     """Return the processor that was asked for, or say that it is not there.
 
-    Parameters
-    ----------
-    device : {"cpu", "cuda", "mps"}
-        What is asked for; a result should not depend on what happens to be there, so
-        nothing else is taken instead.
-
-    Returns
-    -------
-    torch.device
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device on this machine.
-
-    Examples
-    --------
-    >>> choose_device("cpu").type
-    'cpu'
+    A result should not depend on what happens to be there: nothing else is taken.
     """
     found = {
         "cpu": True,
@@ -70,47 +51,11 @@ def propagate(
     tilts: Sequence[tuple[float, float]],
     device: str,
 ) -> np.ndarray:
-    """Propagate a plane wave through layers of atoms, at several tilts at once.
+    """Propagate a plane wave through layers of atoms: spectra (tilts, m, m), vacuum 1.
 
-    Parameters
-    ----------
-    layers : sequence of dict of str to ndarray of shape (n, 2)
-        Places of the atoms of each element, as (row, column) in units of the box.
-    thicknesses : sequence of float
-        Distance from each layer to the next [angstrom].
-    factors : dict of str to ndarray of shape (m, m)
-        Fourier coefficients of the potential of one atom at the origin, in the order of
-        ``numpy.fft.fft2`` [volt angstrom].
-    box : float
-        Side of the square field [angstrom].
-    wavelength : float
-        Of the electrons [angstrom].
-    interaction : float
-        Phase for each volt of projected potential [rad / (volt angstrom)].
-    tilts : sequence of (tilt_x, tilt_y)
-        Crystal tilts, at least one [degrees].
-    device : {"cpu", "cuda", "mps"}
-        Where to calculate.
-
-    Returns
-    -------
-    ndarray of shape (tilts, m, m), complex64
-        Fourier coefficients of the waves behind the last layer; the vacuum has 1.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device on this machine.
-
-    Examples
-    --------
-    >>> optics = {"box": 10.0, "wavelength": 0.02, "interaction": 6.5e-4}
-    >>> vacuum = propagate([{}], [1.0], {"O": np.zeros((8, 8))}, **optics,
-    ...                    tilts=[(0.0, 0.0)], device="cpu")
-    >>> float(abs(vacuum[0, 0, 0]))
-    1.0
+    Places in boxes, factors in volt angstrom, `interaction` in rad / that, degrees.
     """
-    on = choose_device(device)
+    on = require_device(device)
     grid = len(next(iter(factors.values())))
     k = np.fft.fftfreq(grid, box / grid)
     aperture = _to(_aperture(k, grid / (2 * box)), on)
@@ -139,43 +84,11 @@ def average(
     *,
     device: str,
 ) -> np.ndarray:
-    """Average coherent images over foci that several images share.
+    """Average images over shared foci: half spectra (n, 2 highest + 1, highest + 1).
 
-    Parameters
-    ----------
-    in_focus : ndarray of shape (m, m), complex64
-        Fourier coefficients of the wave after the lens at focus 0.
-    foci : ndarray of shape (f,)
-        The foci [angstrom].
-    ramps : ndarray of shape (f, m), complex64
-        Factor of each focus along a row, and along a column.
-    a, b : ndarray of shape (m, m), float32
-        The convergence damps the wave by ``exp(-(a * focus + b)**2)``.
-    weights : ndarray of shape (n, f)
-        Weight of each focus in each image.
-    highest : int
-        Index of the highest frequency of the images.
-    device : {"cpu", "cuda", "mps"}
-        Where to calculate.
-
-    Returns
-    -------
-    ndarray of shape (n, 2 * highest + 1, highest + 1), complex64
-        Fourier coefficients of the images, those of positive column frequency.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device on this machine.
-
-    Examples
-    --------
-    >>> wave, ramps, none = np.zeros((8, 8)), np.ones((1, 8)), np.zeros((8, 8))
-    >>> wave[0, 0] = 1
-    >>> average(wave, [0.0], ramps, none, none, [[1.0]], 2, device="cpu").real.max()
-    np.float32(1.0)
+    The arrays are those of `sbd.simulation.imaging._lens`; the weights, (n, foci).
     """
-    on = choose_device(device)
+    on = require_device(device)
     wave, ramps = (_to(array, on, torch.complex64) for array in (in_focus, ramps))
     a, b, weights = (_to(array, on, torch.float32) for array in (a, b, weights))
     rows = torch.as_tensor(np.r_[0 : highest + 1, -highest:0], device=on)

@@ -20,31 +20,7 @@ _SLICE = 0.25  # that displaced atoms are gathered in [angstrom]
 
 
 def check_atoms(atoms: Atoms) -> float:
-    """Return the side of the box, or say why these atoms cannot be simulated.
-
-    Parameters
-    ----------
-    atoms : ase.Atoms
-        A specimen; the beam is along z.
-
-    Returns
-    -------
-    float
-        Side of the box across the beam [angstrom].
-
-    Raises
-    ------
-    TypeError
-        If `atoms` are none.
-    ValueError
-        If there are none, they overlap, lie outside their box or nowhere, or the box
-        is not square or below 10 angstrom.
-
-    Examples
-    --------
-    >>> check_atoms(Atoms("Pt", [(5, 5, 1)], cell=(20, 20, 5)))
-    20.0
-    """
+    """Return the side of the box [angstrom], or say why atoms cannot be simulated."""
     if not isinstance(atoms, Atoms):
         msg = f"atoms must be ase.Atoms; got {type(atoms).__name__}"
         raise TypeError(msg)
@@ -101,32 +77,9 @@ def _check_distances(atoms: Atoms, box: float) -> None:
 
 
 def layers_of(atoms: Atoms) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
-    """Sort the atoms into layers along the beam.
+    """Sort atoms into layers along the beam: (row, column) in boxes, by element.
 
-    Parameters
-    ----------
-    atoms : ase.Atoms
-        A specimen in a square box.
-
-    Returns
-    -------
-    layers : list of dict of str to ndarray of shape (atoms, 2)
-        Places of each element's atoms as (row, column) from 0 to 1, first layer first.
-    thicknesses : ndarray
-        From each layer to the next [angstrom]; 0 behind the last, which is the exit
-        plane that defocus counts from.
-
-    Notes
-    -----
-    Where atoms are displaced at random, so that each would be a layer of its own, they
-    are gathered in slices of 0.25 angstrom.
-
-    Examples
-    --------
-    >>> atoms = Atoms("PtO", [(5, 5, 1), (5, 10, 3)], cell=(20, 20, 5))
-    >>> layers, thicknesses = layers_of(atoms)
-    >>> layers[1]["O"].tolist(), thicknesses.tolist()
-    ([[0.5, 0.25]], [2.0, 0.0])
+    And the distance to the next [angstrom]; 0 behind the last, the exit plane.
     """
     box = float(atoms.cell.lengths()[0])
     x, y, z = atoms.positions.T
@@ -144,24 +97,9 @@ def layers_of(atoms: Atoms) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
 
 
 def scattering_factors(atoms: Atoms, microscope: Microscope) -> dict[str, np.ndarray]:
-    """Evaluate the potential of one atom of each element, as Fourier coefficients.
+    """Evaluate the potential of one atom at the origin, by element [volt angstrom].
 
-    Parameters
-    ----------
-    atoms : ase.Atoms
-        A specimen in a square box.
-    microscope : Microscope
-        Absorption, thermal motion and grid.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (grid, grid), complex
-        Projected potential by element, of an atom at the origin [volt angstrom].
-
-    Raises
-    ------
-    ValueError
-        If an element has no scattering factors.
+    Fourier coefficients (grid, grid), with absorption and thermal motion.
     """
     lobato = import_abtem().parametrizations.LobatoParametrization()
     box, grid = float(atoms.cell.lengths()[0]), microscope.grid
@@ -180,26 +118,9 @@ def scattering_factors(atoms: Atoms, microscope: Microscope) -> dict[str, np.nda
 def layered_potential(
     atoms: Atoms, microscope: Microscope
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Project the potential of each atomic layer, band-limited and otherwise exact.
+    """Project the potential of each layer (layers, grid, grid), band-limited but exact.
 
-    Parameters
-    ----------
-    atoms : ase.Atoms
-        A specimen in a square box.
-    microscope : Microscope
-        Absorption, thermal motion and grid.
-
-    Returns
-    -------
-    potential : ndarray of shape (layers, grid, grid), complex
-        Of each layer [volt angstrom].
-    thicknesses : ndarray
-        From each layer to the next [angstrom].
-
-    Raises
-    ------
-    ValueError
-        If an element has no scattering factors.
+    In volt angstrom; with the thicknesses of `layers_of`.
     """
     layers, thicknesses = layers_of(atoms)
     factors, grid = scattering_factors(atoms, microscope), microscope.grid
@@ -222,23 +143,7 @@ def _plane_waves(places: np.ndarray, grid: int) -> np.ndarray:
 
 
 def import_abtem() -> ModuleType:
-    """Import abTEM, or say how to get it.
-
-    Returns
-    -------
-    module
-        abTEM, the one place where this project imports it.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-
-    Examples
-    --------
-    >>> import_abtem().__name__
-    'abtem'
-    """
+    """Import abTEM, or say how to get it; the one place that imports it."""
     try:
         import abtem
     except ImportError as error:

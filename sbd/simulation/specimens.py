@@ -20,6 +20,8 @@ from importlib.resources import files
 
 import pandas as pd
 
+from sbd.validation import check_word
+
 DEFOCI = tuple(float(d) for d in range(21))
 """Defocus values of the paper's dataset, positive for overfocus [nm]."""
 
@@ -71,32 +73,11 @@ def structure_table() -> pd.DataFrame:
 
 
 def particle_card(particle: str) -> dict:
-    """Tell what a particle looks like and what is known of it.
+    """Tell what a particle looks like and what is known of it, as particles.toml does.
 
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-
-    Returns
-    -------
-    dict
-        ``rows``, a list of (shift, atoms in each column); ``facets``, ``centre``,
-        ``step``, ``edge`` and ``known`` as in ``assets/particles.toml``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle.
-
-    Examples
-    --------
-    >>> particle_card("PtNp4")["rows"][0]
-    (0, [3, 4])
+    Its ``rows`` are (shift, atoms in each column), the top one first.
     """
-    if particle not in PARTICLES:
-        msg = f"particle must be one of {', '.join(PARTICLES)}; got {particle!r}"
-        raise ValueError(msg)
+    check_word("particle", particle, PARTICLES)
     card = {"step": 0, "edge": 0.0} | _cards()[particle]
     rows = []
     for line in card["rows"].strip().splitlines():
@@ -108,55 +89,16 @@ def particle_card(particle: str) -> dict:
 def defect_labels(particle: str) -> tuple[str, ...]:
     """Name the defects that a particle can be built with.
 
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-
-    Returns
-    -------
-    tuple of str
-        Labels of the table, a variant's letter behind all but the first
-        (``"D1"``, ``"D1b"``), then published file names.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle.
-
-    Examples
-    --------
-    >>> defect_labels("PtNp4")
-    ('D0', 'D0b', 'D0c', 'D0d', 'D1', 'D1b', 'D1c', 'D1d')
+    As in the table, with the letter of a variant (``D1b``), then published names.
     """
     particle_card(particle)
     return tuple(_defects()[particle])
 
 
 def defect_edits(particle: str, defect: str) -> tuple[tuple[int, int, int], ...]:
-    """Tell which atoms a defect takes from, or puts on, a particle.
+    """Tell which atoms a defect takes (below 0) from, or puts on, a particle.
 
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-    defect : str
-        One of `defect_labels`.
-
-    Returns
-    -------
-    tuple of (row, column, atoms)
-        Rows from the top and columns from the left; atoms below 0 are taken.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle or defect.
-
-    Examples
-    --------
-    >>> defect_edits("PtNp2", "S3_5")
-    ((2, 0, -5),)
+    Each as (row from the top, column from the left, atoms).
     """
     labels = defect_labels(particle)
     if defect not in labels:
@@ -178,30 +120,9 @@ def defect_edits(particle: str, defect: str) -> tuple[tuple[int, int, int], ...]
 
 
 def layer_counts(particle: str, defect: str | Edits = "D0") -> list[list[int]]:
-    """Count the atoms in each column of a particle, layer by layer.
+    """Count the atoms in each column, the top layer first and columns from the left.
 
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-    defect : str or sequence of (row, column, atoms), default "D0"
-        A label, or atoms to take (negative) or to put on.
-
-    Returns
-    -------
-    list of list of int
-        Top layer first, columns from the left; 0 where a column is missing.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle, defect or site, or a site would be left with
-        fewer than 0 or more than 20 atoms.
-
-    Examples
-    --------
-    >>> layer_counts("PtNp4", "D1")
-    [[3, 4], [0, 4, 5, 4, 3], [4, 5, 6, 5, 4]]
+    `defect` is a label, or (row, column, atoms) to take (negative) or to put on.
     """
     edits = defect_edits(particle, defect) if isinstance(defect, str) else defect
     layers = [list(counts) for _, counts in particle_card(particle)["rows"]]

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 
+from sbd.simulation.frame import BOX
 from sbd.simulation.specimens import Edits, layer_counts, particle_card
-
-BOX = 50.0
-"""Side of the simulated field [angstrom]."""
 
 PT_LATTICE = 3.983
 """Lattice parameter of platinum that fits the authors' images [angstrom]."""
@@ -28,31 +26,8 @@ _INTERFACE = 2.344  # from the top Ce layer to the lowest Pt row
 _PT_FORWARD = 1.7  # of the particle's middle behind the support's, along the beam
 
 
-def check_tilts(
-    tilts: Sequence[tuple[float, float]],
-) -> list[tuple[float, float]]:
-    """Return crystal tilts as pairs of floats, or say what is wrong with one.
-
-    Parameters
-    ----------
-    tilts : sequence of (tilt_x, tilt_y)
-        About x and about y, at most 10 [degrees].
-
-    Returns
-    -------
-    list of tuple of float
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or one is no pair of angles of at most 10 degrees.
-
-    Examples
-    --------
-    >>> check_tilts([(0, 2)])
-    [(0.0, 2.0)]
-    """
+def check_tilts(tilts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return crystal tilts as pairs of floats [degrees], or say what is wrong."""
     if not len(tilts):
         msg = f"tilts must hold at least one pair of angles; got {tilts}"
         raise ValueError(msg)
@@ -138,6 +113,8 @@ def pt_on_ceria(
 ) -> Atoms:
     """Build a platinum particle on a ceria support.
 
+    The platinum lattice is a twin of the ceria lattice about [111].
+
     Parameters
     ----------
     particle : {"PtNp1", "PtNp2", "PtNp3", "PtNp4"}
@@ -163,10 +140,6 @@ def pt_on_ceria(
     ------
     ValueError
         If an argument is not one of the allowed values.
-
-    Notes
-    -----
-    The platinum lattice is a twin of the ceria lattice about [111].
 
     Examples
     --------

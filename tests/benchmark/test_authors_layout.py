@@ -12,11 +12,11 @@ import pytest
 import sbd
 from sbd.benchmark.authors_layout import (
     COLUMNS,
-    CROP,
     read_authors_layout,
     write_authors_layout,
 )
 from sbd.benchmark.recipes import Recipe
+from sbd.simulation.frame import CROP
 
 ALL = ("white", "intermediate", "black")
 NAME = "black_intermediate_white"

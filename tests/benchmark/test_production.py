@@ -200,7 +200,7 @@ def test_a_damaged_chunk_is_named_and_can_be_made_again(tmp_path, damage):
     ("changes", "message"),
     [
         ({"recipes": (Recipe("PtNp9", "D0", 10.0),)}, "particle must be one of"),
-        ({"grid": 10}, "grid must be at least 64; got 10"),
+        ({"grid": 10}, "grid must be a whole number of at least 64; got 10"),
         ({"tilts": ((80.0, 0.0),)}, "at most 10 degrees"),
         ({"tilts": ((float("nan"), 0.0),)}, "at most 10 degrees"),
         ({"tilts": ()}, "at least one pair"),

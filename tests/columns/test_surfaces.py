@@ -139,11 +139,9 @@ def test_a_lattice_without_vacuum_has_no_surface():
 
 
 def test_a_lost_column_costs_two_at_the_surface():
-    """The one that is gone, and the one behind it that now lies bare.
-
-    This is the arithmetic of the authors' demonstration: of 15 columns in the outline
-    14 are common to both, so F1 is 28 / 30 and the Jaccard index 14 / 16.
-    """
+    # The one that is gone, and the one behind it that now lies bare. This is the
+    # arithmetic of the authors' demonstration: of 15 columns in the outline 14 are
+    # common to both, so F1 is 28 / 30 and the Jaccard index 14 / 16.
     points = hexagon(40.0)
     radius = np.linalg.norm(points - (160, 170), axis=1)
     corner = int(np.argmax(radius))

@@ -8,7 +8,7 @@ from ase import Atoms
 
 import sbd
 from sbd.simulation.imaging import ExitWave, crop_spectrum, resample
-from sbd.simulation.microscope import REFERENCE, Microscope
+from sbd.simulation.microscope import REFERENCE, Microscope, image_samples
 from sbd.simulation.potential import check_atoms, layered_potential, layers_of
 
 SMALL = {"particle": "PtNp4", "thickness": 10.0}
@@ -216,7 +216,7 @@ def test_atoms_that_can_not_be_simulated_are_refused(atoms, message):
 def test_what_is_no_atoms_or_no_grid_is_refused():
     with pytest.raises(TypeError, match=r"atoms must be ase.Atoms; got str"):
         sbd.exit_wave("PtNp2")
-    with pytest.raises(TypeError, match=r"grid must be a whole number; got 512.0"):
+    with pytest.raises(ValueError, match=r"grid must be a whole .* 64; got 512\.0"):
         Microscope(grid=512.0)
 
 
@@ -230,8 +230,8 @@ def test_what_is_no_atoms_or_no_grid_is_refused():
         (lambda: Microscope(focal_step=90), "at most focal_spread, 40.0; got 90"),
         (lambda: Microscope(absorption={"Pt": float("nan")}), "absorption must be a"),
         (lambda: Microscope(thermal=0.1), "thermal must be a dict .*; got 0.1"),
-        (lambda: Microscope(grid=10), "grid must be at least 64; got 10"),
-        (lambda: sbd.exit_wave(sbd.pt_on_ceria(), grid=10), "grid must be at least 64"),
+        (lambda: Microscope(grid=10), "grid must be a whole .* at least 64; got 10"),
+        (lambda: sbd.exit_wave(sbd.pt_on_ceria(), grid=10), "grid must be a whole"),
     ],
 )
 def test_impossible_optics_are_refused(call, message):
@@ -240,7 +240,7 @@ def test_impossible_optics_are_refused(call, message):
 
 
 def test_too_few_samples_are_refused(wave):
-    with pytest.raises(ValueError, match="samples must be at least 16; got 8"):
+    with pytest.raises(ValueError, match=r"samples must be a whole .* 16; got 8"):
         sbd.form_image(wave, defocus=0.0, samples=8)
 
 
@@ -264,6 +264,20 @@ def test_plans_of_another_calculation_change_no_digit(atoms):
 def _plans(wisdom):
     """Return the plans of each precision; FFTW lists what it read in another order."""
     return [sorted(text.splitlines()) for text in wisdom]
+
+
+def test_atoms_of_one_height_are_a_layer_with_rows_counted_from_the_top():
+    atoms = Atoms("PtO", [(5, 5, 1), (5, 10, 3)], cell=(20, 20, 5))
+    layers, thicknesses = layers_of(atoms)
+    assert [layer["O"].tolist() for layer in layers] == [[], [[0.5, 0.25]]]
+    assert layers[0]["Pt"].tolist() == [[0.75, 0.25]]
+    assert thicknesses.tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize(("vibration", "samples"), [(0.5, 128), (0.1, 640)])
+def test_samples_hold_the_frequencies_that_vibration_leaves(vibration, samples):
+    # 2 * 1.28 * 50, and 2 * 2 * 3.2 * 50: an intensity has twice the wave's
+    assert image_samples(50.0, Microscope(vibration=vibration)) == samples
 
 
 def test_displaced_atoms_do_not_make_a_layer_each():

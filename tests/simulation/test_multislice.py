@@ -13,7 +13,7 @@ import sbd
 from sbd.simulation import multislice
 from sbd.simulation.imaging import _average, _foci, _lens, _multislice_on
 from sbd.simulation.microscope import Microscope
-from sbd.simulation.multislice import _aperture, choose_device, propagate
+from sbd.simulation.multislice import _aperture, propagate, require_device
 
 GRID, BOX, LAMBDA, SIGMA = 96, 50.0, 0.0196875, 6.526e-4
 OPTICS = {"box": BOX, "wavelength": LAMBDA, "interaction": SIGMA}
@@ -35,7 +35,7 @@ def waves(atoms):
 
 @pytest.fixture
 def cuda_is_the_cpu(monkeypatch):
-    monkeypatch.setattr(multislice, "choose_device", lambda _: torch.device("cpu"))
+    monkeypatch.setattr(multislice, "require_device", lambda _: torch.device("cpu"))
 
 
 def grating(index, height=1.0):
@@ -144,7 +144,7 @@ def test_a_device_that_is_not_there_is_refused(device, atoms, waves, monkeypatch
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     message = f"device must be 'cpu' on this machine; got '{device}'"
     for call in (
-        lambda: choose_device(device),
+        lambda: require_device(device),
         lambda: sbd.exit_wave(atoms, grid=64, device=device),
         lambda: sbd.form_image(waves[0], defocus=0.0, device=device),
     ):

@@ -5,8 +5,9 @@ import pytest
 from scipy.spatial import cKDTree
 
 import sbd
+from sbd.simulation.frame import BOX
 from sbd.simulation.specimens import PARTICLES, THICKNESSES, defect_labels
-from sbd.simulation.structures import BOX, PT_LATTICE
+from sbd.simulation.structures import PT_LATTICE
 
 EVERY = [(p, d) for p in PARTICLES for d in defect_labels(p)]
 
