@@ -16,8 +16,6 @@
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
-seed = 0
-device = "auto"  # "cpu", "cuda" or "mps"
 figures = "figures"
 
 # %% tags=["hide-input"]
@@ -35,7 +33,8 @@ if "google.colab" in sys.modules:
 
 # %%
 import sbd
-from sbd.benchmark import contrast_label, default_recipes
+from sbd.benchmark import default_recipes
+from sbd.benchmark.recipes import contrast_label
 from sbd.companion.pages.dataset import show_dataset
 from sbd.simulation import DEFOCI, PARTICLES, THICKNESSES, TILTS
 

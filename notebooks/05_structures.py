@@ -20,8 +20,6 @@
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
-seed = 0
-device = "auto"  # "cpu", "cuda" or "mps"
 figures = "figures"
 
 # %% tags=["hide-input"]
@@ -49,7 +47,7 @@ from sbd.companion.pages.structures import (
     show_projections,
     show_published,
 )
-from sbd.simulation import PUBLISHED, layer_counts
+from sbd.simulation.specimens import PUBLISHED, layer_counts
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

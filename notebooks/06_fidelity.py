@@ -18,8 +18,6 @@
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
-seed = 0  # nothing is random here
-device = "auto"  # and no network runs
 source = "auto"  # "authors" or "simulated" images to compare with
 figures = "figures"
 

@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import audits
+from sbd.audits import benchmark_audit as audit
 from sbd.companion.pages import networks
 
 sbd.check_parameters()
@@ -127,15 +127,15 @@ two = {name: denoisers[name] for name in ("network", "windowed Fourier")}
 with tempfile.TemporaryDirectory() as folder:
     how = {"recipes": [recipe], "tilts": [(3.0, 0.0)], "defoci": foci}
     images = sbd.simulate_benchmark(folder, **how, grid=size.grid, progress=False)
-    looks = audits.inspect_rows(two, images, range(len(images)), seed=seed)
-tables = {name: audits.tabulate_inspections(ones) for name, ones in looks.items()}
-sums = pd.DataFrame({name: audits.summarise_audit(t) for name, t in tables.items()})
+    looks = audit.inspect_rows(two, images, range(len(images)), seed=seed)
+tables = {name: audit.tabulate_inspections(ones) for name, ones in looks.items()}
+sums = pd.DataFrame({name: audit.summarise_audit(t) for name, t in tables.items()})
 fig = networks.show_inspections(looks["network"][::2], heading=recipe.name)
 numbers = origin | {name: column.round(2).to_dict() for name, column in sums.items()}
 numbers = sbd.save_figure(fig, "07_networks-columns", numbers, figures)
 
 # %% [markdown]
-# All images of the series, and all their platinum columns: `limit` is the share that the finder sees in the clean image, `recall` what it finds in the denoised one; `recall_seen` is the share of the former that survives. `ghosts` (found in the clean image where there are no atoms), `false` and `invented` are counted per image.
+# All images of the series, and all their platinum columns: `limit` is the share that the finder sees in the clean image, `found_share` what it finds in the denoised one; `kept_share` is the share of the former that survives, `true_share` that of the found and false ones that are true. `ghosts` (found in the clean image where there are no atoms), `false` and `invented` are counted per image.
 
 # %%
 sums.round(2)
@@ -145,8 +145,8 @@ sums.round(2)
 
 # %% mystnb={"figure": {"caption": "Platinum columns by defocus: (a) the share that is found, dotted what the finder sees in the clean image, (b) invented ones. (c) The share found by the score that a column's own counts can reach.", "name": "fig-networks-scores"}, "image": {"alt": "Three charts with a line for the network and one for the windowed Fourier filter: the share of columns found rises with the defocus, the number of invented columns stays low, and the share found rises with the expected score to one.", "width": "100%"}}
 fig = networks.show_column_audit(looks)
-scores = {name: audits.recall_by_score(ones).round(2) for name, ones in looks.items()}
-numbers = {name: table["recall"].to_dict() for name, table in scores.items()}
+scores = {name: audit.found_by_score(ones).round(2) for name, ones in looks.items()}
+numbers = {name: table["found_share"].to_dict() for name, table in scores.items()}
 numbers = sbd.save_figure(fig, "07_networks-scores", origin | numbers, figures)
 
 # %% [markdown]

@@ -63,7 +63,7 @@ ways = {
     "default network": sbd.load_model(),
 }
 runs = {
-    name: lambda noisy, model=model: sbd.denoise(noisy, model, device=device)
+    name: borders.remember(lambda y, model=model: sbd.denoise(y, model, device=device))
     for name, model in ways.items()
 }
 

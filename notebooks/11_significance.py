@@ -39,8 +39,9 @@ import numpy as np
 import pandas as pd
 
 import sbd
-from sbd import evidence, plotting
+from sbd import plotting
 from sbd.companion.pages import significance
+from sbd.evidence import calibration
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -62,13 +63,13 @@ origin = {"source": "authors" if "authors" in title else "simulated", "seed": se
 doses = [0.45] if size.crop else [0.1, 0.45, 1.0, 2.0, 5.0]
 how = {"doses": doses, "images": max(1, size.draws // 2), "seed": seed}
 how["shape"] = (size.crop or 720, size.crop or 720)
-tables = {name: evidence.calibrate(f, **how) for name, f in denoisers.items()}
+tables = {name: calibration.calibrate(f, **how) for name, f in denoisers.items()}
 p_values = {
     name: {way: rows["p"].to_numpy() for way, rows in table.groupby("way", sort=False)}
     for name, table in tables.items()
 }
 fig = significance.show_calibration(p_values)
-sums = {n: evidence.summarise_calibration(table) for n, table in tables.items()}
+sums = {n: calibration.summarise_calibration(table) for n, table in tables.items()}
 numbers = {
     f"{n}, {way}": row.round(4) for n, t in sums.items() for way, row in t.T.items()
 }
@@ -109,7 +110,7 @@ numbers = sbd.save_figure(fig, "11_significance-columns", origin | numbers, figu
 # %%
 repeats = 2 if size.crop else 10
 how = {"draws": repeats, "seed": seed, "threshold": 0.15}
-evidence.judge_repeatedly(clean, denoisers["network"], true, **how).round(2)
+calibration.judge_repeatedly(clean, denoisers["network"], true, **how).round(2)
 
 # %% [markdown]
 # ## What to take from it

@@ -17,7 +17,6 @@
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
 seed = 0
-device = "auto"  # and no network runs
 source = "auto"  # "authors" or "simulated" clean image
 figures = "figures"
 

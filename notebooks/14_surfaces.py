@@ -36,7 +36,7 @@ if "google.colab" in sys.modules:
 
 # %%
 import sbd
-from sbd import audits
+from sbd.audits.hallucinations import audit_focal_series, disagreement
 from sbd.companion.pages import surfaces
 
 sbd.check_parameters()
@@ -59,8 +59,8 @@ scenes = surfaces.surface_scenes(source, names=names, grid=size.grid)
 looks, scores = surfaces.compare_surfaces(scenes, psnr=goal["psnr"], seed=seed)
 whole = sum("authors" in scene.title for scene in scenes.values())
 fig = surfaces.show_surfaces(scenes["reference"], looks, size=(300, 380))
-numbers = {"source": "authors" if whole else "simulated", "seed": seed}
-numbers |= {"authors' files": whole, "printed by the authors": dict(goal)}
+origin = {"source": "authors" if whole else "simulated", "seed": seed}
+numbers = origin | {"authors' files": whole, "printed by the authors": dict(goal)}
 numbers |= scores.iloc[1:].round(3).to_dict("index")  # the first is the reference
 numbers = sbd.save_figure(fig, "14_surfaces", numbers, figures)
 
@@ -81,9 +81,8 @@ doses = [0.45] if size.crop else [0.45, 2.0, 10.0]
 table = sbd.audit_denoisers(denoisers, held_out, doses=doses, seed=seed)
 metrics = {"f1": "F1 of the columns", "surface_jaccard": "Jaccard of the surface"}
 fig = surfaces.show_tradeoffs(table, metrics)
-against = audits.disagreement(table, ["recall", *metrics]).round(3)
-origin = {"source": numbers["source"], "seed": seed, "doses": doses}
-origin["images"] = len(held_out)
+against = disagreement(table, ["recall", *metrics]).round(3)
+origin |= {"doses": doses, "images": len(held_out)}
 numbers = origin | {"disagreement": against.to_dict()}
 numbers = sbd.save_figure(fig, "14_surfaces-psnr", numbers, figures, exact=False)
 
@@ -102,8 +101,8 @@ against
 foci = [0, 12] if size.crop else [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20]
 series = sbd.focal_series(foci, frame=(384, 480))
 how = {"draws": size.draws // 2 + 1, "seed": seed}
-focal = audits.audit_focal_series(denoisers, series, **how)
-among = focal.groupby("defocus").apply(audits.disagreement, [*metrics])
+focal = audit_focal_series(denoisers, series, **how)
+among = focal.groupby("defocus").apply(disagreement, [*metrics])
 charts = {"psnr": "PSNR (dB)"} | metrics
 fig = surfaces.show_focal_series(series, focal, charts, among, least={"psnr": 18})
 numbers = {"source": origin["source"], **how, "opposed": among.round(3).T.to_dict()}
@@ -118,7 +117,7 @@ numbers = sbd.save_figure(fig, "14_surfaces-focal", numbers, figures)
 
 # %%
 along = focal.groupby("method", sort=False)
-along.apply(audits.disagreement, [*metrics], same=["draw"]).round(2)
+along.apply(disagreement, [*metrics], same=["draw"]).round(2)
 
 # %% [markdown]
 # ## By dose
@@ -142,7 +141,7 @@ means.unstack("dose")
 # %% mystnb={"figure": {"caption": "The audit of every method by dose. (a) Columns lost and (b) columns invented in one image, means over the images; in denoised vacuum, (c) the deviation from flat and (d) the columns found.", "name": "fig-surfaces-audit"}, "image": {"alt": "Four charts with a line for each method over the dose: columns lost, columns invented, the deviation in vacuum and the columns found in vacuum. Most fall with the dose.", "width": "100%"}}
 vacuum = sbd.audit_vacuum(denoisers, doses=doses, seed=seed)
 fig = surfaces.show_hallucinations(table, vacuum)
-audit = table.groupby(["method", "dose"], sort=False)[["columns", "lost", "invented"]]
+audit = table.groupby(["method", "dose"], sort=False)[["seen", "lost", "invented"]]
 empty = vacuum.rename(columns={"columns": "in vacuum"}).set_index(["method", "dose"])
 audit = audit.mean().join(empty[["relative", "peaks", "in vacuum"]]).round(3)
 numbers = origin | {f"{m}, {d:g}": r.to_dict() for (m, d), r in audit.iterrows()}
@@ -152,7 +151,7 @@ numbers = sbd.save_figure(fig, "14_surfaces-audit", numbers, figures, exact=Fals
 audit
 
 # %% [markdown]
-# Columns, lost and invented ones are counted per image. `relative` is the deviation of denoised vacuum as a share of the dose, `peaks` how much of that is periodic, and `in vacuum` the number of dots found in a square nanometre of it.
+# Columns that the finder sees in the clean image (`seen`), lost and invented ones are counted per image. `relative` is the deviation of denoised vacuum as a share of the dose, `peaks` how much of that is periodic, and `in vacuum` the number of dots found in a square nanometre of it.
 
 # %% [markdown]
 # ## What to take from it

@@ -1,4 +1,4 @@
-"""The page of public names, made from the stub ``sbd/__init__.pyi``."""
+"""The page of public names, made from the stubs of ``sbd`` and its subpackages."""
 
 import ast
 import importlib
@@ -15,33 +15,44 @@ CITATION = re.compile(r"^\.\. \[(\d+)\] ")
 MENTION = re.compile(r"\s?\[\d+\]_")
 
 
-def public_names(stub: Path) -> dict[str, list[str]]:
-    """Read which public name comes from which module.
+ROOMS = (
+    "data",
+    "simulation",
+    "benchmark",
+    "columns",
+    "networks",
+    "denoisers",
+    "evidence",
+    "audits",
+    "plotting",
+)
+
+
+def public_names(stub: Path) -> list[str]:
+    """Read the names that a stub lists, modules left out.
 
     Parameters
     ----------
     stub : pathlib.Path
-        The ``.pyi`` file that lists the public names.
+        The ``.pyi`` file of a package.
 
     Returns
     -------
-    dict of str to list of str
-        Names by module, in the order of the stub.
+    list of str
+        In the order of the stub.
     """
-    found: dict[str, list[str]] = {}
-    for node in ast.parse(stub.read_text("utf8")).body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found.setdefault(node.module, []).extend(a.name for a in node.names)
-    return found
+    body = ast.parse(stub.read_text("utf8")).body
+    modules = [n for n in body if isinstance(n, ast.ImportFrom) and n.module]
+    return [alias.name for node in modules for alias in node.names]
 
 
-def describe(module: str, names: list[str]) -> list[str]:
-    """Write the section of one module.
+def describe(package: str, names: list[str]) -> list[str]:
+    """Write the section of one package.
 
     Parameters
     ----------
-    module : str
-        Name of a module of the package.
+    package : str
+        ``"sbd"`` or one of its subpackages.
     names : list of str
         Its public names.
 
@@ -50,35 +61,62 @@ def describe(module: str, names: list[str]) -> list[str]:
     list of str
         Markdown, in which Sphinx's autodoc fills in the rest.
     """
-    loaded = importlib.import_module(f"sbd.{module}")
+    loaded = importlib.import_module(package)
     summary = (inspect.getdoc(loaded) or "").partition("\n")[0]
-    lines = [f"## {module}", "", summary, "", "```{eval-rst}"]
+    lines = [f"## {package}", "", summary, "", "```{eval-rst}"]
     for name in names:
-        kind, place = "data", f"sbd.{module}"
+        kind, place = "data", package
         if inspect.isclass(value := getattr(loaded, name)):
             kind = "exception" if issubclass(value, Exception) else "class"
         elif callable(value):
             kind = "function"
-        if kind != "data":  # documented under the name that readers use
-            place = "sbd"
+        else:  # its words stand where it is defined
+            place = defining_module(package, name)
         lines += [f".. auto{kind}:: {place}.{name}", ""]
     return [*lines, "```", ""]
 
 
+def defining_module(package: str, name: str) -> str:
+    """Name the module that a package has a public name from.
+
+    Parameters
+    ----------
+    package : str
+        ``"sbd"`` or one of its subpackages.
+    name : str
+        One of its public names.
+
+    Returns
+    -------
+    str
+        With dots, such as ``"sbd.simulation.noise"``.
+    """
+    stub = Path(importlib.import_module(package).__file__).with_suffix(".pyi")
+    body = ast.parse(stub.read_text("utf8")).body
+    for node in (n for n in body if isinstance(n, ast.ImportFrom) and n.module):
+        if name in [alias.name for alias in node.names]:
+            module = f"{package}.{node.module}"
+            face = Path(importlib.import_module(module).__file__).with_suffix(".pyi")
+            return defining_module(module, name) if face.exists() else module
+    msg = f"name must be a public one of {package}; got {name}"
+    raise ValueError(msg)
+
+
 class PublicNames(SphinxDirective):
-    """Document every public name, module by module."""
+    """Document every public name, the promised ones first."""
 
     def run(self) -> list[nodes.Node]:
-        """Read the stub beside the package."""
-        stub = Path(self.env.srcdir).parent / "sbd" / "__init__.pyi"
-        self.env.note_dependency(str(stub))
-        lines = [
-            line
-            for module, names in public_names(stub).items()
-            for line in describe(module, names)
-        ]
+        """Read the stubs of the package."""
+        root = Path(self.env.srcdir).parent / "sbd"
+        lines, promised = [], set()
+        for package in ("sbd", *(f"sbd.{room}" for room in ROOMS)):
+            stub = root.joinpath(*package.split(".")[1:]) / "__init__.pyi"
+            self.env.note_dependency(str(stub))
+            names = [n for n in public_names(stub) if n not in promised]
+            promised |= set(names) if package == "sbd" else set()
+            lines += describe(package, names)
         holder = nodes.section()
-        content = StringList(lines, source=str(stub))
+        content = StringList(lines, source=str(root))
         self.state.nested_parse(content, self.content_offset, holder, match_titles=True)
         return holder.children
 

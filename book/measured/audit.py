@@ -17,7 +17,12 @@ import torch
 from tqdm import tqdm
 
 import sbd
-from sbd import audits
+from sbd.audits.benchmark_audit import (
+    found_by_score,
+    legible,
+    spread_rows,
+    summarise_audit,
+)
 from sbd.audits.inspection import inspect_columns
 from sbd.files import sha256, write_json
 from sbd.simulation.frame import PIXEL
@@ -37,7 +42,7 @@ def denoisers() -> dict:
 
 def groups(table: pd.DataFrame) -> dict[str, pd.Series]:
     """Choose the images that are summed up together."""
-    found = {"all": table["columns"] > 0, "legible": audits.legible(table)}
+    found = {"all": table["columns"] > 0, "legible": legible(table)}
     for label in ("white", "intermediate", "black"):
         found[label] = table["contrast"] == label
     for low, high in BANDS:
@@ -49,7 +54,7 @@ def groups(table: pd.DataFrame) -> dict[str, pd.Series]:
 def audit_columns(benchmark: sbd.Benchmark, images: int, seed: int) -> dict:
     """Inspect the same counts with every denoiser; sums for groups of images."""
     test = benchmark.table.query("split == 'test'")
-    rows = audits.spread_rows(test, images)
+    rows = spread_rows(test, images)
     result = {}
     for name, denoise in denoisers().items():
         counts, kept = [], []
@@ -60,11 +65,11 @@ def audit_columns(benchmark: sbd.Benchmark, images: int, seed: int) -> dict:
             kept.append(SimpleNamespace(scores=one.scores, found=one.found))
         table = pd.DataFrame(counts)
         sums = {
-            group: audits.summarise_audit(table[mask])
+            group: summarise_audit(table[mask])
             for group, mask in groups(table).items()
             if mask.any()
         }
-        result[name] = sums | {"by score": audits.found_by_score(kept).to_dict("index")}
+        result[name] = sums | {"by score": found_by_score(kept).to_dict("index")}
     return result
 
 

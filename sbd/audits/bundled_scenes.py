@@ -6,15 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from sbd.audits.inspection import PIXEL
 from sbd.audits.placed_atoms import place_atoms
 from sbd.audits.scenes import Scene, crop_scene, find_recipe, published_scene
-from sbd.benchmark.authors_layout import BOX_SAMPLES
 from sbd.data.examples import Source, example_truth, fetch_clean
 from sbd.data.registry import fetch
+from sbd.simulation.frame import BOX, BOX_SAMPLES, PIXEL
 from sbd.simulation.imaging import resample
 from sbd.simulation.specimens import DEFOCI
-from sbd.simulation.structures import BOX, pt_on_ceria
+from sbd.simulation.structures import pt_on_ceria
 
 _AUTHORS = ("PtNp2", "S3_5"), 40.0, (3.0, 0.0)  # structure, thickness, tilt
 _BUNDLED = (
@@ -69,11 +68,13 @@ def example_scene(source: Literal["auto"] | Source = "auto") -> Scene:
 def held_out_scenes(*, frame: tuple[int, int] | None = None) -> list[Scene]:
     """List the bundled images of structures that nothing was trained or tuned on.
 
+    ``sbd/companion/make/held_out.py`` chose and stored them.
+
     Parameters
     ----------
     frame : tuple of int, optional
-        (height, width) to cut around the particle, as `sbd.audits.scenes.crop_scene` does; the
-        whole image if not given [pixels].
+        (height, width) to cut around the particle; the whole image if not given
+        [pixels].
 
     Returns
     -------
@@ -81,10 +82,6 @@ def held_out_scenes(*, frame: tuple[int, int] | None = None) -> list[Scene]:
         Five images of the benchmark's test split, of different structure, thickness,
         tilt and defocus, in all of which the clean image shows the columns; cut and
         resized as the authors do. Titles tell what they show.
-
-    Notes
-    -----
-    ``sbd/companion/make/held_out.py`` chose and stored them.
 
     Examples
     --------
@@ -100,13 +97,15 @@ def focal_series(
 ) -> dict[float, Scene]:
     """Get one of these images at several defoci, to follow it through focus.
 
+    ``sbd/companion/make/held_out.py`` chose and stored it. Near focus its columns turn
+    from dark to bright, and one image there shows almost none.
+
     Parameters
     ----------
     defoci : sequence of float, default all
         Some of the benchmark's: 0, 1, ... 20 [nm].
     frame : tuple of int, optional
-        (height, width) to cut around the particle, as `sbd.audits.scenes.crop_scene` does; the
-        whole image if not given [pixels].
+        As for `held_out_scenes` [pixels].
 
     Returns
     -------
@@ -117,15 +116,6 @@ def focal_series(
     ------
     ValueError
         If there are no defoci, or one is not of the benchmark.
-
-    See Also
-    --------
-    held_out_scenes : The image at 12 nm among four of other particles.
-
-    Notes
-    -----
-    ``sbd/companion/make/held_out.py`` chose and stored it. Near focus its columns turn from dark to
-    bright, and one image there shows almost none.
 
     Examples
     --------

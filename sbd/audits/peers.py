@@ -141,17 +141,13 @@ def peer_denoisers(*, timeout: float = 600.0) -> dict[str, Denoiser]:
     Returns
     -------
     dict of str to callable
-        Image to image, by the name that a table shows; empty if none is configured. The
-        time of a call includes that of starting Python and loading the network.
+        Image to image, by the name that a table shows; empty if none is configured. A
+        call also starts Python and loads the network.
 
     Raises
     ------
     ValueError
         If a variable names what is no program.
-
-    See Also
-    --------
-    run_peer : What a call does.
 
     Examples
     --------

@@ -11,45 +11,21 @@ import numpy as np
 from ase import Atoms
 
 from sbd.audits.placed_atoms import Look, Specimen, place_atoms
-from sbd.benchmark.authors_layout import BOX_SAMPLES, CROP
 from sbd.benchmark.dataset import Benchmark
 from sbd.benchmark.recipes import Recipe, default_recipes
 from sbd.columns.finding import box_around
 from sbd.metrics import authors_resize
-from sbd.simulation.structures import BOX
+from sbd.simulation.frame import AUTHORS_PIXEL, BOX, BOX_SAMPLES, CROP
 from sbd.typing import Image
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A clean image and the specimen that it shows.
+    """A clean image and the specimen that it shows."""
 
-    Parameters
-    ----------
-    title : str
-        Which image, in words.
-    clean : ndarray of shape (height, width)
-        Expected counts with the vacuum at 0.45 [electrons per pixel].
-    specimen : Specimen
-        Where its atoms are.
-
-    Raises
-    ------
-    ValueError
-        If the specimen is placed in an image of another shape.
-
-    Examples
-    --------
-    >>> flat, none = np.full((9, 9), 0.45), np.zeros((0, 2))
-    >>> empty = Specimen(none, np.zeros(0, bool), none + 4, (0.2, 0.2), (9, 8))
-    >>> Scene("vacuum", flat, empty)
-    Traceback (most recent call last):
-    ValueError: specimen must be placed in the image of shape (9, 9); got (9, 8)
-    """
-
-    title: str
-    clean: Image
-    specimen: Specimen
+    title: str  # which image, in words
+    clean: Image  # expected counts, the vacuum at 0.45 [electrons per pixel]
+    specimen: Specimen  # where its atoms are
 
     def __post_init__(self) -> None:
         if self.clean.shape != self.specimen.shape:
@@ -76,23 +52,7 @@ class Scene:
         return self._seen[1]
 
     def look(self, image: Image) -> Look:
-        """Look for columns in an estimate, bright or dark as the clean image has them.
-
-        Parameters
-        ----------
-        image : ndarray of shape (height, width)
-            An estimate of the clean image [electrons per pixel].
-
-        Returns
-        -------
-        Look
-            What is found there.
-
-        Raises
-        ------
-        ValueError
-            If the estimate has another shape than the clean image.
-        """
+        """Look for columns in an estimate, as bright or dark as in the clean image."""
         if np.shape(image) != self.clean.shape:
             msg = f"image must have shape {self.clean.shape}; got {np.shape(image)}"
             raise ValueError(msg)
@@ -100,28 +60,7 @@ class Scene:
 
 
 def find_recipe(structure: str) -> Recipe:
-    """Look up a structure that `default_recipes` lists.
-
-    Parameters
-    ----------
-    structure : str
-        Its name, such as ``"PtNp1-Dhb-50"``.
-
-    Returns
-    -------
-    Recipe
-        How to build it.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-
-    Examples
-    --------
-    >>> find_recipe("PtNp1-Dhb-50").split
-    'test'
-    """
+    """Look up a structure that `default_recipes` lists, such as "PtNp1-Dhb-50"."""
     recipe = _recipes().get(structure)
     if recipe is None:
         known = "structures that default_recipes lists"
@@ -131,27 +70,7 @@ def find_recipe(structure: str) -> Recipe:
 
 
 def square_scene(benchmark: Benchmark, row: int, pixel: float) -> Scene:
-    """Show an image of a benchmark in the authors' frame, with square pixels.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        Of structures that `default_recipes` lists.
-    row : int
-        Of its table.
-    pixel : float
-        Side of a pixel [angstrom].
-
-    Returns
-    -------
-    Scene
-        The part of the box that the authors show, without the seams.
-
-    Raises
-    ------
-    ValueError
-        If the structure is not known.
-    """
+    """Show a benchmark's image in the authors' frame, on square pixels [angstrom]."""
     label = benchmark.table.iloc[row]
     atoms = find_recipe(label["structure"]).build()
     samples = round(BOX / pixel)
@@ -178,31 +97,9 @@ def published_scene(
 ) -> Scene:
     """Cut and resize an image as the authors do, and place its atoms in it.
 
-    Parameters
-    ----------
-    image : ndarray of shape (1024, 1024) or (876, 927)
-        Expected counts in the whole box, or in the authors' crop of it [electrons per
-        pixel].
-    atoms : ase.Atoms
-        What it shows.
-    tilt : tuple of float
-        Of the crystal, about x and about y [degrees].
-    title : str
-        Which image, in words.
-
-    Returns
-    -------
-    Scene
-        On the 727 x 687 pixels of the published numbers, which are 12 % higher than
-        they are wide; none below 0.
-
-    Examples
-    --------
-    >>> from sbd import pt_on_ceria
-    >>> flat = np.full((876, 927), 0.45)
-    >>> scene = published_scene(flat, pt_on_ceria(), (0.0, 0.0), title="nothing")
-    >>> scene.clean.shape, [round(side, 4) for side in scene.specimen.pixel]
-    ((727, 687), [0.0588, 0.0659])
+    The image is the whole box (1024, 1024) or their crop (876, 927) [electrons per
+    pixel], the tilt in degrees; the 727 x 687 pixels of the result are 12 % higher than
+    wide.
     """
     cut = image[CROP] if image.shape == (BOX_SAMPLES, BOX_SAMPLES) else image
     clean = authors_resize(cut).clip(min=0)
@@ -213,51 +110,19 @@ def published_scene(
         atoms,
         tilt,
         shape=clean.shape,
-        pixel=tuple((BOX / BOX_SAMPLES * scale).tolist()),
+        pixel=tuple((AUTHORS_PIXEL * scale).tolist()),
         corner=corner,
     )
     return Scene(title, clean, specimen)
 
 
 def crop_scene(scene: Scene, size: tuple[int, int]) -> Scene:
-    """Cut a frame around the particle.
-
-    Parameters
-    ----------
-    scene : Scene
-        A clean image and where its atoms are.
-    size : tuple of int
-        (height, width) of the frame; less where the image is smaller [pixels].
-
-    Returns
-    -------
-    Scene
-        The part of the image around the middle of the platinum columns, or of the image
-        where there are none.
-
-    Raises
-    ------
-    ValueError
-        If `size` is not two numbers of pixels.
-
-    Examples
-    --------
-    >>> from sbd import pt_on_ceria
-    >>> flat = np.full((876, 927), 0.45)
-    >>> scene = published_scene(flat, pt_on_ceria(), (0.0, 0.0), title="nothing")
-    >>> part = crop_scene(scene, (400, 480))
-    >>> part.clean.shape, int(part.specimen.platinum.sum())
-    ((400, 480), 42)
-    """
+    """Cut (height, width) [pixels] around the particle, or what there is."""
     if np.shape(size) != (2,) or min(size) < 1:
         msg = f"size must be (height, width) of at least a pixel; got {size}"
         raise ValueError(msg)
     whole = scene.specimen
-    middle = np.array(whole.shape) / 2
-    if whole.platinum.any():
-        particle = whole.columns[whole.platinum]
-        middle = (particle.min(axis=0) + particle.max(axis=0)) / 2
-    top, left, height, width = box_around(middle, size, whole.shape)
+    top, left, height, width = frame_particle(whole, size)
     places = whole.columns - (top, left)
     inside = ((places >= 0) & (places <= (height - 1, width - 1))).all(axis=1)
     part = Specimen(
@@ -269,6 +134,17 @@ def crop_scene(scene: Scene, size: tuple[int, int]) -> Scene:
     )
     clean = scene.clean[top : top + height, left : left + width]
     return Scene(scene.title, clean, part)
+
+
+def frame_particle(
+    specimen: Specimen, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Place a (row, column, height, width) around the particle, or in the middle."""
+    middle = np.array(specimen.shape) / 2
+    if specimen.platinum.any():
+        particle = specimen.columns[specimen.platinum]
+        middle = (particle.min(axis=0) + particle.max(axis=0)) / 2
+    return box_around(middle, size, specimen.shape)
 
 
 @cache

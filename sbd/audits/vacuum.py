@@ -1,6 +1,6 @@
 """Empty vacuum: what a denoiser draws where there is nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,9 @@ def vacuum_response(
     ----------
     denoiser : callable
         Image to image.
-    doses : sequence of float
-        Mean count [electrons per pixel].
-    shape : tuple of int, default (512, 512)
-        (height, width), at least 32 x 32 [pixels].
-    seed : int
-        Of the counts.
+    doses, shape, seed : sequence of float, tuple of int, int
+        Mean count [electrons per pixel]; (height, width), at least 32 x 32 [pixels];
+        seed of the counts.
 
     Returns
     -------
@@ -57,62 +54,35 @@ def vacuum_response(
     >>> vacuum_response(flatten, doses=[0.45], shape=(64, 64), seed=0)["peaks"].item()
     0.0
     """
+    how = {"doses": doses, "shape": shape, "seed": seed, "name": "denoiser"}
+    return pd.DataFrame([row for row, _ in denoise_vacuum(denoiser, **how)])
+
+
+def denoise_vacuum(
+    denoiser: Denoiser,
+    *,
+    doses: Sequence[float],
+    shape: tuple[int, int],
+    seed: int,
+    name: str,
+) -> Iterator[tuple[dict[str, float], Image]]:
+    """Yield for each dose what `vacuum_response` says of the result, and the result."""
     check_doses(doses)
-    rows = []
     for i, dose in enumerate(doses):
         vacuum = np.full(shape, float(dose))
         noisy = poisson_noise(vacuum, rng=np.random.default_rng([seed, i]))
-        result = apply_denoiser(denoiser, noisy, "denoiser").astype(np.float64)
+        result = apply_denoiser(denoiser, noisy, name).astype(np.float64)
         mean, deviation = result.mean(), result.std()
-        largest = np.abs(result - mean).max()
-        relative, peaks = deviation / dose, peak_share(result)
-        rows.append((float(dose), mean, deviation, largest, relative, peaks))
-    names = ["dose", "mean", "deviation", "largest", "relative", "peaks"]
-    return pd.DataFrame(rows, columns=names)
+        row = {"dose": float(dose), "mean": mean, "deviation": deviation}
+        row["largest"] = np.abs(result - mean).max()
+        row |= {"relative": deviation / dose, "peaks": peak_share(result)}
+        yield row, result
 
 
 def peak_share(image: Image) -> float:
-    r"""Tell how much of an image's variation is periodic: a lattice, or fringes.
+    """Return the share of an image's variance in spectral peaks: a lattice, fringes.
 
-    Noise that was smoothed, in whatever way, has a smooth spectrum, whose coefficients'
-    powers scatter about it exponentially: one in :math:`e^t` exceeds `t` times its
-    mean. A peak is a local maximum that exceeds its surroundings so far that chance
-    would make one peak in a hundred images. Its power, less that of the surroundings,
-    counts as periodic.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width)
-        What was made of an empty image, at least 32 x 32 pixels; its border is faded
-        out (Hann).
-
-    Returns
-    -------
-    float
-        Share of the variance in peaks of at least eight periods across the image; 0
-        for noise of any smooth spectrum, and for a flat image.
-
-    Raises
-    ------
-    TypeError
-        If the image does not hold real numbers.
-    ValueError
-        If it is smaller than 32 x 32, not two-dimensional or not finite.
-
-    Notes
-    -----
-    The surroundings of a peak are a square ring 6 to 10 coefficients away. Of the
-    medians in its four quadrants the highest counts: on a slope, or at the end of the
-    spectrum, a coefficient has to exceed what lies uphill. The smaller a patch of
-    lattice is, the wider are its peaks: of one that is smaller than a third of the
-    image, part of the power goes unnoticed.
-
-    Examples
-    --------
-    >>> wave = np.cos(2 * np.pi * np.arange(64) / 4) * np.ones((64, 1))
-    >>> noise = np.random.default_rng(0).normal(size=(64, 64))
-    >>> round(peak_share(wave), 3), peak_share(noise), peak_share(np.ones((64, 64)))
-    (1.0, 0.0, 0.0)
+    A peak, of 8 periods or more, would be there by chance in one image of a hundred.
     """
     image = check_image(image).astype(np.float64)
     if min(image.shape) < 32:
@@ -130,7 +100,8 @@ def peak_share(image: Image) -> float:
     top &= np.hypot(rows[:, None], columns) >= _PERIODS
     peaks = np.argwhere(top)
     background = _surroundings(power, peaks)
-    # the spectrum of a real image holds each of its coefficients twice
+    # smoothed noise has powers that scatter exponentially about a smooth spectrum: one
+    # in e^t exceeds t times its mean; a real image's holds each coefficient twice
     uphill = np.log(100 * power.size / 2) * background.max(axis=0)
     stands = power[tuple(peaks.T)] > uphill
     stands &= power[tuple(peaks.T)] > _LEAST * power.sum()
@@ -144,7 +115,10 @@ def peak_share(image: Image) -> float:
 
 
 def _surroundings(power: NDArray, peaks: NDArray) -> NDArray:
-    """Mean power in each of four quadrants around each peak (4, n), from medians."""
+    """Mean power in each of four quadrants around each peak (4, n), from medians.
+
+    On a slope, or at the spectrum's end, a peak has to exceed what lies uphill.
+    """
     step = np.arange(-_RING, _RING + 1)
     down, right = (grid.ravel() for grid in np.meshgrid(step, step, indexing="ij"))
     ring = np.maximum(np.abs(down), np.abs(right)) > _LOBE

@@ -28,30 +28,12 @@ _DRAWN_ELSEWHERE = {"XAxis", "YAxis", "Rectangle", "Text", "Legend"}
 
 
 def digest_figure(fig: Figure) -> Digest:
-    """Describe the artists of a figure by numbers and words.
+    """Describe the artists of a figure, once drawn, by numbers and words.
 
-    Images and other arrays become their mean, their root mean square and eight
-    projections on fixed random signs; images also become the means of 8 x 8 blocks.
-    Two digests are compared by `sbd.companion.digest.compare_digests`.
-
-    Parameters
-    ----------
-    fig : matplotlib.figure.Figure
-        A figure that has been drawn or saved once, so that its layout is final.
-
-    Returns
-    -------
-    dict
-        Plain numbers, strings, lists and dicts, as JSON holds them.
-
-    Examples
-    --------
-    >>> fig = Figure()
-    >>> _ = fig.subplots().set_title("Vacuum")
-    >>> digest_figure(fig)["panels"][0]["titles"]
-    ['Vacuum', '', '']
+    Arrays become mean, rms and projections on random signs; images 8 x 8 blocks, too.
     """
-    loose = [text for owner in (fig, *fig.subfigs) for text in _figure_texts(owner)]
+    owners = (fig, *fig.subfigs)  # titles are among their texts
+    loose = [t for owner in owners for t in _shown(owner.texts) if t.get_text()]
     return {
         "size": _rounded(fig.get_size_inches()),
         "texts": [_text(text) for text in loose],
@@ -60,11 +42,6 @@ def digest_figure(fig: Figure) -> Digest:
         "legends": [_legend(legend) for legend in _shown(fig.legends)],
         "panels": [_panel(ax) for ax in _shown(fig.axes)],
     }
-
-
-def _figure_texts(owner: Figure) -> list[Text]:
-    """Collect a figure's own words; its titles are among its texts."""
-    return [text for text in _shown(owner.texts) if text.get_text()]
 
 
 def _shown(artists: Any) -> list:  # noqa: ANN401

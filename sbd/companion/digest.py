@@ -1,8 +1,9 @@
 """The digest of a figure: where it is kept, and when two of them agree.
 
-A digest is what `sbd.companion.artists.digest_figure` returns, with the numbers that go with the
-figure and a hash of the picture. The tolerances let a new run on another machine or
-with another Matplotlib pass, and a curve or a colour scale that is off by 2 % fail.
+A digest is what `sbd.companion.artists.digest_figure` returns, with the numbers that go
+with the figure and a hash of the picture. The tolerances let a new run on another
+machine or with another Matplotlib pass, and a curve or a colour scale that is off by
+2 % fail.
 """
 
 import hashlib
@@ -36,47 +37,12 @@ _DECIMAL = re.compile(r"([-+]?\d+\.\d+(?:[eE][-+]?\d+)?)")
 
 
 def picture_hash(png: bytes) -> str:
-    """Hash a picture, so that a record cannot show another than its digest tells.
-
-    Parameters
-    ----------
-    png : bytes
-        The PNG file.
-
-    Returns
-    -------
-    str
-        Sixteen hexadecimal digits.
-
-    Examples
-    --------
-    >>> picture_hash(b"")
-    'e3b0c44298fc1c14'
-    """
+    """Hash a PNG, so that a record shows no other picture than its digest tells."""
     return hashlib.sha256(png).hexdigest()[:16]
 
 
 def compare_digests(reference: Digest, fresh: Digest) -> list[str]:
-    """Say in words what differs between two digests.
-
-    Parameters
-    ----------
-    reference, fresh : dict
-        Digests of `sbd.companion.digest.digest_figure`, of the record and of a new run.
-
-    Returns
-    -------
-    list of str
-        One sentence a difference, with the values and what was allowed; empty where
-        the figures agree.
-
-    Examples
-    --------
-    >>> old = {"panels": [{"titles": ["Data"], "images": [{"mean": 0.5, "rms": 1.0}]}]}
-    >>> new = {"panels": [{"titles": ["Data"], "images": [{"mean": 0.6, "rms": 1.0}]}]}
-    >>> compare_digests(old, new)
-    ["panel 1 'Data', image 1, mean: 0.5 became 0.6 (allowed 0.005)"]
-    """
+    """Say in words what differs between a record's digest and a new run's."""
     found = list(_differences(reference, fresh, "", "", {}))
     rest = len(found) - _MOST
     return [*found[:_MOST], f"and {rest} more differences"] if rest > 0 else found
@@ -136,12 +102,12 @@ def _became(old: float, new: float, allowed: float) -> str:
 def _name(key: str, index: int, entry: Any) -> str:  # noqa: ANN401
     """Name an entry of a list: "panels", 2 becomes "panel 2 'Denoised'"."""
     word = "patch" if key == "patches" else key.removesuffix("s")
-    title = next(filter(None, entry.get("titles", [])), "") if _dict(entry) else ""
+    title = (
+        next(filter(None, entry.get("titles", [])), "")
+        if isinstance(entry, dict)
+        else ""
+    )
     return f"{word} {index} {title!r}" if title else f"{word} {index}"
-
-
-def _dict(entry: Any) -> bool:  # noqa: ANN401
-    return isinstance(entry, dict)
 
 
 def _allowed(key: str, old: list, new: list, siblings: dict) -> float:
@@ -173,25 +139,7 @@ def _allowed(key: str, old: list, new: list, siblings: dict) -> float:
 def same_but_for_rounding(reference: str, fresh: str) -> bool:
     """Tell whether two texts differ in nothing but the last digit of decimals.
 
-    Noise of 3e-6 turns a printed 0.4515 into 0.4514. Words, whole numbers and layout
-    must agree exactly.
-
-    Parameters
-    ----------
-    reference, fresh : str
-        Texts of the record and of the new run.
-
-    Returns
-    -------
-    bool
-        True if they agree.
-
-    Examples
-    --------
-    >>> same_but_for_rounding("38.16 dB", "38.17 dB")
-    True
-    >>> same_but_for_rounding("3 atoms", "4 atoms")
-    False
+    Noise of 3e-6 prints 0.4514 for 0.4515; words and whole numbers must agree.
     """
     old, new = _DECIMAL.split(reference), _DECIMAL.split(fresh)
     if old[::2] != new[::2]:

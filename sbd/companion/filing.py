@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from sbd.companion.artists import digest_figure
 from sbd.companion.digest import DIGEST_KEY, Digest, picture_hash
+from sbd.files import write_bytes, write_text
 from sbd.plotting.images import DPI
 
 Numbers: TypeAlias = dict[str, Any]
@@ -73,11 +74,10 @@ def save_figure(
 
     Raises
     ------
-    TypeError
-        If `numbers` holds something that is neither number, text, list nor dict.
-    ValueError
-        If a number is not finite, `name` is no file name, or the picture is too large
-        for a notebook.
+    TypeError, ValueError
+        If `numbers` holds something that is neither number, text, list nor dict; if a
+        number is not finite, `name` is no file name, or the picture is too large for a
+        notebook.
 
     Examples
     --------
@@ -91,7 +91,6 @@ def save_figure(
         raise ValueError(msg)
     numbers = {key: _plain(value, key) for key, value in numbers.items()}
     target = _resolve(folder)
-    target.mkdir(parents=True, exist_ok=True)
     text = json.dumps(numbers, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     provenance = {
         "Title": name,
@@ -101,12 +100,12 @@ def save_figure(
     }
     png = _encode(_render(fig), provenance, _LARGEST_RGB if exact else 0)
     svg = _draw(fig, provenance)
-    _write(target / f"{name}.png", png)
+    write_bytes(target / f"{name}.png", png)
     if len(svg) < _LARGEST_SVG:
-        _write(target / f"{name}.svg", svg)
+        write_bytes(target / f"{name}.svg", svg)
     else:
         (target / f"{name}.svg").unlink(missing_ok=True)
-    _write(target / f"{name}.json", text.encode())
+    write_text(target / f"{name}.json", text)
     digest = {**digest_figure(fig), "numbers": numbers, "picture": picture_hash(png)}
     _display(png, name, digest)
     return numbers
@@ -200,13 +199,6 @@ def _draw(fig: Figure, provenance: dict[str, str]) -> bytes:
     with mpl.rc_context({"svg.hashsalt": "sbd"}):
         fig.savefig(buffer, format="svg", dpi=DPI, facecolor="white", metadata=metadata)
     return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file at once: a reader sees the old one or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def _display(png: bytes, name: str, digest: Digest) -> None:

@@ -28,7 +28,7 @@ from sbd.companion.digest import (
     same_but_for_rounding,
 )
 from sbd.companion.fingerprints import bundled_record
-from sbd.companion.records import BUNDLED_ONLY, MEMORY, QUIET, kernel_environment
+from sbd.companion.records import BUNDLED_ONLY, QUIET, computing, kernel_environment
 
 _WITHOUT = "compared without downloads:"
 _FOLDER = pytest.StashKey[str]()
@@ -157,7 +157,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     source = item.parent.nb.metadata.get("sbd", {}).get("source")
     variables = BUNDLED_ONLY if reason else {"SBD_SOURCE": source}
     folder = _scratch(item.config)
-    with kernel_environment(**QUIET, **MEMORY, **variables, SBD_FIGURES=folder):
+    with kernel_environment(**QUIET, **computing(), **variables, SBD_FIGURES=folder):
         return (yield)
 
 

@@ -8,25 +8,9 @@ _INJECTED = "# Parameters"  # how papermill begins the cell that it puts in
 
 
 def check_parameters(cells: Sequence[str] | None = None) -> None:
-    r"""Check the names that papermill put into this notebook against its own.
+    """Refuse what papermill put into this notebook and is none of its parameters.
 
-    Parameters
-    ----------
-    cells : sequence of str, optional
-        Code that ran so far, the parameters first; that of the running notebook if not
-        given. Outside a notebook, or where it keeps no history, nothing is checked.
-
-    Raises
-    ------
-    ValueError
-        If a name was given that the notebook's parameters do not have.
-
-    Examples
-    --------
-    >>> check_parameters(["seed = 0", "# Parameters\nseed = 1"])
-    >>> check_parameters(["seed = 0", "# Parameters\nsead = 1"])
-    Traceback (most recent call last):
-    ValueError: parameters must be among seed; got sead
+    `cells` is the code that ran so far, that of the running notebook if not given.
     """
     ran = _history() if cells is None else list(cells)
     given = [cell for cell in ran if cell.startswith(_INJECTED)]

@@ -48,20 +48,25 @@ def example_micrograph(
 ) -> Micrograph:
     """Get a micrograph of a platinum particle on ceria.
 
+    The authors' images are resized by 0.785 along both axes, to the pixel size that
+    the paper's real data have (their own loader swaps the axes; see
+    :func:`sbd.authors_resize`). The vacuum of the real micrograph is estimated from
+    it: the mean of that tenth of its 120 x 120 pixel blocks whose counts vary least
+    from one 12 x 12 pixel bin to the next, relative to their mean, because shot noise
+    is then all there is.
+
     Parameters
     ----------
     source : {"auto", "real", "authors", "simulated"}, default "auto"
         The real micrograph; an authors' simulated image; or this project's own, which
         is bundled. ``"auto"`` takes the one that the environment's ``SBD_SOURCE``
         names, else the first of the three that can be had, and logs which and why.
-    rng : numpy.random.Generator
-        Source of the shot noise of the simulated images.
-    frames : int, default 1
-        Frames that are summed into the recording. The real micrograph is one.
-    crop : int or None, default None
-        Side of a square to cut from the centre; None keeps the whole [pixels].
-    item : str, default "clean/PtNp2-S3_5"
-        Which of the authors' images to take.
+    rng, frames : numpy.random.Generator, int
+        Source of the shot noise of the simulated images; frames that are summed into
+        the recording. The real micrograph is one.
+    crop, item : int, str
+        Side of a square to cut from the centre, the whole if not given [pixels]; which
+        of the authors' images to take.
 
     Returns
     -------
@@ -70,28 +75,10 @@ def example_micrograph(
 
     Raises
     ------
-    ValueError
+    ValueError, DataUnavailableError
         If `source`, ``SBD_SOURCE`` or `item` is unknown, `frames` is less than one or
-        more than the real micrograph has, or `crop` is larger than the image.
-    DataUnavailableError
-        If the source that was asked for cannot be had.
-
-    Notes
-    -----
-    The authors' images are resized by 0.785 along both axes, to the pixel size that
-    the paper's real data have (their own loader swaps the axes; see
-    :func:`sbd.authors_resize`). The vacuum of the real micrograph is estimated from
-    it: the mean of that tenth of its 120 x 120 pixel blocks whose counts vary least
-    from one 12 x 12 pixel bin to the next, relative to their mean, because shot noise
-    is then all there is.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> example_micrograph("film", rng=np.random.default_rng(0))
-    Traceback (most recent call last):
-        ...
-    ValueError: source must be one of 'auto', 'real', 'authors', 'simulated'; got 'film'
+        more than the real micrograph has, or `crop` is larger than the image; if the
+        source that was asked for cannot be had.
     """
     source = _chosen(source)
     _check_choice("item", item, _CLEAN)
@@ -116,9 +103,7 @@ def example_micrograph(
     return _from_source(_SOURCES[-1], rng, frames, crop, item)
 
 
-def example_truth(
-    source: Literal["auto"] | Source = "auto",
-) -> tuple[Image, str]:
+def example_truth(source: Literal["auto"] | Source = "auto") -> tuple[Image, str]:
     """Get a clean image to judge denoisers by, as the paper's numbers are made.
 
     Parameters
@@ -173,10 +158,8 @@ def fetch_clean(name: str) -> Image:
 
     Raises
     ------
-    ValueError
-        If there is no such image.
-    DataUnavailableError
-        If it cannot be had.
+    ValueError, DataUnavailableError
+        If there is no such image; if it cannot be had.
 
     Examples
     --------

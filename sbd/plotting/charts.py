@@ -1,13 +1,15 @@
 """Draw numbers that belong to names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.ticker import NullFormatter
 
 from sbd.plotting.colours import BRICK, INK, SILVER
-from sbd.plotting.images import STYLE, arrange_panels
+from sbd.plotting.images import LEGEND, STYLE, arrange_panels
 
 _BAR, _BEST, _LINE = SILVER, BRICK, INK
 
@@ -25,18 +27,14 @@ def show_scores(
 
     Parameters
     ----------
-    scores : dict of str to float
-        The numbers by name.
-    label : str
-        What they are, with the unit.
+    scores, label : dict of str to float, str
+        The numbers by name, and what they are, with the unit.
     reference : str, optional
         Name whose number is drawn as a line through all bars.
     errors : dict of str to float, optional
         Standard errors by the same names, drawn to both sides of a bar's end.
-    width : float, default 5.0
-        Width of the figure [inch].
-    heading : str, optional
-        Words above the whole figure, such as the image that was judged.
+    width, heading : float, str
+        Width of the figure [inch], and words above the whole of it.
 
     Returns
     -------
@@ -88,24 +86,24 @@ def show_scores(
 
 
 def name_chart(ax: Axes, title: str, across: str, up: str) -> None:
-    """Give a chart its words, in the style of the house.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The panel.
-    title, across, up : str
-        Words above it, and along its axes.
-
-    Examples
-    --------
-    >>> ax = Figure().subplots()
-    >>> name_chart(ax, "(a)", "tilt (degrees)", "error (%)")
-    >>> ax.get_ylabel()
-    'error (%)'
-    """
+    """Give a chart its words, in the style of the house."""
     with mpl.rc_context(STYLE):
         ax.set_title(title, fontsize=STYLE["axes.titlesize"])
         ax.set_xlabel(across)
         ax.set_ylabel(up)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def scale_doses(ax: Axes, doses: Iterable[float]) -> None:
+    """Give the doses a logarithmic axis, with a tick at each."""
+    ticks = sorted(set(doses))
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, [f"{dose:g}" for dose in ticks])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def name_lines(ax: Axes, columns: int, **look: object) -> Legend:
+    """Put the legend of one panel, which is that of all, below the figure."""
+    handles, labels = ax.get_legend_handles_labels()
+    place = {"loc": "outside lower center", "ncols": columns}
+    return ax.figure.legend(handles, labels, **place, **(look or LEGEND))

@@ -42,6 +42,9 @@ STYLE = {
 LEGEND = {"frameon": False, "fontsize": 7.5, "handlelength": 1.6}
 """Options of the legend of a chart."""
 
+WIDTH = 7.0
+"""Of a figure [inch]."""
+
 TITLE_ROOM = 0.25
 """Height of a line of words above a panel [inch]."""
 
@@ -49,7 +52,7 @@ TITLE_ROOM = 0.25
 def arrange_panels(
     mosaic: str | Sequence[Sequence[str]],
     *,
-    width: float = 7.0,
+    width: float = WIDTH,
     height: float = 2.0,
     widths: Sequence[float] | None = None,
     heights: Sequence[float] | None = None,
@@ -100,10 +103,8 @@ def show_image(
 
     Parameters
     ----------
-    ax : matplotlib.axes.Axes
-        The panel.
-    image : ndarray of shape (height, width)
-        What to draw, in electrons per pixel.
+    ax, image : matplotlib.axes.Axes, ndarray of shape (height, width)
+        The panel, and what to draw, in electrons per pixel.
     title : str, optional
         Words above it.
     limits : {"full", "robust"} or tuple of float, default "full"
@@ -133,30 +134,7 @@ def show_image(
 
 
 def draw_image(ax: Axes, image: Image, limits: Limits, inches: float) -> AxesImage:
-    """Draw an image that will be so many inches wide; `show_image` says how.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The panel.
-    image : ndarray of shape (height, width)
-        What to draw, in electrons per pixel.
-    limits : {"full", "robust"} or tuple of float
-        What is black and what is white.
-    inches : float
-        Width that it is going to have [inch].
-
-    Returns
-    -------
-    matplotlib.image.AxesImage
-        The drawn image.
-
-    Examples
-    --------
-    >>> ax = Figure().subplots()
-    >>> draw_image(ax, [[0.0, 1.0], [1.0, 0.0]], "full", 2.0).get_interpolation()
-    'nearest'
-    """
+    """Draw an image that will be so many inches wide; `show_image` says how."""
     image = check_image(image)
     pixels = inches * DPI
     low, high = _grey_limits(image, limits, pixels)
@@ -170,7 +148,7 @@ def show_images(
     *,
     columns: int | None = None,
     limits: Limits | Mapping[str, Limits] = "full",
-    width: float = 7.0,
+    width: float = WIDTH,
     heading: str = "",
 ) -> Figure:
     """Draw images side by side, or in a grid.
@@ -184,10 +162,8 @@ def show_images(
     limits : {"full", "robust", "shared"}, tuple of float, or dict, default "full"
         Grey limits as in `show_image`; "shared" is "full" over all images together. A
         dict gives the limits by title, "full" where it says nothing.
-    width : float, default 7.0
-        Width of the figure [inch].
-    heading : str, optional
-        Words above the whole figure, such as where its images come from.
+    width, heading : float, str
+        Width of the figure [inch], and words above the whole of it.
 
     Returns
     -------
@@ -201,7 +177,6 @@ def show_images(
 
     Examples
     --------
-    >>> import numpy as np
     >>> fig = show_images({"(a) Data": np.eye(3), "(b) Vacuum": np.ones((3, 3))})
     >>> [ax.get_title() for ax in fig.axes]
     ['(a) Data', '(b) Vacuum']
@@ -237,18 +212,13 @@ def show_map(
 
     Parameters
     ----------
-    ax : matplotlib.axes.Axes
-        The panel.
-    values : ndarray of shape (height, width)
-        What to draw; NaN stays white.
-    title : str, optional
-        Words above it.
-    label : str, optional
-        Words beside the colour bar, with the unit.
-    limit : float, optional
-        Value of the deepest colours; by default the largest magnitude there is.
-    colour_bar : bool, default True
-        Whether to draw one beside the panel, in room that the layout adds.
+    ax, values : matplotlib.axes.Axes, ndarray of shape (height, width)
+        The panel, and what to draw; NaN stays white.
+    title, label : str, optional
+        Words above it, and beside the colour bar, with the unit.
+    limit, colour_bar : float, bool
+        Value of the deepest colours, by default the largest magnitude there is; whether
+        to draw a bar beside the panel, in room that the layout adds.
 
     Returns
     -------
@@ -298,27 +268,7 @@ def show_map(
 def prepare_images(
     images: Mapping[str, Image], limits: Limits | Mapping[str, Limits]
 ) -> tuple[dict[str, Image], dict[str, Limits]]:
-    """Check images that are drawn together, and give each its grey limits.
-
-    Parameters
-    ----------
-    images : dict of str to ndarray of shape (height, width)
-        The images by title.
-    limits : {"full", "robust", "shared"}, tuple of float, or dict
-        Grey limits as in `show_images`.
-
-    Returns
-    -------
-    images : dict of str to ndarray
-        The same as float arrays.
-    limits : dict of str to str or tuple of float
-        What `show_image` is to be given for each.
-
-    Examples
-    --------
-    >>> prepare_images({"a": [[0, 1]], "b": [[2, 3]]}, "shared")[1]
-    {'a': (0.0, 3.0), 'b': (0.0, 3.0)}
-    """
+    """Check images that are drawn together, and give `show_image` each one's limits."""
     checked = {title: check_image(image, title) for title, image in images.items()}
     if not checked:
         msg = "images must hold at least one image; got none"

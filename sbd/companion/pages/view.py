@@ -5,40 +5,22 @@ import textwrap
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sbd.plotting.charts import name_chart
+from sbd.plotting.charts import name_chart, name_lines
 from sbd.plotting.colours import RED, STEEL
-from sbd.plotting.images import arrange_panels
+from sbd.plotting.images import WIDTH, arrange_panels
 
 _MARKS = {"equal": ("o", STEEL), "other": ("D", RED)}
 
 
-def show_views(table: pd.DataFrame, *, width: float = 7.0) -> Figure:
-    """Draw the quality of networks against how far they look.
+def show_views(table: pd.DataFrame) -> Figure:
+    """Draw the quality of networks against how far they look, a panel for each image.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        A row for each network, named by the index: ``radius`` of its effective field of
-        view [pixels], ``equal`` (whether it is one of those trained for equal times),
-        and a column of PSNR for each image [dB].
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A panel for each image; networks trained for equal times are discs.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"radius": [9.0, 90.0], "equal": True,
-    ...                       "vacuum": [30.0, 34.0]}, index=["near", "far"])
-    >>> len(show_views(table).axes)
-    1
+    A row of the table is a network: ``radius`` of its effective field of view [pixels],
+    ``equal`` (trained for the same time as others: a disc), and the PSNR by image [dB].
     """
     images = [name for name in table if name not in ("radius", "equal")]
     names = "abcdef"[: len(images)]
-    fig, panels = arrange_panels(names, width=width, height=0.5 * width)
+    fig, panels = arrange_panels(names, height=0.5 * WIDTH)
     numbers = range(1, len(table) + 1)
     low, high = table[images].to_numpy().min(), table[images].to_numpy().max()
     for name, image in zip(names, images, strict=True):
@@ -57,8 +39,5 @@ def show_views(table: pd.DataFrame, *, width: float = 7.0) -> Figure:
         across = "radius of the effective field of view (pixel)"
         title = textwrap.fill(f"({name}) {image}", 40)
         name_chart(ax, title, across, "PSNR (dB)")
-    handles, labels = panels["a"].get_legend_handles_labels()
-    fig.legend(
-        handles, labels, loc="outside lower center", ncols=2, fontsize=7, frameon=False
-    )
+    name_lines(panels["a"], 2, fontsize=7, frameon=False)
     return fig

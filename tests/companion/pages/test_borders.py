@@ -1,12 +1,20 @@
 """Check how an estimate depends on where the image was cut."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import ndimage
 
 import sbd
-from sbd.companion.pages.borders import ZeroFilledUNet, border_psnr, change_by_distance
+from sbd.companion.pages.borders import (
+    ZeroFilledUNet,
+    border_psnr,
+    change_by_distance,
+    remember,
+    show_changes,
+    show_cuts,
+)
 
 
 def random_unet(scales=2):
@@ -78,7 +86,7 @@ def test_what_depends_on_the_size_changes_everywhere():
     [
         ({"cut": 0}, "cut must be 1 to 49 columns, or minus that; got 0"),
         ({"cut": -50}, "cut must be 1 to 49 columns, or minus that; got -50"),
-        ({"cut": 3, "step": 0}, "step must be at least 1; got 0"),
+        ({"cut": 3, "step": 0}, "step must be a whole number of at least 1; got 0"),
     ],
 )
 def test_impossible_cuts_are_refused(options, message):
@@ -96,3 +104,29 @@ def test_the_far_border_is_scored_apart():
     assert scores["whole"] == pytest.approx(30.0)  # of which there is a tenth
     with pytest.raises(ValueError, match="band must be 1 to 49; got 50"):
         border_psnr(clean, image, band=50)
+
+
+def test_an_image_is_denoised_once_and_nobody_spoils_it():
+    asked = []
+    run = remember(lambda y: asked.append(y.shape) or y + 1.0)
+    image = counts(4, 5)
+    run(image)[:] = 0
+    np.testing.assert_array_equal(run(image.astype(np.float32)), image + 1)
+    np.testing.assert_array_equal(run(image[:, :3]), image[:, :3] + 1)
+    assert asked == [(4, 5), (4, 3)]
+
+
+def test_a_change_of_nothing_lies_on_the_edge():
+    fall = pd.Series([0.1, 0.0], index=[0, 32])
+    ax = show_changes({"by one": {"network": fall}}).axes[0]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.1, ax.get_ylim()[0]])
+
+
+def test_changes_are_shares_of_the_vacuum():
+    flat = np.full((8, 9), 0.45)
+    fig = show_cuts(
+        {"a": flat, "b": flat}, {"a": 0 * flat, "b": 0.1 * flat}, limit=0.09
+    )
+    shown = fig.axes[3].images[0]
+    np.testing.assert_allclose(shown.get_array(), 10)
+    assert shown.get_clim() == pytest.approx((-20, 20))

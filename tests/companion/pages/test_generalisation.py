@@ -14,8 +14,10 @@ from sbd.companion.pages.generalisation import (
     own_and_others,
     published_map,
     score_networks,
+    show_heat_maps,
 )
 from sbd.data.registry import DataUnavailableError
+from sbd.simulation.frame import CROP
 
 PUBLISHED = {  # as the authors' notebooks print them [dB]
     "contrast": "39.11 29.32 27.93 37.18 35.34 35.31 36.95 34.43 36.26",
@@ -84,7 +86,7 @@ def test_a_drawn_image_is_the_benchmarks(tmp_path):
     )  # fmt: skip
     assert benchmark.table["published_split"].tolist() == ["test"]
     assert benchmark.table["contrast"].tolist() == [row.contrast]
-    stored = benchmark.image(0, samples=1024)[generalisation.CROP]
+    stored = benchmark.image(0, samples=1024)[CROP]
     # half precision near 0.45 has steps of 2.4e-4, and 128 x 128 of them add up to more
     np.testing.assert_allclose(row.clean, sbd.authors_resize(stored), atol=3e-3)
 
@@ -124,3 +126,16 @@ def test_each_subset_has_a_network_of_its_own():
             path = sbd.fetch(item)
             assert sbd.load_model(path).trained_pixel == (0.055, 0.08)
             assert subset in path.name
+
+
+def test_a_heat_map_says_its_numbers_and_shares_one_scale():
+    near = pd.DataFrame(
+        [[38.0, 30.0], [36.1, 37.0]], index=["a", "b"], columns=["a", "b"]
+    )
+    far = pd.DataFrame([[20.0, 25.0]], index=["a"], columns=["a", "c"])
+    fig = show_heat_maps({"ours": {"letters": near}, "theirs": {"letters": far}})
+    first, second = fig.axes[:2]
+    words = {t.get_text(): t.get_fontweight() for t in first.texts}
+    assert words == {"38.0": "bold", "30.0": "normal", "36.1": "normal", "37.0": "bold"}
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (20, 38)
+    np.testing.assert_array_equal(first.images[0].get_array(), near)

@@ -124,7 +124,7 @@ def test_what_cannot_be_compared_is_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"names must be among reference, one .*'two'"):
         surface_scenes("simulated", names=["two"])
     monkeypatch.setenv("SBD_SOURCE", "film")
-    with pytest.raises(ValueError, match=r"source must be one of .*; got 'film'"):
+    with pytest.raises(ValueError, match=r"SBD_SOURCE must be one of .*; got 'film'"):
         surface_scenes()
 
 
@@ -132,9 +132,7 @@ def test_their_files_are_missed_only_where_they_are_asked_for(monkeypatch):
     def nothing(name):
         raise DataUnavailableError(name)
 
-    monkeypatch.setattr(
-        "sbd.companion.pages.surfaces.demonstrations.fetch_clean", nothing
-    )
+    monkeypatch.setattr("sbd.data.examples.fetch_clean", nothing)
     monkeypatch.delenv("SBD_SOURCE", raising=False)
     scenes = surface_scenes("auto", grid=128)
     assert all("simulated here" in scene.title for scene in scenes.values())

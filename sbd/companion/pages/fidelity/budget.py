@@ -42,48 +42,18 @@ _YARDSTICK = "physics"  # rows that are no approximation
 def error_budget() -> pd.DataFrame:
     """Read what each approximation of the simulation costs, as measured.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``effect``, ``setting``, ``thickness`` [angstrom], ``tilt_x`` and ``tilt_y``
-        [degrees], and the errors of `series_error`: against `sbd.REFERENCE`, or
-        against what the effect's row in ``sbd/companion/make/budget.py`` says.
-
-    Examples
-    --------
-    >>> budget = error_budget()
-    >>> len(budget[budget["effect"] == "default"])
-    36
+    A row is an effect at a thickness [angstrom] and a tilt [degrees], with the errors
+    of `series_error` against `sbd.REFERENCE`, or what ``sbd/companion/make/budget.py``
+    says.
     """
     with (files("sbd") / "assets" / "error_budget.csv").open() as file:
         return pd.read_csv(file, dtype={"effect": str, "setting": str})
 
 
 def series_error(changed: ArrayLike, better: ArrayLike) -> dict[str, float]:
-    """Compare two focal series, the second being the better one.
+    """Compare two focal series (defoci, height, width); the second is the better.
 
-    Parameters
-    ----------
-    changed, better : ndarray of shape (defoci, height, width)
-        Images, relative to the vacuum.
-
-    Returns
-    -------
-    dict
-        ``rms``, the root mean square of the difference over all images, ``worst``, the
-        largest one of a single image, both relative to the vacuum, and ``relative``,
-        `rms` over the root mean square contrast of the better series.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or are not three-dimensional.
-
-    Examples
-    --------
-    >>> better = np.array([[[0.0, 2.0]], [[0.0, 2.0]]])
-    >>> series_error(better + np.array([0.25, 0.5])[:, None, None], better)["worst"]
-    0.5
+    ``rms`` and ``worst`` are relative to the vacuum, ``relative`` to the contrast.
     """
     changed, better = np.asarray(changed), np.asarray(better)
     if changed.ndim != 3 or changed.shape != better.shape:
@@ -109,27 +79,8 @@ def grid_error(
 ) -> dict[str, float]:
     """Measure one row of the budget anew: a coarser grid against the reference's.
 
-    Parameters
-    ----------
-    grid : int
-        Samples of the box.
-    thickness : float, default 40.0
-        Support of PtNp2 [angstrom].
-    tilt : tuple of float, default (3.0, 0.0)
-        About x and about y [degrees].
-    reference : Microscope, optional
-        What is compared with; `sbd.REFERENCE` if not given.
-
-    Returns
-    -------
-    dict
-        As `series_error` returns it, over 21 defoci, 128 samples of the whole box.
-
-    Examples
-    --------
-    >>> coarse = replace(REFERENCE, grid=64, focal_step=40.0)
-    >>> grid_error(64, thickness=10.0, reference=coarse)["rms"]
-    0.0
+    PtNp2 on a support of `thickness` [angstrom], tilted about x and y [degrees]; 21
+    defoci, 128 samples of the whole box. Returns what `series_error` does.
     """
     atoms = pt_on_ceria("PtNp2", thickness=thickness, tilt=tilt)
     changed, better = (
@@ -142,21 +93,7 @@ def grid_error(
 def describe_default(budget: pd.DataFrame) -> dict[str, list[float]]:
     """Sum up the error of the default settings by the size of the tilt.
 
-    Parameters
-    ----------
-    budget : pandas.DataFrame
-        From `error_budget`.
-
-    Returns
-    -------
-    dict
-        Lowest and highest error over thicknesses and axes, for no tilt, 1 degree, and
-        more [% of the contrast].
-
-    Examples
-    --------
-    >>> list(describe_default(error_budget()))
-    ['no tilt', '1 degree', '2 to 4 degrees']
+    Lowest and highest over thicknesses and axes [% of the contrast].
     """
     table = _default_rows(budget)
     tilt = table["tilt_x"] + table["tilt_y"]
@@ -165,40 +102,17 @@ def describe_default(budget: pd.DataFrame) -> dict[str, list[float]]:
     return {words: [float(e.min()), float(e.max())] for words, e in errors.items()}
 
 
-def show_budget(
-    budget: pd.DataFrame, remaining: float, *, width: float = 7.0
-) -> Figure:
+def show_budget(budget: pd.DataFrame, remaining: float) -> Figure:
     """Draw the error of the default settings, and of each approximation by itself.
 
-    Parameters
-    ----------
-    budget : pandas.DataFrame
-        From `sbd.companion.pages.fidelity.budget.error_budget`.
-    remaining : float
-        Root mean square difference from a published image, for comparison [% of the
-        vacuum].
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A heat map over thickness and tilt [% of the contrast], and dots for each
-        effect [% of the vacuum].
-
-    Examples
-    --------
-    >>> from sbd.companion.pages.fidelity.budget import error_budget
-    >>> fig = show_budget(error_budget(), 0.3)
-    >>> fig.axes[0].images[0].get_array().shape
-    (4, 9)
+    A heat map over thickness and tilt [% of the contrast], and dots for each effect [%
+    of the vacuum], beside what `remaining` differs from a published image (rms, % as
+    well).
     """
     single = budget[budget["effect"] != "default"]
     rows = len(single.groupby(["effect", "setting"], sort=False))
     heights = 1.65, 0.55 + 0.19 * rows
-    fig, panels = arrange_panels(
-        "a;b", width=width, height=sum(heights) + 0.5, heights=heights
-    )
+    fig, panels = arrange_panels("a;b", height=sum(heights) + 0.5, heights=heights)
     _draw_heat(panels["a"], _default_rows(budget))
     _draw_effects(panels["b"], single, remaining)
     return fig

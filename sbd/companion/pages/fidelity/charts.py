@@ -20,10 +20,10 @@ from sbd.companion.pages.fidelity.residuals import (
 )
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import INK, PALE, PURPLE, RED, SILVER
-from sbd.plotting.images import TITLE_ROOM, arrange_panels, show_image, show_map
+from sbd.plotting.images import TITLE_ROOM, WIDTH, arrange_panels, show_image, show_map
 from sbd.plotting.marks import frame_panel, mark_arrow, mark_box, mark_scale
+from sbd.simulation.frame import BOX
 from sbd.simulation.noise import VACUUM
-from sbd.simulation.structures import BOX
 
 _THEIRS, _OURS, _REST = SILVER, RED, PURPLE
 _BAR_ROOM = 0.62  # of a colour bar with its words [inch]
@@ -33,28 +33,11 @@ _ZOOM = 320  # side of a zoom [pixels]
 _BAND = 1.2  # beyond it there is nothing [1/angstrom]
 
 
-def show_pairs(pairs: Mapping[str, Pair], *, width: float = 7.0) -> Figure:
+def show_pairs(pairs: Mapping[str, Pair]) -> Figure:
     """Draw published images, ours, and the difference on a scale of its own.
 
-    Parameters
-    ----------
-    pairs : dict of str to Pair
-        By name, one row each.
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure. A difference is in percent of the vacuum; its title says how many
-        times stronger its contrast is than that of the images.
-
-    Examples
-    --------
-    >>> image = np.random.default_rng(0).normal(size=(300, 300))
-    >>> pair = Pair(image, image, {"pixel": (0.05, 0.05)}, "simulated")
-    >>> [ax.get_title() for ax in show_pairs({"same": pair}).axes][:2]
-    ['(a) Our reference, same', '(b) Ours']
+    A difference is in percent of the vacuum; its title says how many times stronger its
+    contrast is than that of the images.
     """
     limit = max(
         float(np.quantile(np.abs(inner_frame(pair.difference)), 0.9995))
@@ -62,8 +45,8 @@ def show_pairs(pairs: Mapping[str, Pair], *, width: float = 7.0) -> Figure:
     )
     rows = [[f"{name} {k}" for k in range(3)] for name in pairs]
     shape = next(iter(pairs.values())).published.shape
-    height = (width - _BAR_ROOM) / 3 * shape[0] / shape[1] + TITLE_ROOM
-    fig, panels = arrange_panels(rows, width=width, height=height * len(rows))
+    height = (WIDTH - _BAR_ROOM) / 3 * shape[0] / shape[1] + TITLE_ROOM
+    fig, panels = arrange_panels(rows, height=height * len(rows))
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     for name, pair in pairs.items():
         titles = [f"({next(letters)}) " for _ in range(3)]
@@ -79,43 +62,18 @@ def show_pairs(pairs: Mapping[str, Pair], *, width: float = 7.0) -> Figure:
 
 
 def show_structure_test(
-    pair: Pair, other: Pair, weights: Mapping[str, pd.Series], *, width: float = 7.0
+    pair: Pair, other: Pair, weights: Mapping[str, pd.Series]
 ) -> Figure:
     """Draw what one column more does to the agreement.
 
-    Parameters
-    ----------
-    pair : Pair
-        The published image and the simulation of its structure.
-    other : Pair
-        The same image and the simulation of another structure.
-    weights : dict of str to pandas.Series
-        From `sbd.companion.pages.fidelity.pairs.weigh_column`, by the name of the image.
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Zooms on the place where `other` differs most, the difference in the whole
-        frame, and the weights as curves.
-
-    Examples
-    --------
-    >>> image = np.random.default_rng(0).normal(size=(400, 400))
-    >>> pair = Pair(image, image, {"pixel": (0.05, 0.05)}, "simulated")
-    >>> other = Pair(image, 1.1 * image, pair.parameters, "simulated")
-    >>> fig = show_structure_test(pair, other, {"a": pd.Series([50.0, 40.0])})
-    >>> fig.axes[0].get_title()
-    '(a) Our reference'
+    Zooms on the place where `other` (the same image, another structure) differs most,
+    the difference in the whole frame, and the curves of `weigh_column`, by image.
     """
     pixel, _ = locate_difference(other)
     box = box_around(pixel, (_ZOOM, _ZOOM), pair.published.shape)
     inside = np.s_[box[0] : box[0] + box[2], box[1] : box[1] + box[3]]
     mosaic = [[*"aabbcc"], [*"dddeee"]]
-    fig, panels = arrange_panels(
-        mosaic, width=width, height=0.83 * width, heights=(1, 1.02)
-    )
+    fig, panels = arrange_panels(mosaic, height=0.83 * WIDTH, heights=(1, 1.02))
     images = {
         f"(a) {pair.whose}": pair.published,
         "(b) Ours": pair.simulated,
@@ -133,30 +91,9 @@ def show_structure_test(
     return fig
 
 
-def show_profiles(pair: Pair, *, width: float = 7.0) -> Figure:
-    """Draw spectra, histograms, and the difference across the frame.
-
-    Parameters
-    ----------
-    pair : Pair
-        From `sbd.companion.pages.fidelity.pairs.compare_published`.
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Three panels.
-
-    Examples
-    --------
-    >>> image = np.random.default_rng(0).normal(size=(300, 300))
-    >>> found = {"pixel": (0.05, 0.05), "origin": (0.0, 0.0)}
-    >>> fig = show_profiles(Pair(image, image + 0.1, found, "simulated"))
-    >>> [ax.get_title() for ax in fig.axes]
-    ['(a) Power spectra', '(b) Pixel values', '(c) Difference at the edge']
-    """
-    fig, panels = arrange_panels("abc", width=width, height=0.36 * width)
+def show_profiles(pair: Pair) -> Figure:
+    """Draw spectra, histograms, and the difference across the frame."""
+    fig, panels = arrange_panels("abc", height=0.36 * WIDTH)
     fig.get_layout_engine().set(wspace=0.04)
     _draw_spectra(panels["a"], pair)
     _draw_histograms(panels["b"], pair)
@@ -164,34 +101,11 @@ def show_profiles(pair: Pair, *, width: float = 7.0) -> Figure:
     return fig
 
 
-def show_column_peaks(pairs: Mapping[str, Pair], *, width: float = 7.0) -> Figure:
-    """Draw the peak of each platinum column against the number of its atoms.
-
-    Parameters
-    ----------
-    pairs : dict of str to Pair
-        By name.
-    width : float, default 7.0
-        Width of the figure [inch].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Both peaks of each column in the left panel, their difference in the right one.
-
-    Examples
-    --------
-    >>> found = {"particle": "PtNp4", "defect": "D0", "thickness": 40.0}
-    >>> found |= {"tilt_x": 0.0, "tilt_y": 0.0}
-    >>> found |= {"pixel": (0.5, 0.5), "origin": (0.0, 0.0)}
-    >>> image = np.ones((100, 100))
-    >>> fig = show_column_peaks({"a": Pair(image, image, found, "simulated")})
-    >>> len(fig.axes[0].collections[0].get_offsets())
-    12
-    """
+def show_column_peaks(pairs: Mapping[str, Pair]) -> Figure:
+    """Draw each platinum column's peak, and our error of it, against its atoms."""
     table = pd.concat(map(measure_columns, pairs.values()))
     whose = next(iter(pairs.values())).whose
-    fig, panels = arrange_panels("ab", width=width, height=0.4 * width)
+    fig, panels = arrange_panels("ab", height=0.4 * WIDTH)
     fig.get_layout_engine().set(wspace=0.04)
     looks = {
         "published": (whose, -0.13, {"c": "none", "edgecolors": INK}),

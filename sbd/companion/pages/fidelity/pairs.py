@@ -9,7 +9,6 @@ Where their file cannot be had, our own finest calculation stands in for it, so 
 everything still runs; it then tells how well the default settings approximate that one.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,47 +17,34 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sbd.data.examples import fetch_clean
-from sbd.data.registry import DataUnavailableError
+from sbd.data.examples import find_published
 from sbd.metrics import psnr
+from sbd.simulation.frame import AUTHORS_PIXEL, BOX, CROP_SHAPE
 from sbd.simulation.imaging import IMAGE_SAMPLES, ExitWave, exit_wave, form_image
-from sbd.simulation.matching import AUTHORS_PIXEL, match_simulation
+from sbd.simulation.matching import match_simulation
 from sbd.simulation.microscope import REFERENCE, Microscope
 from sbd.simulation.noise import VACUUM
 from sbd.simulation.specimens import PUBLISHED, Edits, defect_edits, layer_counts
-from sbd.simulation.structures import BOX, pt_on_ceria
+from sbd.simulation.structures import pt_on_ceria
 from sbd.typing import Image
+from sbd.validation import check_word
 
 BORDER = 60
 """Pixels off each border that the inner frame leaves out."""
 
 _CONDITIONS = {"thickness": 40.0, "tilt_x": 3.0, "tilt_y": 0.0, "defocus": 6.0}
-_STAND_IN = {"origin": (2.07, 49.985), "shape": (876, 927)}  # as in the authors' files
+_STAND_IN = {"origin": (2.07, 49.985), "shape": CROP_SHAPE}  # as in the authors' files
 _ENOUGH = 256  # samples of the box that the search does with
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A published image, and a simulation on its pixels.
+    """A published image, and a simulation on its pixels."""
 
-    Parameters
-    ----------
-    published : ndarray of shape (height, width)
-        The image that is taken for true [electrons per pixel].
-    simulated : ndarray of shape (height, width)
-        Ours [electrons per pixel].
-    parameters : dict
-        What `simulated` was computed with, as `sbd.match_simulation` returns it;
-        ``defect`` is a label or the atoms taken from and put on each site.
-    source : {"authors", "simulated"}
-        Whether `published` is the authors' file, or our own finest calculation, which
-        stands in where the file cannot be had.
-    """
-
-    published: Image
-    simulated: Image
-    parameters: dict
-    source: Literal["authors", "simulated"]
+    published: Image  # taken for true [electrons per pixel]
+    simulated: Image  # ours [electrons per pixel]
+    parameters: dict  # of ours, as of `sbd.match_simulation`; `defect` may be edits
+    source: Literal["authors", "simulated"]  # their file, or our finest calculation
 
     @property
     def difference(self) -> Image:
@@ -76,44 +62,12 @@ def compare_published(
 ) -> Pair:
     """Simulate what a published image shows, and put both on the same pixels.
 
-    Parameters
-    ----------
-    name : {"S3_5", "S3_2-S5_2", "S5_5", "S1-2_2-S3_1"}
-        Which of the authors' images, by its defect.
-    source : {"auto", "real", "authors", "simulated"}, default "auto"
-        ``"authors"`` takes their file and ``"simulated"`` an image of ours of the same
-        structure, calculated as finely as `sbd.REFERENCE` says. ``"auto"`` does what
-        the environment's ``SBD_SOURCE`` says, else it takes the file if it can be had;
-        so does ``"real"``, since a recorded micrograph has no truth to compare with.
-    grid : int, optional
-        Samples of the box in our multislice calculation; the microscope's if not given.
-
-    Returns
-    -------
-    Pair
-        The images, and what ours was computed with.
-
-    Raises
-    ------
-    ValueError
-        If `name` or `source` is unknown.
-    DataUnavailableError
-        If ``"authors"`` was asked for and their file cannot be had.
-
-    Notes
-    -----
-    Structure and place are found on a grid of at most 256 samples, which is enough for
-    that: the place is off by less than a fiftieth of a pixel.
-
-    Examples
-    --------
-    >>> compare_published("S9")
-    Traceback (most recent call last):
-    ValueError: name must be one of S3_5, S5_5, S3_2-S5_2, S1-2_2-S3_1; got 'S9'
+    `name` is a defect, such as "S3_5". `source` "authors" takes their file, "simulated"
+    our finest calculation; "auto" what ``SBD_SOURCE`` says, else their file if it can
+    be had, as "real" does, since a micrograph has no truth. `grid` is of our multislice
+    alone.
     """
-    if name not in PUBLISHED:
-        msg = f"name must be one of {', '.join(PUBLISHED)}; got {name!r}"
-        raise ValueError(msg)
+    check_word("name", name, PUBLISHED)
     published, source = _published(name, source)
     grid = grid or Microscope().grid
     found = match_simulation(
@@ -128,32 +82,7 @@ def compare_published(
 
 
 def change_structure(pair: Pair, defect: str | Edits) -> Pair:
-    """Simulate other atoms in the place of those that were found.
-
-    Parameters
-    ----------
-    pair : Pair
-        From `compare_published`.
-    defect : str or sequence of (row, column, atoms)
-        As for `sbd.pt_on_ceria`.
-
-    Returns
-    -------
-    Pair
-        The same published image, and the other simulation.
-
-    Raises
-    ------
-    ValueError
-        If there is no such defect.
-
-    Examples
-    --------
-    >>> flat, found = np.ones((2, 2)), {"particle": "PtNp2"}
-    >>> change_structure(Pair(flat, flat, found, "simulated"), [(9, 0, 1)])
-    Traceback (most recent call last):
-    ValueError: defect must name a site of PtNp2; got (9, 0)
-    """
+    """Simulate other atoms (as for `sbd.pt_on_ceria`) in the place of those found."""
     if not isinstance(defect, str):
         defect = tuple(map(tuple, defect))
     layer_counts(pair.parameters["particle"], defect)
@@ -165,25 +94,8 @@ def change_structure(pair: Pair, defect: str | Edits) -> Pair:
 def score_pair(pair: Pair) -> dict[str, float]:
     """Say in numbers how near the simulation is.
 
-    Parameters
-    ----------
-    pair : Pair
-        From `compare_published`.
-
-    Returns
-    -------
-    dict
-        ``PSNR`` of the whole frame, ``PSNR inside`` the inner frame, `BORDER` pixels
-        off each border (both with a peak of 1 electron per pixel) [dB];
-        ``correlation``, Pearson's, of the whole frame; ``rms`` and ``largest``
-        difference inside [% of the vacuum].
-
-    Examples
-    --------
-    >>> image = VACUUM * (1 + np.eye(200))
-    >>> pair = Pair(image, image + 0.0045, {}, "simulated")
-    >>> round(score_pair(pair)["PSNR"], 2), round(score_pair(pair)["rms"], 2)
-    (46.94, 1.0)
+    PSNR of the frame, and inside, `BORDER` pixels off each border (peak 1 e/pixel)
+    [dB]; Pearson's correlation; rms and largest difference inside [% of the vacuum].
     """
     inside = inner_frame(pair.difference) / VACUUM * 100
     both = pair.published.ravel(), pair.simulated.ravel()
@@ -199,26 +111,8 @@ def score_pair(pair: Pair) -> dict[str, float]:
 def weigh_column(pair: Pair, site: tuple[int, int] = (2, 0)) -> pd.Series:
     """Put fewer and more atoms on one column, and see which number fits.
 
-    Parameters
-    ----------
-    pair : Pair
-        From `compare_published`.
-    site : tuple of int, default (2, 0)
-        (row, column) of the site, rows from the top, columns from the left; S3 of the
-        authors' file names if not given.
-
-    Returns
-    -------
-    pandas.Series
-        PSNR inside the inner frame by the number of atoms on the site, from none to as
-        many as the perfect particle has [dB].
-
-    Examples
-    --------
-    >>> flat, found = np.ones((2, 2)), {"particle": "PtNp2"}
-    >>> weigh_column(Pair(flat, flat, found, "simulated"), (9, 0))
-    Traceback (most recent call last):
-    ValueError: site must be one of PtNp2's; got (9, 0)
+    `site` counts rows from the top, columns from the left; (2, 0) is S3. Returns the
+    PSNR inside by the number of atoms, up to the perfect particle's [dB].
     """
     particle, defect = (pair.parameters.get(key) for key in ("particle", "defect"))
     layers = layer_counts(particle)
@@ -239,21 +133,7 @@ def weigh_column(pair: Pair, site: tuple[int, int] = (2, 0)) -> pd.Series:
 def compare_structures(pairs: Mapping[str, Pair]) -> pd.DataFrame:
     """Simulate every published structure in the place of every other.
 
-    Parameters
-    ----------
-    pairs : dict of str to Pair
-        By name.
-
-    Returns
-    -------
-    pandas.DataFrame
-        PSNR inside the inner frame [dB], one column for each pair, one row for the
-        perfect particle and each published structure.
-
-    Examples
-    --------
-    >>> compare_structures({}).index.tolist()[:2]
-    ['D0', 'S3_5']
+    PSNR inside [dB], a column for each pair, a row for each structure.
     """
     defects = ["D0", *PUBLISHED]
     scores = {
@@ -267,40 +147,16 @@ def compare_structures(pairs: Mapping[str, Pair]) -> pd.DataFrame:
 
 
 def inner_frame(image: Image) -> Image:
-    """Leave `BORDER` pixels off each border, where the image has more than those.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width)
-        An image.
-
-    Returns
-    -------
-    ndarray
-        Its inner part.
-
-    Examples
-    --------
-    >>> inner_frame(np.ones((200, 130))).shape
-    (80, 10)
-    """
+    """Leave `BORDER` pixels off each border, where the image has more than those."""
     inside = slice(BORDER, -BORDER)
     return image[inside, inside] if min(image.shape) > 2 * BORDER else image
 
 
 def _published(name: str, source: str) -> tuple[Image, str]:
     """Get the authors' file, or what stands in for it; and which of the two."""
-    if source == "auto":
-        source = os.environ.get("SBD_SOURCE") or source
-    if source not in ("auto", "real", "authors", "simulated"):
-        msg = "source must be one of 'auto', 'real', 'authors', 'simulated'; got "
-        raise ValueError(msg + repr(source))
-    if source != "simulated":
-        try:
-            return fetch_clean(f"clean/PtNp2-{name}"), "authors"
-        except DataUnavailableError:
-            if source == "authors":
-                raise
+    published = find_published(f"clean/PtNp2-{name}", source)
+    if published is not None:
+        return published, "authors"
     pixel = (AUTHORS_PIXEL, AUTHORS_PIXEL)
     parameters = _CONDITIONS | {"particle": "PtNp2", "defect": name, "pixel": pixel}
     parameters |= {"origin": _STAND_IN["origin"], "dose": VACUUM, "grid": None}

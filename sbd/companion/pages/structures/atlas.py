@@ -40,19 +40,7 @@ _GAP, _HEAD, _FOOT, _KEY = 15 / DPI, 26 / DPI, 34 / DPI, 42 / DPI  # [inch]
 
 
 def describe_particles() -> pd.DataFrame:
-    """List the four perfect particles and what is known of them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``particle``, ``Pt`` (atoms), ``columns`` (atoms per column, layers from the top
-        down), ``facets`` (left, then right, from the top down) and ``known``.
-
-    Examples
-    --------
-    >>> describe_particles()[["particle", "Pt"]].values.tolist()[1:3]
-    [['PtNp2', 300], ['PtNp3', 347]]
-    """
+    """List the four perfect particles, their columns and facets, and what is known."""
     layers = {particle: layer_counts(particle) for particle in PARTICLES}
     lines = [
         {
@@ -70,16 +58,8 @@ def describe_particles() -> pd.DataFrame:
 def describe_structures() -> pd.DataFrame:
     """List the 95 structures with what follows from their atoms.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `structure_table`, with ``Pt`` (platinum atoms), ``layers`` (columns in each
-        layer, from the top down) and ``facets`` as in `describe_particles`.
-
-    Examples
-    --------
-    >>> describe_structures()[["structure", "Pt", "layers"]].values[-1].tolist()
-    ['PtNp4-D1d-50', 46, '1 5 5']
+    `structure_table`, with ``Pt`` (platinum atoms), ``layers`` (columns in each layer,
+    from the top down) and ``facets`` as in `describe_particles`.
     """
     table = structure_table()
     kept = [layer_counts(r.particle, _label(r)) for r in table.itertuples()]
@@ -94,28 +74,7 @@ def describe_structures() -> pd.DataFrame:
 def show_projections(particle: str, structures: pd.DataFrame | None = None) -> Figure:
     """Draw the distinct structures of a particle along the beam, label by label.
 
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-    structures : pandas.DataFrame, optional
-        Lines of `structure_table`; by default all.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure, 7 inches wide: first its canvas, then a panel for each.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle, or none of its structures is among them.
-
-    Examples
-    --------
-    >>> fig = show_projections("PtNp4", structure_table().tail(2))
-    >>> [ax.get_title("left") for ax in fig.axes[1:]]
-    ['D1c', 'D1d']
+    `structures` are lines of `structure_table`, all if not given.
     """
     table = _structures(particle, structures).drop_duplicates("label")
     frame, across, up = _measure(particle)
@@ -135,28 +94,7 @@ def show_projections(particle: str, structures: pd.DataFrame | None = None) -> F
 def show_models(particle: str, structures: pd.DataFrame | None = None) -> Figure:
     """Draw all structures of a particle as balls, on one scale.
 
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-    structures : pandas.DataFrame, optional
-        Lines of `structure_table`; by default all.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure, 7 inches wide: first its canvas, then a panel for each.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle, or none of its structures is among them.
-
-    Examples
-    --------
-    >>> fig = show_models("PtNp4", structure_table().tail(1))
-    >>> [fig.axes[1].get_title(side) for side in ("left", "center")]
-    ['D1d', '50 \u00c5']
+    `structures` are lines of `structure_table`, all if not given.
     """
     table = _structures(particle, structures)
     view, across, up = _look_round(particle, max(THICKNESSES))
@@ -172,18 +110,7 @@ def show_models(particle: str, structures: pd.DataFrame | None = None) -> Figure
 
 
 def show_published() -> Figure:
-    """Draw the four specimens of which the authors published images, in both ways.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure, 7 inches wide: its canvas, four projections, four models.
-
-    Examples
-    --------
-    >>> [ax.get_title("left") for ax in show_published().axes[1:3]]
-    ['S3_5', 'S5_5']
-    """
+    """Draw the four specimens of which the authors published images, in both ways."""
     frame, across, up = _measure("PtNp2")
     view, _, high = _look_round("PtNp2", 40.0)
     table = pd.DataFrame({"defect": "", "label": list(PUBLISHED)})
@@ -237,8 +164,7 @@ def _structures(particle: str, structures: pd.DataFrame | None) -> pd.DataFrame:
 def _measure(particle: str) -> tuple[Extent, float, float]:
     """Fit a projection into a panel: its limits [angstrom], width and height [inch].
 
-    Columns and layers end whole pixels apart: what looks alike is alike in every
-    pixel, and the file stays small.
+    Columns end whole pixels apart: what looks alike is, and the file stays small.
     """
     left, right, bottom, top = find_limits(particle)
     pixels = int(((_WIDTH - _GAP) / _ACROSS - _GAP) * DPI)

@@ -48,31 +48,9 @@ _BOLD = FontProperties(family=STYLE["font.family"], weight="bold")
 
 
 def changed_columns(particle: str, defect: str = "D0") -> pd.DataFrame:
-    """List the platinum columns of a particle, and how they differ from the perfect.
+    """List a particle's platinum columns: place [angstrom], atoms, and how many more.
 
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-    defect : str, default "D0"
-        One of `defect_labels`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``x`` and ``y`` [angstrom], ``atoms``, and ``change``: atoms more than in the
-        perfect particle. Columns that only the latter has are listed with 0 atoms.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle or defect.
-
-    Examples
-    --------
-    >>> columns = changed_columns("PtNp4", "D1")
-    >>> columns[columns["change"] != 0][["atoms", "change"]].values.tolist()
-    [[0, -3]]
+    More than in the perfect particle; columns that only the latter has have 0 atoms.
     """
     found, perfect = (
         columns[columns["element"] == "Pt"].set_index(["y", "x"])["atoms"]
@@ -86,34 +64,7 @@ def changed_columns(particle: str, defect: str = "D0") -> pd.DataFrame:
 def show_columns(ax: Axes, particle: str, defect: str = "D0") -> EllipseCollection:
     """Draw a particle along the beam, with the number of atoms in each column.
 
-    A red ring is round a column with fewer atoms than in the perfect particle, a blue
-    one round a column with more; a broken circle stands where a column is missing.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The panel; its limits show the particle and the top of the support.
-    particle : str
-        One of `PARTICLES`.
-    defect : str, default "D0"
-        One of `defect_labels`.
-
-    Returns
-    -------
-    matplotlib.collections.EllipseCollection
-        The circles: columns of the support, then discs of platinum, then rings.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle or defect.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> circles = show_columns(Figure().subplots(), "PtNp4", "D1")
-    >>> len(circles.get_offsets())
-    61
+    Red rings: fewer than in the perfect particle; blue: more; broken circles: none.
     """
     columns = changed_columns(particle, defect)
     left, right, bottom, top = find_limits(particle)
@@ -145,37 +96,9 @@ def show_columns(ax: Axes, particle: str, defect: str = "D0") -> EllipseCollecti
 def show_model(
     ax: Axes, particle: str, defect: str = "D0", *, thickness: float = 50.0
 ) -> EllipseCollection:
-    """Draw a particle and the top of its support as balls, seen from above its left.
+    """Draw a particle on a support [angstrom] as balls, seen from above its left.
 
-    Atoms that only the perfect particle has are drawn too, in pale red; those that only
-    the defect has are blue.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The panel.
-    particle : str
-        One of `PARTICLES`.
-    defect : str, default "D0"
-        One of `defect_labels`.
-    thickness : float, default 50.0
-        Thickness of the support along the beam [angstrom].
-
-    Returns
-    -------
-    matplotlib.collections.EllipseCollection
-        The balls, as of `show_atoms`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle or defect.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> len(show_model(Figure().subplots(), "PtNp4").get_offsets()) > 100
-    True
+    Pale red: atoms that only the perfect particle has; blue: only the defect.
     """
     atoms, perfect = (
         _cut(pt_on_ceria(particle, label, thickness=thickness), particle)
@@ -194,29 +117,7 @@ def show_model(
 
 @cache
 def find_limits(particle: str) -> Extent:
-    """Find what a projection of a particle has to show: it and its support's top.
-
-    Parameters
-    ----------
-    particle : str
-        One of `PARTICLES`.
-
-    Returns
-    -------
-    tuple of float
-        Left, right, bottom and top [angstrom].
-
-    Raises
-    ------
-    ValueError
-        If there is no such particle.
-
-    Examples
-    --------
-    >>> left, right, bottom, top = find_limits("PtNp4")
-    >>> round(right - left)
-    26
-    """
+    """Find left, right, bottom and top of what a projection has to show [angstrom]."""
     card, labels = particle_card(particle), defect_labels(particle)
     spots = pd.concat([changed_columns(particle, label) for label in labels])
     left, right = spots["x"].min() - 1.3, spots["x"].max() + 1.3
@@ -231,22 +132,7 @@ def find_limits(particle: str) -> Extent:
 def explain_discs(canvas: Axes, corner: tuple[float, float], scale: float) -> None:
     """Draw a scale bar and, behind it, the meaning of discs and rings.
 
-    Parameters
-    ----------
-    canvas : matplotlib.axes.Axes
-        The canvas of `sbd.companion.pages.diagrams.open_canvas`.
-    corner : tuple of float
-        Left end of the bar: (right, up) [inch].
-    scale : float
-        Scale of the projections [inch per angstrom].
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = Figure().subplots()
-    >>> explain_discs(ax, (0, 0), 0.05)
-    >>> [float(x) for x in ax.lines[0].get_xdata()]
-    [0.0, 0.5]
+    From `corner` (right, up) on [inch]; `scale` is in inch per angstrom.
     """
     x, y = corner
     end = x + 10 * scale
@@ -266,23 +152,7 @@ def explain_discs(canvas: Axes, corner: tuple[float, float], scale: float) -> No
 
 
 def explain_balls(canvas: Axes, corner: tuple[float, float]) -> None:
-    """Write what the colours of the balls mean.
-
-    Parameters
-    ----------
-    canvas : matplotlib.axes.Axes
-        The canvas of `sbd.companion.pages.diagrams.open_canvas`.
-    corner : tuple of float
-        Left end: (right, up) [inch].
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> ax = Figure().subplots()
-    >>> explain_balls(ax, (0, 0))
-    >>> ax.texts[-1].get_text()
-    'Pt that D0 does not have'
-    """
+    """Write what the colours of the balls mean, from (right, up) on [inch]."""
     faces = {symbol: ATOMS[symbol][0] for symbol in ("Pt", "Ce", "O")}
     faces |= {"Pt of D0, missing here": TAKEN, "Pt that D0 does not have": ADDED}
     edge = {"edgecolor": INK, "linewidth": 0.3}

@@ -5,14 +5,15 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from ase import Atoms
 from scipy import ndimage
 
 import sbd
-from sbd.audits.column_audit import (
+from sbd.audits.benchmark_audit import (
     column_audit,
+    found_by_score,
     inspect_rows,
     legible,
-    recall_by_score,
     spread_rows,
     summarise_audit,
     tabulate_inspections,
@@ -21,9 +22,6 @@ from sbd.audits.comparison import dose_curve
 from sbd.audits.inspection import inspect_columns
 from sbd.audits.placed_atoms import project_columns
 from sbd.audits.vacuum import peak_share, vacuum_response
-from sbd.companion.pages.fidelity.pairs import Pair
-from sbd.companion.pages.fidelity.residuals import measure_columns
-from sbd.companion.pages.networks import show_inspections
 
 PIXEL = 0.2  # angstrom; five times coarser than a dot is wide
 SIGMA = 0.45  # of a dot [angstrom]
@@ -84,7 +82,7 @@ def test_a_perfect_denoiser_finds_all_columns_and_nothing_else(contrast):
     table = column_audit(lambda _: clean, drawing, [0], seed=0, pixel=PIXEL)
     assert table["columns"].item() == 43  # of PtNp2, as its publication shows
     assert table["polarity"].item() == np.sign(contrast)
-    ratios = table[["limit", "recall", "recall_seen", "precision"]]
+    ratios = table[["limit", "found_share", "kept_share", "true_share"]]
     assert (ratios == 1.0).all(axis=None)
     assert (table[["ghosts", "false", "invented"]] == 0).all(axis=None)
 
@@ -122,7 +120,7 @@ def test_what_the_clean_image_shows_too_is_no_invention():
 def test_a_constant_finds_nothing_and_invents_nothing():
     table = column_audit(constant, Drawing(), [0], seed=0, pixel=PIXEL)
     assert table["found"].item() == table["false"].item() == 0
-    assert (table["recall"].item(), table["precision"].item()) == (0.0, 1.0)
+    assert (table["found_share"].item(), table["true_share"].item()) == (0.0, 1.0)
 
 
 def test_the_seed_makes_the_table():
@@ -152,19 +150,16 @@ def test_the_score_is_that_of_the_matched_filter(dose):
     np.testing.assert_allclose(one.scores, ideal, rtol=0.1)
 
 
-@pytest.mark.parametrize("tilt", [(0.0, 0.0), (3.0, 0.0), (0.0, 2.0)])
-def test_tilted_columns_are_where_the_comparison_with_the_authors_puts_them(tilt):
-    atoms = sbd.pt_on_ceria("PtNp2", thickness=40.0)
-    table = project_columns(atoms, tilt)
-    found = {"particle": "PtNp2", "defect": "D0", "thickness": 40.0, "origin": (0, 0)}
-    found |= {"tilt_x": tilt[0], "tilt_y": tilt[1], "pixel": (0.1, 0.1)}
-    dark = np.zeros((500, 500))
-    known = measure_columns(Pair(dark, dark, found, "simulated"))
-    ours = table[table["element"] == "Pt"][["row", "column"]]
-    # which rounds to a thousandth of an angstrom
-    match = sbd.match_columns(ours, 0.1 * known[["row", "column"]], tolerance=1e-3)
-    assert len(match.pairs) == len(known)
-    assert table["atoms"].sum() == len(atoms)
+@pytest.mark.parametrize(
+    ("tilt", "moved"), [((45.0, 0.0), (2.0, 0.0)), ((0.0, 45.0), (0.0, 2.0))]
+)
+def test_a_tilt_moves_a_column_by_its_mean_depth(tilt, moved):
+    # two atoms 4 and 0 angstrom before the last layer, and one in it
+    places = [(10.0, 20.0, 0.0), (10.0, 20.0, 4.0), (12.0, 21.0, 4.0)]
+    table = project_columns(Atoms("Pt3", places, cell=(50, 50, 40)), tilt)
+    assert table["atoms"].tolist() == [2, 1]
+    wanted = [(30 + moved[0], 10 + moved[1]), (29, 12)]
+    np.testing.assert_allclose(table[["row", "column"]], wanted)
 
 
 def test_a_structure_that_is_not_listed_is_refused():
@@ -181,10 +176,10 @@ def test_images_are_summed_up_by_their_columns():
     rows = [(50, 50, 50, 50, 0, 0, 0), (10, 5, 0, 0, 1, 3, 2)]
     table = pd.DataFrame(rows, columns=names).assign(psnr=[40.0, 30.0])
     summary = summarise_audit(table)
-    assert summary["images"], summary["columns"] == (2, 60)
-    assert summary["recall"] == pytest.approx(50 / 60)
-    assert summary["recall_seen"] == pytest.approx(50 / 55)
-    assert summary["precision"] == pytest.approx(50 / 53)
+    assert (summary["images"], summary["columns"]) == (2, 60)
+    assert summary["found_share"] == pytest.approx(50 / 60)
+    assert summary["kept_share"] == pytest.approx(50 / 55)
+    assert summary["true_share"] == pytest.approx(50 / 53)
     assert (summary["false"], summary["psnr"]) == (1.5, 35.0)
     assert legible(table).tolist() == [True, False]
 
@@ -238,7 +233,7 @@ def test_every_method_sees_the_same_counts():
     [
         ({"doses": [0.45, -1]}, r"doses must be one or more numbers above 0; got"),
         ({"doses": []}, r"doses must be one or more numbers above 0; got \[\]"),
-        ({"draws": 0}, "draws must be at least 1; got 0"),
+        ({"draws": 0}, "draws must be a whole number of at least 1; got 0"),
         ({"denoisers": {}}, "denoisers must hold at least one; got none"),
         ({"cleans": {"x": -FLAT}}, "x must hold electron counts"),
     ],
@@ -334,9 +329,9 @@ def test_the_share_found_is_told_by_score():
     clean = truth()
     weak = inspect(lambda _: clean - dot([inspect(np.array).columns[4]]))
     strong = inspect(lambda _: clean, dose=9.0)
-    table = recall_by_score([weak, strong], edges=[0.0, strong.scores.min()])
+    table = found_by_score([weak, strong], edges=[0.0, strong.scores.min()])
     assert table["columns"].tolist() == [43, 43]
-    assert table["recall"].tolist() == [42 / 43, 1.0]
+    assert table["found_share"].tolist() == [42 / 43, 1.0]
 
 
 def test_every_denoiser_inspects_the_same_counts():
@@ -348,18 +343,3 @@ def test_every_denoiser_inspects_the_same_counts():
     table = tabulate_inspections([one, other])
     assert table["structure"].tolist() == ["PtNp2-D0-40"] * 2
     assert table["psnr"].nunique() == 1
-
-
-def test_the_figure_marks_what_was_lost_and_what_was_invented():
-    clean = truth()
-    place = inspect(np.array).columns[7]
-    one = inspect(lambda _: clean - dot([place]) + dot([(30.0, 110.0)]))
-    fig = show_inspections([one])
-    lost, made = fig.axes[1].collections
-    (x, y), (u, v) = lost.get_offsets()[0], made.get_offsets()[0]
-    assert (len(lost.get_offsets()), len(made.get_offsets())) == (1, 1)
-    # the panels are cut out of the image; the distance of the two is not
-    np.testing.assert_allclose((v - y, u - x), np.array([30, 110]) - place, atol=0.1)
-    height, width = fig.axes[1].images[0].get_size()
-    assert 0 <= u < width
-    assert 0 <= v < height
