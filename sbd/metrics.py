@@ -29,9 +29,10 @@ def psnr(
     ----------
     clean, image : ndarray of shape (height, width)
         The truth, and what is judged, in electrons per pixel.
-    data_range, clip : float, bool
-        The peak :math:`R`, in electrons per pixel; whether both images are first
-        clipped to [0, `data_range`].
+    data_range : float, default 1.0
+        The peak :math:`R`, in electrons per pixel.
+    clip : bool, default False
+        Whether both images are first clipped to [0, `data_range`].
 
     Returns
     -------

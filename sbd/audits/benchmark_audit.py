@@ -33,9 +33,10 @@ def column_audit(
         Image to image.
     benchmark, rows : Benchmark, sequence of int
         Structures that `default_recipes` lists, and rows of their table.
-    dose, seed : float, int
-        Mean count in vacuum [electrons per pixel]; seed of the counts, which depend on
-        (seed, row) alone.
+    dose : float, default 0.45
+        Mean count in vacuum [electrons per pixel].
+    seed : int
+        Of the counts, which depend on (seed, row) alone.
     pixel : float, default 0.0622
         Side of a pixel; that of the paper's movies if not given [angstrom].
 

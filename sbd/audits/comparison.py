@@ -80,7 +80,8 @@ def judge_denoisers(
         A row for each denoiser, in the order given: its ``parameters`` in words, where
         they are known; means over the draws of ``PSNR`` [dB] and ``SSIM`` by the
         authors' metric, of the whole image and, with the region's name behind, of the
-        particle, the surface and the vacuum;
+        particle (within 1.5 angstrom of a platinum column), the surface (within 2.4 of
+        one that touches the vacuum) and the vacuum (farther than 3 from any atom);
         ``found_share``, the share of the particle's columns that `find_columns` finds
         in the estimate; ``false``, how many it finds where nothing is; and ``seconds``,
         the median time of one image.

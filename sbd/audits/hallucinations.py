@@ -36,9 +36,10 @@ def audit_denoisers(
         Clean images and where their atoms are, such as `sbd.held_out_scenes` gives.
     doses : sequence of float, default (0.45,)
         Mean count in vacuum [electrons per pixel].
-    draws, seed : int
-        Times that each image is counted at each dose, and the seed of the counts; all
-        denoisers see the same.
+    draws : int, default 1
+        Times that each image is counted at each dose.
+    seed : int
+        Of the counts; all denoisers see the same.
 
     Returns
     -------
@@ -113,8 +114,10 @@ def audit_vacuum(
     ----------
     denoisers : dict of str to callable
         Image to image, by name.
-    doses, shape : sequence of float, tuple of int
-        Mean count [electrons per pixel]; (height, width), at least 32 x 32 [pixels].
+    doses : sequence of float
+        Mean count [electrons per pixel].
+    shape : tuple of int, default (256, 256)
+        (height, width), at least 32 x 32 [pixels].
     pixel : float, default 0.0622
         Side of a pixel; that of the paper's movies if not given [angstrom].
     seed : int

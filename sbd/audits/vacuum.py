@@ -30,9 +30,12 @@ def vacuum_response(
     ----------
     denoiser : callable
         Image to image.
-    doses, shape, seed : sequence of float, tuple of int, int
-        Mean count [electrons per pixel]; (height, width), at least 32 x 32 [pixels];
-        seed of the counts.
+    doses : sequence of float
+        Mean count [electrons per pixel].
+    shape : tuple of int, default (512, 512)
+        (height, width), at least 32 x 32 [pixels].
+    seed : int
+        Of the counts.
 
     Returns
     -------

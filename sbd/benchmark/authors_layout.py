@@ -198,9 +198,10 @@ def write_authors_layout(
         Column of the benchmark's table that says ``"train"``, ``"valid"`` or
         ``"test"``; images of which it says anything else are left out. If not given,
         ``"published_split_white"`` for white images alone, else ``"published_split"``.
-    rows, progress : sequence of bool, bool
-        Which rows of the benchmark's table to take part, all if not given; whether to
-        show a bar.
+    rows : sequence of bool, optional
+        Which rows of the benchmark's table to take part; all if not given.
+    progress : bool, default True
+        Whether to show a bar.
 
     Returns
     -------

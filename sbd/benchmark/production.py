@@ -122,7 +122,8 @@ def simulate_benchmark(
     recipes : sequence of Recipe, optional
         Structures; the paper's 95 of `default_recipes` if not given.
     tilts, defoci : sequence of (tilt_x, tilt_y), sequence of float
-        Crystal tilts [degrees]; foci, positive for overfocus [nm].
+        Crystal tilts [degrees]; foci, positive for overfocus [nm]. By default the
+        paper's, nine and 21.
     grid, microscope : int, Microscope, optional
         Samples of the box in the multislice calculation, instead of the microscope's,
         and optics; those that reproduce the authors' images if not given.
@@ -131,8 +132,10 @@ def simulate_benchmark(
     dask : str, optional
         Address of the scheduler of a dask cluster that computes instead, such as
         ``"tcp://10.0.0.1:8786"``; its workers need this library, not this folder.
-    device, progress : str, bool
-        Where the waves and images are computed, see `exit_wave`; whether to show a bar.
+    device : str, default "cpu"
+        Where the waves and images are computed, see `exit_wave`.
+    progress : bool, default True
+        Whether to show a bar.
 
     Returns
     -------

@@ -61,12 +61,14 @@ def example_micrograph(
         The real micrograph; an authors' simulated image; or this project's own, which
         is bundled. ``"auto"`` takes the one that the environment's ``SBD_SOURCE``
         names, else the first of the three that can be had, and logs which and why.
-    rng, frames : numpy.random.Generator, int
-        Source of the shot noise of the simulated images; frames that are summed into
-        the recording. The real micrograph is one.
-    crop, item : int, str
-        Side of a square to cut from the centre, the whole if not given [pixels]; which
-        of the authors' images to take.
+    rng : numpy.random.Generator
+        Source of the shot noise of the simulated images.
+    frames : int, default 1
+        Frames that are summed into the recording. The real micrograph is one.
+    crop : int or None, default None
+        Side of a square to cut from the centre; None keeps the whole [pixels].
+    item : str, default "clean/PtNp2-S3_5"
+        Which of the authors' images to take.
 
     Returns
     -------

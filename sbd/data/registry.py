@@ -68,6 +68,13 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     ValueError, DataUnavailableError
         If there is no such item, or ``SBD_MIRROR`` is no http or https address; if the
         file cannot be had; the message names the way out.
+
+    Examples
+    --------
+    >>> fetch("weights")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: name must be one of ...; got 'weights'
     """
     path = _fetch(_look_up(name), progress=progress)
     sys.audit("sbd.fetch", name, str(path), ITEMS[name].how)

@@ -58,8 +58,10 @@ def denoise_correlation_averaging(
     binning : int or "auto", default "auto"
         As for `denoise_windowed_fourier`, but "auto" leaves five bins to the shortest
         period. Translations of up to 96 bins are tried.
-    tolerances, return_number : tuple of float, bool
-        The two `t`, and whether to return how many places were averaged.
+    tolerances : tuple of float, default (0.05, 0.0015)
+        The two `t`.
+    return_number : bool, default False
+        Whether to return how many places were averaged.
 
     Returns
     -------

@@ -184,11 +184,15 @@ def denoise_purelet(
         Detector units per electron. None stands for 1 and asks for whole counts; "auto"
         estimates the gain, and the read noise where that is not given, from the image
         (`estimate_gain`).
-    offset, read_noise : float, optional
-        Detector units where no electron arrives, and standard deviation of the Gaussian
-        noise that the detector adds, in its units; none by default.
-    workers, return_risk : int, bool
-        Threads, on which no digit depends; whether to return PURE too.
+    offset : float, default 0.0
+        Detector units where no electron arrives.
+    read_noise : float, optional
+        Standard deviation of the Gaussian noise added by the detector, in its units;
+        none by default.
+    workers : int, default 1
+        Threads; no digit depends on it.
+    return_risk : bool, default False
+        Whether to return PURE too.
 
     Returns
     -------
@@ -277,12 +281,14 @@ def let_dictionary(
         Counts with unit gain and no offset, in electrons per pixel; periodic.
     levels, dictionary : int, str
         As for `denoise_purelet`; ``2**levels`` must fit into the image.
-    read_noise, threshold : float, optional
-        Standard deviation of the Gaussian part [electrons]; where coefficients are
-        split, in standard deviations of their noise: 2.83 for the Haar transform and 3
-        for cosines.
-    rows, workers : slice, int
-        Rows in charge, where the image is a part of a larger one; threads.
+    read_noise : float, default 0.0
+        Standard deviation of the Gaussian part [electrons].
+    threshold : float, optional
+        Where coefficients are split, in standard deviations of their noise; by default
+        2.83 for the Haar transform and 3 for cosines.
+    rows, workers : slice and int, optional
+        Rows in charge, where the image is a part of a larger one; threads, one by
+        default.
 
     Returns
     -------

@@ -129,7 +129,7 @@ def denoise_bm3d(
 
     The package ``bm3d`` is free for non-commercial use only, so it is no part of this
     library's environment; ``python -m pip install bm3d`` adds it. Source: Dabov, Foi,
-    Katkovnik, Egiazarian, "Image denoising by sparse 3-D transform- domain
+    Katkovnik, Egiazarian, "Image denoising by sparse 3-D transform-domain
     collaborative filtering", IEEE Trans. Image Processing 16 (2007) 2080.
 
     Parameters

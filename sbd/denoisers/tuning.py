@@ -98,9 +98,11 @@ def tune(
         alone.
     metric : callable, default `sbd.authors_psnr`
         (clean, image) to a score, of which more is better.
-    cache, progress : str or pathlib.Path, bool
+    cache : str or pathlib.Path, optional
         File that keeps the scores of the images that are done, so that a run that was
-        stopped goes on, one of another run being refused; whether to show a bar.
+        stopped goes on. One that belongs to another run is refused.
+    progress : bool, default False
+        Whether to show a bar.
 
     Returns
     -------

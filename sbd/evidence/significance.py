@@ -53,8 +53,10 @@ def thin_counts(
     ----------
     noisy : ndarray of shape (height, width)
         Whole counts [electrons per pixel].
-    share, rng : float, numpy.random.Generator
-        Mean share of the electrons in the first part; source of the randomness.
+    share : float, default 0.5
+        Mean share of the electrons in the first part.
+    rng : numpy.random.Generator
+        Source of the randomness.
 
     Returns
     -------
@@ -335,8 +337,10 @@ def judge_columns(
         Whole counts [electrons per pixel].
     denoise : callable
         Image to image; sees the first part only.
-    rng, share : numpy.random.Generator, float
-        Randomness of the split, see `thin_counts`, and the share that is denoised.
+    rng : numpy.random.Generator
+        Of the split, see `thin_counts`.
+    share : float, default 0.5
+        Of the electrons that are denoised.
     level, vacuum : float, default 0.05 and 0.45
         False discovery rate, see `supported_columns`; expected counts of the whole
         without the object [electrons per pixel].

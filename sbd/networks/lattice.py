@@ -29,8 +29,12 @@ class LatticeUNet(nn.Module):
 
     Parameters
     ----------
-    scales, channels, bias : optional
+    scales : {2, 4, 6}, default 4
         Of the UNet on the binned counts, as for `UNet`.
+    channels : int, default 32
+        Of the UNet, at its full resolution.
+    bias : bool, default True
+        Whether the UNet adds constants.
     binning : int, default 4
         Pixels along each axis that are added.
 

@@ -61,9 +61,10 @@ def create_model(
 
     Parameters
     ----------
-    kind, seed : str, int
-        "LatticeUNet", "CrystalUNet", "UNet", "DnCNN" or "DurrUNet", and the seed of its
-        weights.
+    kind : {"LatticeUNet", "CrystalUNet", "UNet", "DnCNN", "DurrUNet"}
+        Which network.
+    seed : int
+        Of the weights.
     pilot : LatticeUNet, str or pathlib.Path, optional
         The trained network, or its file, that a CrystalUNet begins with; the second
         network is then made like it.
@@ -277,9 +278,12 @@ def field_of_view(model: nn.Module, *, size: int = 512, seed: int = 0) -> int:
 
     Parameters
     ----------
-    model, size, seed : torch.nn.Module, int, int
-        A network of this library; side of the test image, which the answer cannot
-        exceed [pixels]; seed of the counts on it.
+    model : torch.nn.Module
+        A network of this library.
+    size : int, default 512
+        Side of the test image; the answer cannot exceed it [pixels].
+    seed : int, default 0
+        Of the counts it is measured on.
 
     Returns
     -------

@@ -52,8 +52,10 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    scales, channels : int, default 4 and 128
-        Times that the image is halved, 2, 4 or 6, and channels at full resolution.
+    scales : {2, 4, 6}, default 4
+        Times that the image is halved.
+    channels : int, default 128
+        Channels at full resolution.
     bias : bool, default True
         Whether convolutions and normalisations add constants. The paper speaks of
         bias-free networks; the checkpoint behind its figures has biases.
@@ -203,8 +205,12 @@ class DnCNN(nn.Module):
     ----------
     depth : int, default 20
         Convolutions in all; each side of the field of view is ``2 * depth + 1`` pixels.
-    channels, bias, inputs : optional
-        Channels between them, and as for `UNet`.
+    channels : int, default 64
+        Channels between them.
+    bias : bool, default True
+        Whether convolutions and normalisations add constants.
+    inputs : int, default 1
+        Channels in, and out.
 
     Raises
     ------

@@ -57,9 +57,12 @@ class Drawing:
         Largest ratio between the two pixel sides.
     dose : tuple of float, default (0.1, 10.0)
         Range of the vacuum's intensity, uniform in the logarithm [electrons/pixel].
-    paper_dose, contrast, vacuum : float, tuple of float, float
-        Share of the examples at the paper's 0.45 electrons per pixel, range of a factor
-        on the contrast of a third of them, and share that hold vacuum only.
+    paper_dose : float, default 0.6
+        Share of the examples at the paper's 0.45 electrons per pixel.
+    contrast : tuple of float, default (0.7, 1.2)
+        Range of a factor on the contrast of a third of the examples.
+    vacuum : float, default 0.08
+        Share of the examples that hold nothing but vacuum.
     upright : float, default 0.0
         Share of the examples within 10 degrees of a multiple of 90 degrees; the others
         are turned by any angle, and large crops then reach beyond the simulated field,
@@ -177,13 +180,15 @@ def train(
     seed, batch : int, default 0 and 8
         Seed of every example, and examples in a step; the initial weights are the
         model's own, see `create_model`.
-    rate, drawing : float, Drawing
-        Largest learning rate, which warms up and falls as a cosine; how examples are
-        drawn.
-    device, bf16 : str, bool
-        Where to compute, as for `denoise_network`; whether convolutions compute in
-        bfloat16, twice as fast where the processor has it, with weights and averages in
-        float32.
+    rate : float, default 2e-3
+        Largest learning rate; it warms up and falls as a cosine.
+    drawing : Drawing, optional
+        How examples are drawn.
+    device : str, default "auto"
+        Where to compute, as for `denoise_network`.
+    bf16 : bool, default False
+        Whether convolutions compute in bfloat16, twice as fast where the processor
+        has it; weights and averages stay float32.
     save_every, workers : int, default 100 and 0
         Steps between checkpoints and points of the curve; processes that draw examples
         beside this one, on which the result does not depend.

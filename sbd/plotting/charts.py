@@ -33,8 +33,10 @@ def show_scores(
         Name whose number is drawn as a line through all bars.
     errors : dict of str to float, optional
         Standard errors by the same names, drawn to both sides of a bar's end.
-    width, heading : float, str
-        Width of the figure [inch], and words above the whole of it.
+    width : float, default 5.0
+        Width of the figure [inch].
+    heading : str, optional
+        Words above the whole figure.
 
     Returns
     -------

@@ -162,8 +162,10 @@ def show_images(
     limits : {"full", "robust", "shared"}, tuple of float, or dict, default "full"
         Grey limits as in `show_image`; "shared" is "full" over all images together. A
         dict gives the limits by title, "full" where it says nothing.
-    width, heading : float, str
-        Width of the figure [inch], and words above the whole of it.
+    width : float, default 7.0
+        Width of the figure [inch].
+    heading : str, optional
+        Words above the whole figure.
 
     Returns
     -------
@@ -216,9 +218,10 @@ def show_map(
         The panel, and what to draw; NaN stays white.
     title, label : str, optional
         Words above it, and beside the colour bar, with the unit.
-    limit, colour_bar : float, bool
-        Value of the deepest colours, by default the largest magnitude there is; whether
-        to draw a bar beside the panel, in room that the layout adds.
+    limit : float, optional
+        Value of the deepest colours; by default the largest magnitude there is.
+    colour_bar : bool, default True
+        Whether to draw one beside the panel, in room that the layout adds.
 
     Returns
     -------

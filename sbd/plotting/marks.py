@@ -27,7 +27,7 @@ def mark_pixel(
         A panel with an image.
     pixel : tuple of int
         (row, column).
-    colour, size : optional
+    colour, size : str and float, default 5.0
         Colour and side of the square, whatever the zoom [points].
 
     Returns
@@ -66,7 +66,7 @@ def mark_box(
         A panel with an image.
     box : tuple of int
         (row, column, height, width), from the upper left corner [pixels].
-    colour, line_width : optional
+    colour, line_width : str and float, default 1.5
         Colour and width of the line [points].
 
     Returns
@@ -115,7 +115,7 @@ def mark_arrow(
         A panel with an image.
     position : tuple of float
         (row, column) of the place [pixels].
-    colour, length, gap : optional
+    colour, length, gap : str and float, default 13.0 and 6.0
         Colour and length of the arrow, and how far above the place it ends [points].
 
     Returns
@@ -188,7 +188,7 @@ def frame_panel(ax: Axes, colour: str = RED, *, line_width: float = 2.5) -> None
     ----------
     ax : matplotlib.axes.Axes
         The panel.
-    colour, line_width : optional
+    colour, line_width : str and float, default 2.5
         Colour and width of the line [points].
 
     Examples

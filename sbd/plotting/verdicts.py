@@ -29,11 +29,14 @@ def show_verdicts(
     ----------
     verdicts, dose : ColumnVerdicts, ndarray of shape (n,)
         From `sbd.judge_columns` and `sbd.decidable_dose` [electrons per pixel].
-    false, recorded : ndarray of bool of shape (n,), float
-        Which columns are not there, where the truth is known; dose of the recording
-        [electrons per pixel].
-    width, heading : float, str
-        Width of the figure [inch], and words above the whole of it.
+    false : ndarray of bool of shape (n,), optional
+        Which columns are not there, where the truth is known.
+    recorded : float
+        Dose of the recording [electrons per pixel].
+    width : float, default 7.0
+        Width of the figure [inch].
+    heading : str, optional
+        Words above the whole figure.
 
     Returns
     -------

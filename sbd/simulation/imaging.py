@@ -155,9 +155,10 @@ def form_image(
         ``round(50 / pixel)`` for a pixel in angstrom.
     microscope : Microscope, optional
         Optics, if they differ from those the wave came with.
-    dose, device : float, str
-        Mean intensity of the vacuum [electrons per pixel]; where to calculate, as for
-        `exit_wave`.
+    dose : float, default 0.45
+        Mean intensity of the vacuum [electrons per pixel].
+    device : {"cpu", "cuda", "mps"}
+        Where to calculate, as for `exit_wave`.
 
     Returns
     -------

@@ -97,12 +97,15 @@ def match_simulation(
         fits a clean image at that, the size at which the spots of ceria lie where they
         should, which is a rough estimate: give it where you know it.
     particles, thicknesses, tilts, defoci : sequence
-        What to try: particles, supports [angstrom], (tilt_x, tilt_y) [degrees] and
-        foci, positive for overfocus [nm]. Tilts of the other sign, and the mirror
-        image, are tried where nothing fits a clean image.
-    grid, progress : int, bool
+        What to try, by default all of the benchmark's: names, thicknesses of the
+        support [angstrom], (tilt_x, tilt_y) [degrees] and foci, positive for overfocus
+        [nm]. Tilts of the other sign, and the mirror image, are tried where nothing
+        fits a clean image.
+    grid : int, optional
         Samples of the box in the multislice calculation, instead of the microscope's
-        640; whether to show bars.
+        640.
+    progress : bool, default False
+        Whether to show bars.
 
     Returns
     -------
@@ -114,6 +117,12 @@ def match_simulation(
     ValueError
         If `image` is no image, is constant, is too small at its pixel size, or a list
         of candidates is empty.
+
+    Examples
+    --------
+    >>> match_simulation(np.zeros((9, 9)))
+    Traceback (most recent call last):
+    ValueError: image must not be constant; got 0.0 everywhere
     """
     image = check_image(image).astype(float)
     if np.ptp(image) == 0:
