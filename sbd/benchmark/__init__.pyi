@@ -1,5 +1,4 @@
 __all__ = [
-    "WORKER_ENVIRONMENT",
     "AuthorsDataset",
     "Benchmark",
     "Recipe",
@@ -13,6 +12,6 @@ __all__ = [
 
 from .authors_layout import AuthorsDataset, read_authors_layout, write_authors_layout
 from .dataset import Benchmark
-from .production import WORKER_ENVIRONMENT, simulate_benchmark
+from .production import simulate_benchmark
 from .recipes import Recipe, default_recipes, read_recipe
 from .splits import published_split
