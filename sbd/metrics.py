@@ -41,10 +41,11 @@ def psnr(
 
     Raises
     ------
-    TypeError, ValueError
-        If an image does not hold real numbers; if an image is empty, not
-        two-dimensional or not finite, if the shapes differ, or if `data_range` is not
-        positive.
+    TypeError
+        If an image does not hold real numbers.
+    ValueError
+        If an image is empty, not two-dimensional or not finite, if the shapes differ,
+        or if `data_range` is not positive.
 
     Examples
     --------
@@ -72,8 +73,12 @@ def ssim(
     clean : ndarray of shape (height, width)
         The truth, in electrons per pixel; at least 7 x 7 pixels, the size of the
         window.
-    image, data_range, clip : ndarray, float, bool
-        As for `psnr`.
+    image : ndarray of shape (height, width)
+        What is judged, in electrons per pixel.
+    data_range : float, default 1.0
+        Range of the values, in electrons per pixel.
+    clip : bool, default False
+        Whether both images are first clipped to [0, `data_range`].
 
     Returns
     -------
@@ -82,7 +87,9 @@ def ssim(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `psnr`.
+    ValueError
         As for `psnr`, or if an image is smaller than 7 x 7 pixels.
 
     Examples
@@ -116,9 +123,10 @@ def authors_resize(image: Image) -> Image:
 
     Raises
     ------
-    TypeError, ValueError
-        If the image does not hold real numbers; if it is not two-dimensional, not
-        finite, or so small that nothing is left.
+    TypeError
+        If the image does not hold real numbers.
+    ValueError
+        If it is not two-dimensional, not finite, or so small that nothing is left.
 
     Examples
     --------

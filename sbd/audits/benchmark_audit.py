@@ -31,8 +31,10 @@ def column_audit(
     ----------
     denoiser : callable
         Image to image.
-    benchmark, rows : Benchmark, sequence of int
-        Structures that `default_recipes` lists, and rows of their table.
+    benchmark : Benchmark
+        Of structures that `default_recipes` lists.
+    rows : sequence of int
+        Of its table.
     dose : float, default 0.45
         Mean count in vacuum [electrons per pixel].
     seed : int

@@ -21,10 +21,14 @@ def compare_denoisers(
 
     Parameters
     ----------
-    clean, denoisers : ndarray of shape (height, width), dict
-        Expected counts [electrons per pixel]; image to image, by name.
-    draws, seed : int
+    clean : ndarray of shape (height, width)
+        Expected counts [electrons per pixel].
+    denoisers : dict of str to callable
+        Image to image, by name.
+    draws : int
         Times that the image is counted; draw `i` depends on (seed, i) alone.
+    seed : int
+        Of the counts.
 
     Returns
     -------
@@ -71,8 +75,13 @@ def judge_denoisers(
     ----------
     scene : Scene
         A clean image and where its atoms are, such as `sbd.example_scene` gives.
-    denoisers, draws, seed : dict, int, int
-        As for `compare_denoisers`; the counts are the same.
+    denoisers : dict of str to callable
+        Image to image, by name.
+    draws : int
+        Times that the image is counted; all denoisers see the same counts, those of
+        `compare_denoisers`.
+    seed : int
+        Of the counts.
 
     Returns
     -------
@@ -186,9 +195,10 @@ def dose_curve(
         Expected counts with the vacuum at 0.45, by name [electrons per pixel].
     doses : sequence of float
         Mean count in vacuum [electrons per pixel].
-    draws, seed : int
-        Times that each image is counted at each dose; all denoisers see the same
-        counts.
+    draws : int
+        Times that each image is counted at each dose.
+    seed : int
+        Of the counts; all denoisers see the same.
 
     Returns
     -------

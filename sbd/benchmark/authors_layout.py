@@ -118,10 +118,11 @@ def read_authors_layout(
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If a table is missing; the message lists those that are there; if a table has
-        fewer than twelve columns, no numbers where they belong, or no label such as
-        ``PtNp1-D2``.
+    FileNotFoundError
+        If a table is missing; the message lists those that are there.
+    ValueError
+        If a table has fewer than twelve columns, no numbers where they belong, or no
+        label such as ``PtNp1-D2``.
 
     Examples
     --------
@@ -210,10 +211,11 @@ def write_authors_layout(
 
     Raises
     ------
-    ValueError, OSError
+    ValueError
         If an argument is none of the allowed values, no image is left, or `folder`
-        holds something else; if the disk has too little room: an image is 3.2 MB, the
-        whole benchmark 58 GB.
+        holds something else.
+    OSError
+        If the disk has too little room: an image is 3.2 MB, the whole benchmark 58 GB.
     """
     contrasts = tuple(sorted({contrasts} if isinstance(contrasts, str) else contrasts))
     if not contrasts or not set(contrasts) <= set(CONTRASTS):

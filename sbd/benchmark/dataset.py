@@ -39,9 +39,10 @@ class Benchmark:
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If there is no benchmark in `folder`; if it was made by another version of this
-        library.
+    FileNotFoundError
+        If there is no benchmark in `folder`.
+    ValueError
+        If it was made by another version of this library.
 
     Examples
     --------

@@ -121,12 +121,14 @@ def simulate_benchmark(
         Where it goes; made if need be.
     recipes : sequence of Recipe, optional
         Structures; the paper's 95 of `default_recipes` if not given.
-    tilts, defoci : sequence of (tilt_x, tilt_y), sequence of float
-        Crystal tilts [degrees]; foci, positive for overfocus [nm]. By default the
-        paper's, nine and 21.
-    grid, microscope : int, Microscope, optional
-        Samples of the box in the multislice calculation, instead of the microscope's,
-        and optics; those that reproduce the authors' images if not given.
+    tilts : sequence of (tilt_x, tilt_y)
+        Crystal tilts; by default the paper's nine [degrees].
+    defoci : sequence of float
+        Foci, positive for overfocus; by default the paper's 21 [nm].
+    grid : int, optional
+        Samples of the box in the multislice calculation, instead of the microscope's.
+    microscope : Microscope, optional
+        Optics; those that reproduce the authors' images if not given.
     workers : int, default 1
         Processes on this machine.
     dask : str, optional
@@ -144,10 +146,12 @@ def simulate_benchmark(
 
     Raises
     ------
-    ValueError, RuntimeError, OSError
-        If `folder` holds a benchmark of other settings, or an argument is impossible;
-        if a worker died, say for want of memory, or the disk is full: what was done is
-        kept.
+    ValueError
+        If `folder` holds a benchmark of other settings, or an argument is impossible.
+    RuntimeError
+        If a worker died, say for want of memory; what was done is kept.
+    OSError
+        If the disk is full; what was written is kept.
     """
     check_whole("workers", workers)
     if dask is not None and workers != 1:

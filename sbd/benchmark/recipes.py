@@ -97,9 +97,10 @@ def default_recipes(
 
     Parameters
     ----------
-    particles, defects : sequence of str, optional
-        Only these labels, such as ``["PtNp2"]`` and ``["D0", "D1"]``; a label stands
-        for its variants too.
+    particles : sequence of str, optional
+        Only these labels, such as ``["PtNp2"]``.
+    defects : sequence of str, optional
+        Only these labels, such as ``["D0", "D1"]``, each with all its variants.
     thicknesses : sequence of float, optional
         Only these [angstrom].
 
@@ -162,8 +163,10 @@ def read_recipe(path: str | Path) -> Recipe:
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If there is no such file; if ASE cannot read it.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If ASE cannot read it.
 
     Examples
     --------

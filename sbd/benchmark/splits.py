@@ -82,9 +82,10 @@ def published_split(
 
     Raises
     ------
-    TypeError, ValueError
-        If `table` is no pandas.DataFrame; if it lacks a column, or `contrast` is none
-        of the two.
+    TypeError
+        If `table` is no pandas.DataFrame.
+    ValueError
+        If it lacks a column, or `contrast` is none of the two.
 
     Examples
     --------

@@ -104,8 +104,10 @@ class Match:
         (index among the found, index among the true) of each matched pair.
     distances : ndarray of shape (k,)
         Distance within each pair [pixels, or angstrom if the pixel was given].
-    missed, spurious : ndarray of int
-        Indices of true and of found columns without a partner.
+    missed : ndarray of int
+        Indices of true columns without a partner.
+    spurious : ndarray of int
+        Indices of found columns without a partner.
 
     Examples
     --------
@@ -175,9 +177,12 @@ def find_columns(
     ----------
     image : ndarray of shape (height, width)
         A clean or denoised image, in electrons per pixel; not raw counts.
-    min_radius, max_radius : float, optional
-        Smallest and largest radius of a column [pixels]; by default within a factor 1.5
-        of the radius at which the image varies most.
+    min_radius : float, optional
+        Smallest radius of a column; by default that at which the image varies most,
+        divided by 1.5 [pixels].
+    max_radius : float, optional
+        Largest radius of a column; by default 1.5 times that at which the image varies
+        most [pixels].
     polarity : {"auto", "bright", "dark"}, default "auto"
         What a column looks like against its surroundings; "auto" takes the sign in
         which the image is the more dotted (skewness of the Laplacian).
@@ -197,9 +202,10 @@ def find_columns(
 
     Raises
     ------
-    TypeError, ValueError
-        If the image does not hold real numbers; if the image is no image, or an option
-        is out of its range.
+    TypeError
+        If the image does not hold real numbers.
+    ValueError
+        If the image is no image, or an option is out of its range.
 
     Examples
     --------
@@ -330,9 +336,12 @@ def box_around(
 
     Parameters
     ----------
-    point, size, shape : tuple of float, tuple of int, tuple of int
-        (row, column), the (height, width) wanted, less where the image is smaller, and
-        those of the image [pixels].
+    point : tuple of float
+        (row, column) [pixels].
+    size : tuple of int
+        (height, width) wanted; less where the image is smaller [pixels].
+    shape : tuple of int
+        (height, width) of the image [pixels].
 
     Returns
     -------
@@ -362,9 +371,12 @@ def particle_boxes(
 
     Parameters
     ----------
-    columns, shape, pixel_size : Columns, tuple of int, float
-        All columns of the image, its (height, width), and the side of a pixel
-        [angstrom].
+    columns : Columns
+        All columns of the image.
+    shape : tuple of int
+        (height, width) of the image [pixels].
+    pixel_size : float
+        Side of a pixel [angstrom].
 
     Returns
     -------

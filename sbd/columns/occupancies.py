@@ -55,10 +55,11 @@ def column_occupancy(
 
     Raises
     ------
-    TypeError, ValueError
-        If an image does not hold real numbers; if an image is no image, the shapes
-        differ, a column is outside the image, or two columns are too close together to
-        be told apart.
+    TypeError
+        If an image does not hold real numbers.
+    ValueError
+        If an image is no image, the shapes differ, a column is outside the image, or
+        two columns are too close together to be told apart.
 
     Examples
     --------
@@ -98,8 +99,10 @@ def erase_columns(image: Image, columns: Columns, which: ArrayLike) -> Image:
 
     Parameters
     ----------
-    image, columns : ndarray of shape (height, width), Columns
-        A clean image [electrons per pixel], and all its columns.
+    image : ndarray of shape (height, width)
+        A clean image [electrons per pixel].
+    columns : Columns
+        All its columns.
     which : array_like of int or bool
         Those to take out, as an index into the columns.
 

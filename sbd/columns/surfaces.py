@@ -69,8 +69,11 @@ def surface_columns(columns: Columns, *, reach: float = 0.9) -> NDArray[np.bool_
 
     Parameters
     ----------
-    columns, reach : Columns, float
-        As for `outline_columns`.
+    columns : Columns
+        All columns of the object, as for `outline_columns`.
+    reach : float, default 0.9
+        Largest circumradius of a triangle of material, in neighbour distances; as for
+        `outline_columns`.
 
     Returns
     -------
@@ -112,8 +115,12 @@ def score_columns(
 
     Parameters
     ----------
-    found, true, tolerance, pixel : Columns, Columns, float, float
-        As for `match_columns`.
+    found, true : Columns
+        The two sets.
+    tolerance : float
+        Largest distance within a pair [pixels, or angstrom if `pixel` is given].
+    pixel : float or tuple of float, default 1
+        Side of a pixel, or its height and width [angstrom].
     particle : array_like of bool of shape (n,), optional
         Which of the true columns are the particle's; all if not given. A found column
         counts to the particle if the true column nearest to it does.

@@ -74,10 +74,11 @@ def save_figure(
 
     Raises
     ------
-    TypeError, ValueError
-        If `numbers` holds something that is neither number, text, list nor dict; if a
-        number is not finite, `name` is no file name, or the picture is too large for a
-        notebook.
+    TypeError
+        If `numbers` holds something that is neither number, text, list nor dict.
+    ValueError
+        If a number is not finite, `name` is no file name, or the picture is too large
+        for a notebook.
 
     Examples
     --------

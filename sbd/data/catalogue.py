@@ -30,9 +30,16 @@ class Item:
         bundled; that of a folder ends with ``/``.
     how : {"bundled", "download", "by hand"}
         How a reader comes by it.
-    title, source, licence, instructions, without : str
-        In words: what it is and in which format, who publishes it, what its owner
-        allows, how to get it by hand, and what works where it cannot be had.
+    title : str
+        What it is and in which format, in words.
+    source : str
+        Who publishes it: an address, or this project.
+    licence : str
+        What its owner allows.
+    instructions : str
+        How to get it by hand.
+    without : str
+        What works where it cannot be had.
     address : str or None, default None
         Path below the server; None if it is not downloaded.
     digest : str or None, default None

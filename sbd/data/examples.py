@@ -77,10 +77,11 @@ def example_micrograph(
 
     Raises
     ------
-    ValueError, DataUnavailableError
+    ValueError
         If `source`, ``SBD_SOURCE`` or `item` is unknown, `frames` is less than one or
-        more than the real micrograph has, or `crop` is larger than the image; if the
-        source that was asked for cannot be had.
+        more than the real micrograph has, or `crop` is larger than the image.
+    DataUnavailableError
+        If the source that was asked for cannot be had.
     """
     source = _chosen(source)
     _check_choice("item", item, _CLEAN)
@@ -160,8 +161,10 @@ def fetch_clean(name: str) -> Image:
 
     Raises
     ------
-    ValueError, DataUnavailableError
-        If there is no such image; if it cannot be had.
+    ValueError
+        If there is no such image.
+    DataUnavailableError
+        If it cannot be had.
 
     Examples
     --------

@@ -65,9 +65,10 @@ def fetch(name: str, *, progress: bool = True) -> Path:
 
     Raises
     ------
-    ValueError, DataUnavailableError
-        If there is no such item, or ``SBD_MIRROR`` is no http or https address; if the
-        file cannot be had; the message names the way out.
+    ValueError
+        If there is no such item, or ``SBD_MIRROR`` is no http or https address.
+    DataUnavailableError
+        If the file cannot be had; the message names the way out.
 
     Examples
     --------

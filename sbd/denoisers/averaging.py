@@ -74,8 +74,10 @@ def denoise_correlation_averaging(
 
     Raises
     ------
-    TypeError, ValueError
-        As for `denoise_constant`; if `binning` is not a positive whole number, or if
+    TypeError
+        As for `denoise_constant`.
+    ValueError
+        As for `denoise_constant`, or if `binning` is not a positive whole number, or if
         `tolerances` are not two positive numbers.
 
     Examples

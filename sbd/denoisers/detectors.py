@@ -49,10 +49,11 @@ def estimate_gain(image: Image, *, offset: float = 0.0) -> tuple[float, float]:
 
     Raises
     ------
-    TypeError, ValueError
-        If `image` does not hold real numbers; if `image` is too small, neither an image
-        nor a stack, not finite, or does not tell: its noise does not grow with
-        brightness by four standard errors.
+    TypeError
+        If `image` does not hold real numbers.
+    ValueError
+        If `image` is too small, neither an image nor a stack, not finite, or does not
+        tell: its noise does not grow with brightness by four standard errors.
 
     Examples
     --------

@@ -56,7 +56,9 @@ def denoise_spot_filter(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `denoise_constant`.
+    ValueError
         As for `denoise_constant`, or if another argument is not positive.
 
     Examples
@@ -144,8 +146,10 @@ def denoise_wiener(
 
     Raises
     ------
-    TypeError, ValueError
-        As for `denoise_constant`, if there is no such `floor`, or a number is out of
+    TypeError
+        As for `denoise_constant`.
+    ValueError
+        As for `denoise_constant`, if there is no such `floor`, or if a number is out of
         range.
 
     Examples
@@ -177,8 +181,14 @@ def denoise_absf(
     ----------
     noisy : ndarray of shape (height, width)
         Recorded counts, in electrons per pixel.
-    floor, smoothing, excess, return_gain : optional
+    floor : {"poisson", "radial"}
         As for `denoise_wiener`.
+    smoothing : float, default 1.5
+        As for `denoise_wiener` [Fourier pixels].
+    excess : float, default 1.7
+        As for `denoise_wiener`.
+    return_gain : bool, default False
+        Whether to return the gain as well.
 
     Returns
     -------
@@ -275,8 +285,10 @@ def filter_gains(noisy: Image, *, reach: float = 0.5) -> dict[str, Image]:
 
     Raises
     ------
-    TypeError, ValueError
-        As for `denoise_spot_filter`; or if `reach` is not above 0.
+    TypeError
+        As for `denoise_spot_filter`.
+    ValueError
+        As for `denoise_spot_filter`, or if `reach` is not above 0.
 
     Examples
     --------

@@ -38,9 +38,11 @@ def denoise_lowpass(
 
     Raises
     ------
-    TypeError, ValueError
-        If `noisy` does not hold real numbers; if `noisy` is empty, not two-dimensional
-        or not finite, or if `cutoff` is not positive.
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is empty, not two-dimensional or not finite, or if `cutoff` is not
+        positive.
 
     Examples
     --------
@@ -88,7 +90,9 @@ def denoise_butterworth(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `denoise_lowpass`.
+    ValueError
         As for `denoise_lowpass`, or if `order` is not positive.
 
     Examples

@@ -46,9 +46,16 @@ def denoise(
         Recorded counts, in electrons per pixel; at least 16 x 16 pixels.
     model : torch.nn.Module, str or pathlib.Path, optional
         A network, or what `load_model` takes. None takes the default weights.
-    pixel, device, ensemble, tile : optional
-        As for `denoise_network`; `pixel` is the size of a pixel, if it is known
-        [angstrom].
+    pixel : float, optional
+        Size of a pixel, if it is known; as for `denoise_network` [angstrom].
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute, as for `denoise_network`.
+    ensemble : bool, default False
+        Whether to average over the eight turns and mirrors of the image, at eight times
+        the cost.
+    tile : int, optional
+        Side of the pieces in which an image too large for the memory is denoised, as
+        for `denoise_network` [pixels].
 
     Returns
     -------
@@ -139,12 +146,15 @@ def denoise_network(
 
     Raises
     ------
-    TypeError, ValueError, FileNotFoundError
-        If `noisy` does not hold real numbers, or `model` is none of these; if `noisy`
-        is too small, not two-dimensional, not finite or has a negative count; if
-        `pixel` is one that the weights cannot be used with; if there is no such device
-        or the file is no checkpoint; or if `tile` is below 1 or the network cannot be
-        used in tiles; if `model` is neither a known name nor a file.
+    TypeError
+        If `noisy` does not hold real numbers, or `model` is none of these.
+    ValueError
+        If `noisy` is too small, not two-dimensional, not finite or has a negative
+        count; if `pixel` is one that the weights cannot be used with; if there is no
+        such device or the file is no checkpoint; or if `tile` is below 1 or the network
+        cannot be used in tiles.
+    FileNotFoundError
+        If `model` is neither a known name nor a file.
 
     Examples
     --------
@@ -232,9 +242,10 @@ def denoise_constant(noisy: Image) -> Image:
 
     Raises
     ------
-    TypeError, ValueError
-        If `noisy` does not hold real numbers; if `noisy` is empty, not two-dimensional,
-        not finite or has a negative count.
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is empty, not two-dimensional, not finite or has a negative count.
 
     Examples
     --------
@@ -262,7 +273,9 @@ def denoise_gaussian(noisy: Image, *, sigma: float = 7.5) -> Image:
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `denoise_constant`.
+    ValueError
         As for `denoise_constant`, or if `sigma` is not positive.
 
     Examples

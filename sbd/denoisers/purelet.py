@@ -207,12 +207,14 @@ def denoise_purelet(
 
     Raises
     ------
-    TypeError, ValueError
-        If `noisy` does not hold real numbers; if `noisy` is smaller than 2 x 2 pixels,
-        neither an image nor a stack, not finite, has a negative count although `offset`
-        and `read_noise` are 0, or a fraction of one although `gain` and `read_noise`
-        are not given; if the image cannot hold `levels`; if there is no such
-        `dictionary`, or too few electrons for it; or if another number is out of range.
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is smaller than 2 x 2 pixels, neither an image nor a stack, not
+        finite, has a negative count although `offset` and `read_noise` are 0, or a
+        fraction of one although `gain` and `read_noise` are not given; if the image
+        cannot hold `levels`; if there is no such `dictionary`, or too few electrons for
+        it; or if another number is out of range.
 
     References
     ----------
@@ -279,16 +281,19 @@ def let_dictionary(
     ----------
     counts : ndarray of shape (height, width)
         Counts with unit gain and no offset, in electrons per pixel; periodic.
-    levels, dictionary : int, str
-        As for `denoise_purelet`; ``2**levels`` must fit into the image.
+    levels : int
+        Levels of the Haar transform; ``2**levels`` must fit into the image.
+    dictionary : {"haar", "interscale", "dct8", "dct16"}
+        As for `denoise_purelet`.
     read_noise : float, default 0.0
         Standard deviation of the Gaussian part [electrons].
     threshold : float, optional
         Where coefficients are split, in standard deviations of their noise; by default
         2.83 for the Haar transform and 3 for cosines.
-    rows, workers : slice and int, optional
-        Rows in charge, where the image is a part of a larger one; threads, one by
-        default.
+    rows : slice, optional
+        Rows in charge, where the image is a part of a larger one.
+    workers : int, default 1
+        Threads; no digit depends on it.
 
     Returns
     -------

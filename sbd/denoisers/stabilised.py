@@ -79,7 +79,9 @@ def denoise_vst(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `denoise_constant`.
+    ValueError
         As for `denoise_constant`; if there is no such `inner`, or it returns another
         shape; or if `binning`, `read_noise` or `iterations` is out of range.
 
@@ -140,8 +142,11 @@ def denoise_bm3d(
         Width of the bins [pixels]; as for `denoise_vst`.
     profile : str, default "vn"
         Settings of that package; "vn" is its profile for very noisy images.
-    read_noise, iterations : optional
-        As for `denoise_vst`; the read noise is in electrons per pixel.
+    read_noise : float, default 0.0
+        Standard deviation of the detector's Gaussian noise, in electrons per pixel; as
+        for `denoise_vst`.
+    iterations : int, default 1
+        Times that the image is denoised, as for `denoise_vst`.
 
     Returns
     -------
@@ -152,8 +157,10 @@ def denoise_bm3d(
     ------
     ImportError
         If the package bm3d is not installed.
-    TypeError, ValueError
-        As for `denoise_vst`; and if the binned image is smaller than 8 x 8.
+    TypeError
+        As for `denoise_vst`.
+    ValueError
+        As for `denoise_vst`, or if the binned image is smaller than 8 x 8.
 
     Examples
     --------

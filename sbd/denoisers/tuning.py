@@ -38,8 +38,10 @@ class Tuning:
 
     Parameters
     ----------
-    parameters, default : dict
-        Keyword arguments of the best candidate, and the same by the denoiser's default.
+    parameters : dict
+        The best candidate's keyword arguments.
+    default : dict
+        The same keywords as the denoiser has them by default.
     table : pandas.DataFrame
         A row for each candidate, the default first: its keyword arguments, the mean
         ``score`` over all images and draws, its mean ``difference`` to the default on
@@ -93,9 +95,11 @@ def tune(
         Expected counts of images that nothing else is judged on [electrons per pixel].
     grid : dict of str to sequence
         Values to try, by keyword. The defaults together are a candidate in any case.
-    draws, seed : int
+    draws : int
         Times that each image is counted; draw `i` of image `j` depends on (seed, j, i)
         alone.
+    seed : int
+        Of the counts.
     metric : callable, default `sbd.authors_psnr`
         (clean, image) to a score, of which more is better.
     cache : str or pathlib.Path, optional

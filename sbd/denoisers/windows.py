@@ -73,8 +73,10 @@ def denoise_windowed_fourier(
 
     Raises
     ------
-    TypeError, ValueError
-        As for `denoise_constant`; if `binning` or `window` is not a positive whole
+    TypeError
+        As for `denoise_constant`.
+    ValueError
+        As for `denoise_constant`, or if `binning` or `window` is not a positive whole
         number, or if `threshold` or `excess` is not positive.
 
     Examples

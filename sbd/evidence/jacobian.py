@@ -55,9 +55,12 @@ def jacobian_row(
 
     Raises
     ------
-    TypeError, ValueError, IndexError
-        If the image does not hold real numbers; if the image is no image, or the
-        network changes its shape; if `pixel` lies outside the image.
+    TypeError
+        If the image does not hold real numbers.
+    ValueError
+        If the image is no image, or the network changes its shape.
+    IndexError
+        If `pixel` lies outside the image.
 
     Examples
     --------
@@ -79,8 +82,10 @@ def jacobian_rows(
 
     Parameters
     ----------
-    model, noisy : torch.nn.Module, ndarray of shape (height, width)
+    model : torch.nn.Module
         As for `jacobian_row`.
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
     pixels : sequence of tuple of int
         (row, column) of each denoised pixel.
     workers : int, default 1
@@ -96,7 +101,9 @@ def jacobian_rows(
 
     Raises
     ------
-    TypeError, ValueError, IndexError
+    TypeError, IndexError
+        As for `jacobian_row`.
+    ValueError
         As for `jacobian_row`, or if `workers` is not a whole number of at least 1.
 
     Examples
@@ -150,8 +157,10 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
 
     Parameters
     ----------
-    model, noisy : torch.nn.Module, ndarray of shape (height, width)
+    model : torch.nn.Module
         As for `jacobian_row`.
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
     direction : ndarray of shape (height, width)
         What is multiplied by the Jacobian at `noisy`.
 
@@ -163,7 +172,9 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `jacobian_row`.
+    ValueError
         As for `jacobian_row`, or if the shapes differ.
 
     Examples
@@ -190,8 +201,10 @@ def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image
 
     Parameters
     ----------
-    model, noisy : torch.nn.Module, ndarray of shape (height, width)
+    model : torch.nn.Module
         As for `jacobian_row`.
+    noisy : ndarray of shape (height, width)
+        Recorded counts, in electrons per pixel.
     pixel : tuple of int
         (row, column) of the noisy pixel.
 
@@ -251,8 +264,10 @@ def effective_field_of_view(
 
     Parameters
     ----------
-    row, pixel : ndarray of shape (height, width), tuple of int
-        Row of the Jacobian, from `jacobian_row`, and its (row, column).
+    row : ndarray of shape (height, width)
+        Row of the Jacobian, from `jacobian_row`.
+    pixel : tuple of int
+        (row, column) of the denoised pixel.
     fraction : float, default 0.95
         Share of the row's squared weight to be held.
 
@@ -263,9 +278,10 @@ def effective_field_of_view(
 
     Raises
     ------
-    ValueError, IndexError
-        If the row is zero everywhere or `fraction` is not in (0, 1]; if `pixel` lies
-        outside the image.
+    ValueError
+        If the row is zero everywhere or `fraction` is not in (0, 1].
+    IndexError
+        If `pixel` lies outside the image.
 
     Examples
     --------

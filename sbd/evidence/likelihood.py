@@ -79,10 +79,11 @@ def log_likelihood_ratio(
 
     Raises
     ------
-    TypeError, ValueError
-        If an image does not hold real numbers; if an image is no image, counts are
-        negative, the shapes differ, a column lies outside the image, `vacuum` is not
-        positive or `intensity` is something else.
+    TypeError
+        If an image does not hold real numbers.
+    ValueError
+        If an image is no image, counts are negative, the shapes differ, a column lies
+        outside the image, `vacuum` is not positive or `intensity` is something else.
 
     Examples
     --------
@@ -112,8 +113,12 @@ def column_significance(
 
     Parameters
     ----------
-    noisy, denoised, columns, vacuum : ndarray, ndarray, Columns, float
+    noisy, denoised : ndarray of shape (height, width)
         As for `log_likelihood_ratio`.
+    columns : Columns
+        Columns to judge, each in the disc of its radius.
+    vacuum : float, default 0.45
+        Expected counts without the object [electrons per pixel].
 
     Returns
     -------
@@ -267,7 +272,9 @@ def likelihood_map(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `log_likelihood_ratio`.
+    ValueError
         As for `log_likelihood_ratio`, or if `guard` is not positive.
 
     Examples

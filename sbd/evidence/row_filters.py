@@ -39,9 +39,10 @@ def filter_spectrum(
 
     Raises
     ------
-    TypeError, ValueError
-        If the row does not hold real numbers; if the row is no image, or `size` is
-        smaller than it.
+    TypeError
+        If the row does not hold real numbers.
+    ValueError
+        If the row is no image, or `size` is smaller than it.
 
     Examples
     --------
@@ -91,10 +92,12 @@ def column_weights(
 
     Raises
     ------
-    TypeError, ValueError, IndexError
-        If an image does not hold real numbers, or `columns` are none; if an image is no
-        image, the shapes differ or a column lies outside; if `pixel` lies outside the
-        image.
+    TypeError
+        If an image does not hold real numbers, or `columns` are none.
+    ValueError
+        If an image is no image, the shapes differ or a column lies outside.
+    IndexError
+        If `pixel` lies outside the image.
 
     Examples
     --------

@@ -46,9 +46,12 @@ def guided_backpropagation(model: torch.nn.Module, noisy: Image, pixel: Pixel) -
 
     Raises
     ------
-    TypeError, ValueError, IndexError
-        If the image does not hold real numbers; if the network has no ReLU or changes
-        the image's shape, or the image is none; if `pixel` lies outside the image.
+    TypeError
+        If the image does not hold real numbers.
+    ValueError
+        If the network has no ReLU or changes the image's shape, or the image is none.
+    IndexError
+        If `pixel` lies outside the image.
 
     Examples
     --------

@@ -67,9 +67,10 @@ def thin_counts(
 
     Raises
     ------
-    TypeError, ValueError
-        If `noisy` does not hold real numbers; if `noisy` is no image of whole counts,
-        or `share` is not between 0 and 1.
+    TypeError
+        If `noisy` does not hold real numbers.
+    ValueError
+        If `noisy` is no image of whole counts, or `share` is not between 0 and 1.
 
     Examples
     --------
@@ -107,8 +108,10 @@ def column_p_values(
     claimed : ndarray of shape (height, width)
         What is claimed about their means, from counts other than these
         [electrons per pixel].
-    columns, vacuum : Columns, float
-        As for `log_likelihood_ratio`.
+    columns : Columns
+        Columns to judge, each in the disc of its radius.
+    vacuum : float, default 0.45
+        Expected counts without the object [electrons per pixel].
 
     Returns
     -------
@@ -118,7 +121,9 @@ def column_p_values(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `log_likelihood_ratio`.
+    ValueError
         As for `log_likelihood_ratio`, or if a count is not whole.
 
     Examples
@@ -150,11 +155,14 @@ def detection_power(
 
     Parameters
     ----------
-    claimed, columns : ndarray of shape (height, width), Columns
-        What is there [electrons per pixel], and the columns to be tested.
-    level, vacuum : float, default 0.01 and 0.45
-        Largest p-value that counts as support; expected counts without the object
-        [electrons per pixel].
+    claimed : ndarray of shape (height, width)
+        What is there [electrons per pixel].
+    columns : Columns
+        Columns to be tested, each in the disc of its radius.
+    level : float, default 0.01
+        Largest p-value that counts as support.
+    vacuum : float, default 0.45
+        Expected counts without the object [electrons per pixel].
     dose : float or array_like of shape (n,), default 1.0
         Times the dose of `claimed` and `vacuum` that will be recorded.
 
@@ -209,8 +217,10 @@ def absence_p_values(
 
     Parameters
     ----------
-    noisy, claimed, columns : ndarray, ndarray, Columns
+    noisy, claimed : ndarray of shape (height, width)
         As for `column_p_values`.
+    columns : Columns
+        Columns to judge, each in the disc of its radius.
     occupancy : float, default 1.0
         Part of what the claim adds to the vacuum, or takes from it, that is to be ruled
         out. With 1 the column as claimed is tested, errors of the claim included; less
@@ -227,7 +237,9 @@ def absence_p_values(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
+        As for `column_p_values`.
+    ValueError
         As for `column_p_values`, or if `occupancy` is not above 0 and at most 1.
 
     Examples
@@ -267,11 +279,17 @@ def decidable_dose(
 
     Parameters
     ----------
-    claimed, columns, level : ndarray, Columns, float
-        As for `detection_power`.
-    power, vacuum : float, default 0.9 and 0.45
-        Probability of support to be reached; expected counts without the object, at the
-        dose of `claimed` [electrons per pixel].
+    claimed : ndarray of shape (height, width)
+        What is there [electrons per pixel].
+    columns : Columns
+        Columns to be tested, each in the disc of its radius.
+    level : float, default 0.01
+        Largest p-value that counts as support.
+    power : float, default 0.9
+        Probability of support to be reached.
+    vacuum : float, default 0.45
+        Expected counts without the object, at the dose of `claimed` [electrons per
+        pixel].
 
     Returns
     -------
@@ -341,9 +359,10 @@ def judge_columns(
         Of the split, see `thin_counts`.
     share : float, default 0.5
         Of the electrons that are denoised.
-    level, vacuum : float, default 0.05 and 0.45
-        False discovery rate, see `supported_columns`; expected counts of the whole
-        without the object [electrons per pixel].
+    level : float, default 0.05
+        False discovery rate, see `supported_columns`.
+    vacuum : float, default 0.45
+        Expected counts of the whole without the object [electrons per pixel].
     columns : Columns, optional
         To be judged; by default those found in the denoised part.
     **finding
@@ -392,8 +411,10 @@ def tabulate_verdicts(
 
     Parameters
     ----------
-    verdicts, dose : ColumnVerdicts, ndarray of shape (n,)
-        From `judge_columns` and `decidable_dose` [electrons per pixel].
+    verdicts : ColumnVerdicts
+        From `judge_columns`.
+    dose : ndarray of shape (n,)
+        From `decidable_dose` [electrons per pixel].
 
     Returns
     -------

@@ -103,8 +103,14 @@ class CrystalUNet(nn.Module):
 
     Parameters
     ----------
-    scales, channels, bias, binning : optional
+    scales : {2, 4, 6}, default 4
         Of both UNets, as for `LatticeUNet`.
+    channels : int, default 32
+        Of both UNets, at their full resolution.
+    bias : bool, default True
+        Whether the UNets add constants.
+    binning : int, default 4
+        Pixels along each axis that are added.
 
     Examples
     --------

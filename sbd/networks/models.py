@@ -178,10 +178,11 @@ def load_model(name_or_path: str | Path | None = None) -> nn.Module:
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If it is neither a known name nor a file; if the file is no checkpoint, holds
-        anything but tensors and settings, or another network than `UNet`, `DnCNN` or
-        `DurrUNet`. No code in it is run.
+    FileNotFoundError
+        If it is neither a known name nor a file.
+    ValueError
+        If the file is no checkpoint, holds anything but tensors and settings, or
+        another network than `UNet`, `DnCNN` or `DurrUNet`. No code in it is run.
     """
     name = "weights/default" if name_or_path is None else name_or_path
     path = fetch(name) if isinstance(name, str) and name in ITEMS else Path(name)

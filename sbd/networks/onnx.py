@@ -42,9 +42,12 @@ def export_onnx(
 
     Raises
     ------
-    ImportError, TypeError, ValueError
-        If ONNX is not installed; if `model` is not a network of this library; if
-        `shape` is not two positive whole numbers, or None for a network that bins.
+    ImportError
+        If ONNX is not installed.
+    TypeError
+        If `model` is not a network of this library.
+    ValueError
+        If `shape` is not two positive whole numbers, or None for a network that bins.
 
     Examples
     --------

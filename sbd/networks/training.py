@@ -177,9 +177,10 @@ def train(
         process so far, without the workers') and, at the end, ``model.safetensors``.
     steps : int
         Optimiser steps in all.
-    seed, batch : int, default 0 and 8
-        Seed of every example, and examples in a step; the initial weights are the
-        model's own, see `create_model`.
+    seed : int, default 0
+        Of every example; the initial weights are the model's own, see `create_model`.
+    batch : int, default 8
+        Examples in a step.
     rate : float, default 2e-3
         Largest learning rate; it warms up and falls as a cosine.
     drawing : Drawing, optional
@@ -189,9 +190,10 @@ def train(
     bf16 : bool, default False
         Whether convolutions compute in bfloat16, twice as fast where the processor
         has it; weights and averages stay float32.
-    save_every, workers : int, default 100 and 0
-        Steps between checkpoints and points of the curve; processes that draw examples
-        beside this one, on which the result does not depend.
+    save_every : int, default 100
+        Steps between checkpoints and points of the curve.
+    workers : int, default 0
+        Processes that draw examples beside this one; the result does not depend on it.
     progress : bool, default True
         Whether to show a bar.
 

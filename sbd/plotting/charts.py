@@ -27,8 +27,10 @@ def show_scores(
 
     Parameters
     ----------
-    scores, label : dict of str to float, str
-        The numbers by name, and what they are, with the unit.
+    scores : dict of str to float
+        The numbers by name.
+    label : str
+        What they are, with the unit.
     reference : str, optional
         Name whose number is drawn as a line through all bars.
     errors : dict of str to float, optional

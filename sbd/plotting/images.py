@@ -67,8 +67,10 @@ def arrange_panels(
         ``"."`` stays empty.
     width, height : float, default 7.0 and 2.0
         Size of the figure [inch].
-    widths, heights : sequence of float, optional
-        Relative widths of the columns and heights of the rows.
+    widths : sequence of float, optional
+        Relative widths of the columns.
+    heights : sequence of float, optional
+        Relative heights of the rows.
     heading : str, optional
         Words above the whole figure, such as where its images come from.
 
@@ -103,8 +105,10 @@ def show_image(
 
     Parameters
     ----------
-    ax, image : matplotlib.axes.Axes, ndarray of shape (height, width)
-        The panel, and what to draw, in electrons per pixel.
+    ax : matplotlib.axes.Axes
+        The panel.
+    image : ndarray of shape (height, width)
+        What to draw, in electrons per pixel.
     title : str, optional
         Words above it.
     limits : {"full", "robust"} or tuple of float, default "full"
@@ -214,10 +218,14 @@ def show_map(
 
     Parameters
     ----------
-    ax, values : matplotlib.axes.Axes, ndarray of shape (height, width)
-        The panel, and what to draw; NaN stays white.
-    title, label : str, optional
-        Words above it, and beside the colour bar, with the unit.
+    ax : matplotlib.axes.Axes
+        The panel.
+    values : ndarray of shape (height, width)
+        What to draw; NaN stays white.
+    title : str, optional
+        Words above it.
+    label : str, optional
+        Words beside the colour bar, with the unit.
     limit : float, optional
         Value of the deepest colours; by default the largest magnitude there is.
     colour_bar : bool, default True

@@ -27,8 +27,10 @@ def mark_pixel(
         A panel with an image.
     pixel : tuple of int
         (row, column).
-    colour, size : str and float, default 5.0
-        Colour and side of the square, whatever the zoom [points].
+    colour : str, optional
+        Colour of the square.
+    size : float, default 5.0
+        Side of the square, whatever the zoom [points].
 
     Returns
     -------
@@ -37,8 +39,10 @@ def mark_pixel(
 
     Raises
     ------
-    TypeError, IndexError
-        If `pixel` is no pixel, or lies outside the panel's image.
+    TypeError
+        If `pixel` is no pair of whole numbers.
+    IndexError
+        If `pixel` lies outside the panel's image.
 
     Examples
     --------
@@ -66,8 +70,10 @@ def mark_box(
         A panel with an image.
     box : tuple of int
         (row, column, height, width), from the upper left corner [pixels].
-    colour, line_width : str and float, default 1.5
-        Colour and width of the line [points].
+    colour : str, optional
+        Colour of the line.
+    line_width : float, default 1.5
+        Width of the line [points].
 
     Returns
     -------
@@ -115,8 +121,12 @@ def mark_arrow(
         A panel with an image.
     position : tuple of float
         (row, column) of the place [pixels].
-    colour, length, gap : str and float, default 13.0 and 6.0
-        Colour and length of the arrow, and how far above the place it ends [points].
+    colour : str, optional
+        Colour of the arrow.
+    length : float, default 13.0
+        Length of the arrow [points].
+    gap : float, default 6.0
+        How far above the place the arrow ends [points].
 
     Returns
     -------
@@ -188,8 +198,10 @@ def frame_panel(ax: Axes, colour: str = RED, *, line_width: float = 2.5) -> None
     ----------
     ax : matplotlib.axes.Axes
         The panel.
-    colour, line_width : str and float, default 2.5
-        Colour and width of the line [points].
+    colour : str, optional
+        Colour of the frame.
+    line_width : float, default 2.5
+        Width of the line [points].
 
     Examples
     --------

@@ -27,8 +27,10 @@ def show_verdicts(
 
     Parameters
     ----------
-    verdicts, dose : ColumnVerdicts, ndarray of shape (n,)
-        From `sbd.judge_columns` and `sbd.decidable_dose` [electrons per pixel].
+    verdicts : ColumnVerdicts
+        From `sbd.judge_columns`.
+    dose : ndarray of shape (n,)
+        From `sbd.decidable_dose` [electrons per pixel].
     false : ndarray of bool of shape (n,), optional
         Which columns are not there, where the truth is known.
     recorded : float

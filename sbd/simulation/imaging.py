@@ -99,11 +99,15 @@ def exit_wave(
 
     Raises
     ------
-    TypeError, ValueError, ImportError
-        If `atoms` are none; if the atoms overlap, lie outside their box, are of an
-        element without scattering factors or have positions that are no numbers; if the
-        box is not square or below 10 angstrom, `grid` is too small, a tilt is none, or
-        `device` is not there; if abTEM is not installed.
+    TypeError
+        If `atoms` are none.
+    ValueError
+        If the atoms overlap, lie outside their box, are of an element without
+        scattering factors or have positions that are no numbers; if the box is not
+        square or below 10 angstrom, `grid` is too small, a tilt is none, or `device` is
+        not there.
+    ImportError
+        If abTEM is not installed.
 
     Examples
     --------

@@ -51,9 +51,10 @@ class SimulationMatch:
     ----------
     image : ndarray of shape (height, width)
         The simulated image, registered to the input, at its shape and brightness.
-    correlation, frame_correlation : float
-        Pearson's, between the input and `image`, on the support and on the whole frame,
-        both without the seams.
+    correlation : float
+        Pearson's, between the input and `image` on the support, without the seams.
+    frame_correlation : float
+        The same on the whole frame, without the seams.
     parameters : dict
         ``particle``, ``defect``, ``thickness`` [angstrom], ``tilt_x``, ``tilt_y``
         [degrees], ``defocus`` [nm], ``pixel`` (height, width) [angstrom], ``origin``
@@ -96,11 +97,15 @@ def match_simulation(
         Pixel size [angstrom]. The authors' 50 / 1024 if not given and, where nothing
         fits a clean image at that, the size at which the spots of ceria lie where they
         should, which is a rough estimate: give it where you know it.
-    particles, thicknesses, tilts, defoci : sequence
-        What to try, by default all of the benchmark's: names, thicknesses of the
-        support [angstrom], (tilt_x, tilt_y) [degrees] and foci, positive for overfocus
-        [nm]. Tilts of the other sign, and the mirror image, are tried where nothing
-        fits a clean image.
+    particles : sequence of str
+        Names of particles to try; by default all of the benchmark's.
+    thicknesses : sequence of float
+        Thicknesses of the support to try; by default all of the benchmark's [angstrom].
+    tilts : sequence of (tilt_x, tilt_y)
+        Tilts to try; by default all of the benchmark's. Those of the other sign, and
+        the mirror image, are tried where nothing fits a clean image [degrees].
+    defoci : sequence of float
+        Foci to try, positive for overfocus; by default all of the benchmark's [nm].
     grid : int, optional
         Samples of the box in the multislice calculation, instead of the microscope's
         640.
