@@ -60,9 +60,9 @@ def audit_denoisers(
 
     Examples
     --------
-    >>> from sbd.audits.placed_atoms import Specimen
+    >>> from sbd.audits.placed_atoms import PlacedAtoms
     >>> flat, nowhere = np.full((32, 32), 0.45), np.zeros((0, 2))
-    >>> empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (32, 32))
+    >>> empty = PlacedAtoms(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (32, 32))
     >>> constant = {"constant": lambda noisy: np.full(noisy.shape, noisy.mean())}
     >>> table = audit_denoisers(constant, [Scene("vacuum", flat, empty)], seed=0)
     >>> table[["seen", "lost", "invented"]].values.tolist()

@@ -16,7 +16,7 @@ from sbd.simulation.frame import BOX
 from sbd.typing import Image
 
 REGIONS = ("particle", "surface", "vacuum")
-"""Parts of an image, as `Specimen.regions` names them."""
+"""Parts of an image, as `PlacedAtoms.regions` names them."""
 
 TOLERANCE = 0.8
 """A third of the distance between platinum columns [angstrom]."""
@@ -64,7 +64,7 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
-class Specimen:
+class PlacedAtoms:
     """Where a particle's columns and its support's atoms are in an image."""
 
     columns: NDArray[np.float64]  # (row, column) of all but oxygen's, inside [pixels]
@@ -144,7 +144,7 @@ def place_atoms(
     shape: tuple[int, int],
     pixel: tuple[float, float],
     corner: ArrayLike = (0.0, 0.0),
-) -> Specimen:
+) -> PlacedAtoms:
     """Place the atoms of a specimen, tilted [degrees], in the frame of an image.
 
     `pixel`: (height, width) [angstrom]; `corner`: of pixel (0, 0) in the box [pixels].
@@ -158,6 +158,6 @@ def place_atoms(
     inside = ((places >= 0) & (places <= np.array(shape) - 1)).all(axis=1)
     support = place(*_project(atoms, tilt))[~(atoms.symbols == "Pt")]
     platinum = (table["element"] == "Pt").to_numpy()
-    return Specimen(
+    return PlacedAtoms(
         places[inside], platinum[inside], support, tuple(pixel), tuple(shape)
     )

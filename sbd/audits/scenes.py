@@ -10,7 +10,7 @@ from functools import cache, cached_property
 import numpy as np
 from ase import Atoms
 
-from sbd.audits.placed_atoms import Look, Specimen, place_atoms
+from sbd.audits.placed_atoms import Look, PlacedAtoms, place_atoms
 from sbd.benchmark.dataset import Benchmark
 from sbd.benchmark.recipes import Recipe, default_recipes
 from sbd.columns.finding import box_around
@@ -25,7 +25,7 @@ class Scene:
 
     title: str  # which image, in words
     clean: Image  # expected counts, the vacuum at 0.45 [electrons per pixel]
-    specimen: Specimen  # where its atoms are
+    specimen: PlacedAtoms  # where its atoms are
 
     def __post_init__(self) -> None:
         if self.clean.shape != self.specimen.shape:
@@ -125,7 +125,7 @@ def crop_scene(scene: Scene, size: tuple[int, int]) -> Scene:
     top, left, height, width = frame_particle(whole, size)
     places = whole.columns - (top, left)
     inside = ((places >= 0) & (places <= (height - 1, width - 1))).all(axis=1)
-    part = Specimen(
+    part = PlacedAtoms(
         places[inside],
         whole.platinum[inside],
         whole.support - (top, left),
@@ -137,7 +137,7 @@ def crop_scene(scene: Scene, size: tuple[int, int]) -> Scene:
 
 
 def frame_particle(
-    specimen: Specimen, size: tuple[int, int]
+    specimen: PlacedAtoms, size: tuple[int, int]
 ) -> tuple[int, int, int, int]:
     """Place a (row, column, height, width) around the particle, or in the middle."""
     middle = np.array(specimen.shape) / 2

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import sbd
-from sbd.audits.placed_atoms import Specimen
+from sbd.audits.placed_atoms import PlacedAtoms
 from sbd.audits.scenes import Scene
 from sbd.metrics import score_regions
 
@@ -65,7 +65,7 @@ def dot(places, shape, height=0.2, sigma=10.0):
 def scene():
     """Four platinum columns, one of them surrounded by nothing else."""
     places = np.array([[100.0, 60.0], [100.0, 105.0], [140.0, 82.0], [140.0, 127.0]])
-    specimen = Specimen(
+    specimen = PlacedAtoms(
         places, np.ones(4, bool), np.array([[230.0, 100.0]]), (0.06, 0.06), (240, 220)
     )
     clean = sbd.VACUUM + dot(places, (240, 220))

@@ -12,7 +12,7 @@ from sbd.audits.hallucinations import (
     disagreement,
 )
 from sbd.audits.inspection import inspect_estimate, score_found, score_scene
-from sbd.audits.placed_atoms import Specimen
+from sbd.audits.placed_atoms import PlacedAtoms
 from sbd.audits.scenes import Scene
 
 VACUUM, PIXEL, SHAPE = 0.45, 0.1, (180, 260)
@@ -36,7 +36,7 @@ def rhombus():
 
 
 PLACES = rhombus()
-SPECIMEN = Specimen(
+SPECIMEN = PlacedAtoms(
     PLACES, np.ones(12, bool), np.array([[175.0, 5.0]]), (PIXEL, PIXEL), SHAPE
 )
 SCENE = Scene("rhombus, 6 nm", dots(PLACES), SPECIMEN)
@@ -219,7 +219,7 @@ def zeroes(noisy):
 
 def test_a_denoiser_that_works_in_place_spoils_it_for_no_other():
     flat, nowhere = np.full((48, 48), 0.45), np.zeros((0, 2))
-    empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (48, 48))
+    empty = PlacedAtoms(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (48, 48))
     mean = {"mean": lambda noisy: np.full(noisy.shape, noisy.mean())}
     both, scene = {"zeroes": zeroes} | mean, [Scene("vacuum", flat, empty)]
     for audit in (
@@ -237,7 +237,7 @@ def test_a_denoiser_that_works_in_place_spoils_it_for_no_other():
 
 def test_results_of_another_shape_are_refused():
     flat, nowhere = np.full((48, 48), 0.45), np.zeros((0, 2))
-    empty = Specimen(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (48, 48))
+    empty = PlacedAtoms(nowhere, np.zeros(0, bool), nowhere, (0.2, 0.2), (48, 48))
     with pytest.raises(ValueError, match=r"image must have shape \(48, 48\); got"):
         score_scene(Scene("vacuum", flat, empty), np.ones((5, 5)))
     with pytest.raises(ValueError, match=r"'cut' must return shape \(256, 256\)"):

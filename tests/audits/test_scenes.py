@@ -12,7 +12,7 @@ import pytest
 
 import sbd
 from sbd.audits import bundled_scenes
-from sbd.audits.placed_atoms import REGIONS, Specimen, place_atoms
+from sbd.audits.placed_atoms import REGIONS, PlacedAtoms, place_atoms
 from sbd.audits.scenes import Scene, crop_scene, find_recipe
 from sbd.data.registry import fetch
 from sbd.simulation.frame import PIXEL
@@ -33,7 +33,7 @@ def hexagon(extra=()):
     ring = 2.5 * np.stack([np.sin(turns), np.cos(turns)], axis=1) / PIXELS
     columns = CENTRE + np.concatenate([[[0, 0]], ring, *extra])
     support = np.array([[70.1, 10.1]])
-    return Specimen(columns, np.ones(len(columns), bool), support, PIXELS, SHAPE)
+    return PlacedAtoms(columns, np.ones(len(columns), bool), support, PIXELS, SHAPE)
 
 
 def distances(places):
@@ -66,7 +66,7 @@ def test_the_regions_are_what_their_distances_say():
 
 def test_the_support_is_neither_particle_nor_surface():
     specimen = hexagon()
-    cerium = Specimen(
+    cerium = PlacedAtoms(
         specimen.columns, np.arange(7) < 6, specimen.support, PIXELS, SHAPE
     )
     there = tuple(specimen.columns[6].round().astype(int))
@@ -166,7 +166,7 @@ def test_a_frame_around_the_particle_keeps_its_atoms_in_place():
 def test_places_belong_to_the_crystal_whose_column_is_nearest():
     specimen = hexagon(extra=[[[20.0, -20.0]]])
     platinum = np.arange(8) < 7
-    specimen = Specimen(
+    specimen = PlacedAtoms(
         specimen.columns, platinum, specimen.support, specimen.pixel, specimen.shape
     )
     places = [CENTRE + 3, np.add(CENTRE, (20, -18))]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sbd.audits.inspection import inspect_estimate
-from sbd.audits.placed_atoms import Specimen
+from sbd.audits.placed_atoms import PlacedAtoms
 from sbd.audits.scenes import Scene
 from sbd.companion.pages.networks import (
     show_column_audit,
@@ -28,7 +28,7 @@ def dots(places):
 
 
 PLACES = [(40.0, 30.0), (40.0, 54.0), (60.0, 42.0), (60.0, 66.0)]
-SPECIMEN = Specimen(
+SPECIMEN = PlacedAtoms(
     np.array(PLACES), np.ones(4, bool), np.array([[115.0, 5.0]]), (PIXEL, PIXEL), SHAPE
 )
 SCENE = Scene("four columns", dots(PLACES), SPECIMEN)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sbd import tuned_denoisers
-from sbd.audits.placed_atoms import Specimen
+from sbd.audits.placed_atoms import PlacedAtoms
 from sbd.audits.scenes import Scene
 from sbd.columns.finding import Columns
 from sbd.companion.pages.surfaces.charts import (
@@ -37,7 +37,7 @@ def scene_of_dots():
     for row, col in places:
         image += 0.2 * np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / 50)
     far = np.array([[110.0, 150.0]])
-    specimen = Specimen(places, np.ones(4, bool), far, (0.1, 0.1), (120, 160))
+    specimen = PlacedAtoms(places, np.ones(4, bool), far, (0.1, 0.1), (120, 160))
     return Scene("dots", image, specimen), places
 
 
