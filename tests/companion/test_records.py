@@ -6,12 +6,19 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 
 from sbd.companion import fingerprints, records
 from sbd.companion.fingerprints import check_records
-from sbd.companion.records import copy_prose, kernel_environment, main, run_notebook
+from sbd.companion.records import (
+    computing,
+    copy_prose,
+    kernel_environment,
+    main,
+    run_notebook,
+)
 
 TEXT = """\
 # ---
@@ -263,6 +270,19 @@ def test_the_command_line_names_stale_records(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(lay_out(tmp_path).parents[1])
     assert main(["check"]) == 1
     assert "01_one has no record" in caplog.text
+
+
+def test_kernels_round_alike_unless_the_environment_chose(monkeypatch):
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    simd = {"found": ["X86_V3"]}
+    monkeypatch.setattr(np, "show_config", lambda **_: {"SIMD Extensions": simd})
+    assert computing()["OPENBLAS_CORETYPE"] == "Haswell"
+    simd["found"] = ["NEON"]
+    assert "OPENBLAS_CORETYPE" not in computing()
+    simd["found"] = ["AVX2"]
+    monkeypatch.setenv("OPENBLAS_L2_SIZE", "256")
+    assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"} & computing().keys()
 
 
 def test_the_environment_is_as_before(monkeypatch):
