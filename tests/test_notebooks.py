@@ -17,6 +17,7 @@ from sbd.companion.fingerprints import (
     read_text,
 )
 from sbd.companion.guard import figure_problems
+from sbd.data.catalogue import ITEMS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
@@ -178,4 +179,27 @@ def test_every_figure_has_a_digest_without_downloads_too(path):
         digests = [o for o in outputs if DIGEST_KEY in o.get("metadata", {})]
         assert len(digests) == cell.source.count("save_figure(")
     assert kept["metadata"]["sbd"]["source"] == "simulated"
-    assert kept["metadata"]["sbd"]["made_from"]["downloads"] == {}
+    items = kept["metadata"]["sbd"]["made_from"]["items"]
+    assert {ITEMS[name].how for name in items} <= {"bundled"}
+
+
+@named
+def test_a_page_that_needs_no_download_shows_the_same_without(path):
+    record = record_of(path)
+    if {ITEMS[name].how for name in record.metadata.sbd.made_from["items"]} - {
+        "bundled"
+    }:
+        return
+    kept = json.loads(bundled_record(path).read_text())["outputs"]
+    for cell, outputs in zip(filter(is_code, record.cells), kept, strict=True):
+        shown = json.loads(json.dumps(cell.outputs))
+        for output in shown:
+            output.get("data", {}).pop("image/png", None)
+        assert shown == outputs
+
+
+@named
+def test_no_cell_asks_to_be_left_out_of_the_comparison(path):
+    for cell in read_text(path).cells:
+        assert not [tag for tag in cell.metadata.get("tags", []) if "nbval" in tag]
+        assert "nbval" not in cell.source.lower()

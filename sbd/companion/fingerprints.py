@@ -1,15 +1,13 @@
 """What a notebook's record was made from, and whether that has changed since.
 
 A record depends on the code of its text, on its parameters, on the modules that its
-kernel loaded and on the files that it read. Comments, docstrings and empty lines of a
+kernel loaded and on the files that it read. Comments, docstrings and the layout of a
 module count for nothing.
 """
 
 import ast
-import io
 import json
 import re
-import tokenize
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,8 @@ from sbd.files import sha256
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+    from sbd.data.catalogue import Item
 
 PACKAGE = Path(__file__).parents[1]
 BUNDLED = "bundled"
@@ -66,7 +66,7 @@ def fingerprint(
     """Hash all that a record depends on; `used` is what `sbd.companion.tracing` saw.
 
     Returns ``digest`` and its parts: ``cells``, ``parameters``, ``source``, then
-    ``library``, ``data`` and ``downloads``, hash by name ("" for what is gone).
+    ``library``, ``data`` and ``items``, hash by name ("" for what is gone).
     """
     from sbd.data.catalogue import ITEMS
 
@@ -76,10 +76,7 @@ def fingerprint(
         "source": source,
         "library": {name: _hash_module(PACKAGE / name) for name in used["modules"]},
         "data": {name: _hash_file(PACKAGE / name) for name in used["assets"]},
-        "downloads": {
-            name: ITEMS[name].digest or "" if name in ITEMS else ""
-            for name in used["downloads"]
-        },
+        "items": {name: _hash_item(ITEMS.get(name)) for name in used["items"]},
     }
     return {"digest": _hash(json.dumps(parts, sort_keys=True).encode()), **parts}
 
@@ -152,7 +149,7 @@ def _differing(about: Mapping[str, Any], text: "NotebookNode") -> list[str]:
     used = {
         "modules": [*old.get("library", {})],
         "assets": [*old.get("data", {})],
-        "downloads": [*old.get("downloads", {})],
+        "items": [*old.get("items", {})],
     }
     new = fingerprint(text, read_parameters(text), about.get("source"), used)
     if old.get("digest") == new["digest"]:
@@ -164,7 +161,7 @@ def _differing(about: Mapping[str, Any], text: "NotebookNode") -> list[str]:
         ("parameters", "parameter "),
         ("library", "sbd/"),
         ("data", "sbd/"),
-        ("downloads", "the file "),
+        ("items", "the file "),
     ):
         before, after = old.get(part, {}), new[part]
         names = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
@@ -180,32 +177,39 @@ def _hash_file(path: Path) -> str:
     return _hash(path.read_bytes()) if path.is_file() else ""
 
 
+def _hash_item(item: "Item | None") -> str:
+    """Hash what decides which file an item is; where it is had from is no matter."""
+    return _hash(f"{item.how} {item.file} {item.digest}".encode()) if item else ""
+
+
 def _hash_module(path: Path) -> str:
     """Hash the code of a module, whatever it says about itself."""
     if not path.is_file():
         return ""
-    return _hash(bare_code(path.read_text(encoding="utf-8")).encode())
+    try:
+        return _hash(bare_code(path.read_bytes()).encode())
+    except (SyntaxError, ValueError):  # somebody is at work on it
+        return _hash(path.read_bytes())
 
 
-def bare_code(source: str) -> str:
-    """Strip comments, docstrings, empty lines and trailing blanks from Python code."""
-    lines = source.splitlines()
-    cuts = [
-        (token.start, token.end)
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    ]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            start = node.lineno, _column(lines, node.lineno, node.col_offset)
-            last = node.end_lineno or node.lineno
-            cuts.append((start, (last, _column(lines, last, node.end_col_offset or 0))))
-    for (first, left), (last, right) in sorted(cuts, reverse=True):
-        rest = lines[last - 1][right:]
-        lines[first - 1 : last] = [lines[first - 1][:left] + rest]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+def bare_code(source: bytes | str) -> str:
+    """Write Python code as nested lists, without comments, docstrings and layout.
+
+    What `ast.dump` does, in a form that does not depend on the version of Python.
+    """
+    return repr(_bare(ast.parse(source)))
 
 
-def _column(lines: Sequence[str], line: int, offset: int) -> int:
-    """Turn an offset in bytes, as of `ast`, into one in characters."""
-    return len(lines[line - 1].encode()[:offset].decode())
+def _bare(part: object) -> object:
+    """Write one node; what is empty, or a text that nothing uses, is left out."""
+    if isinstance(part, list):
+        return [_bare(each) for each in part if not _is_words(each)]
+    if not isinstance(part, ast.AST):
+        return part
+    fields = ((name, _bare(value)) for name, value in ast.iter_fields(part))
+    return [type(part).__name__, *(f for f in fields if f[1] not in (None, []))]
+
+
+def _is_words(part: object) -> bool:
+    """Tell a docstring, or another constant that stands alone."""
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)

@@ -100,21 +100,29 @@ def _compare_text(compare: Any, fresh: list, reference: list, **kwargs: Any) -> 
 
 def _guarded(item: pytest.Item) -> bool:
     """Tell whether an item is a cell that nbval compares."""
-    active = item.config.getoption("nbval", default=False)
-    return bool(active) and hasattr(item, "cell_num") and hasattr(item, "cell")
+    options = ("nbval", "nbval_lax")
+    active = any(item.config.getoption(name, default=False) for name in options)
+    return active and hasattr(item, "cell_num") and hasattr(item, "cell")
 
 
 @functools.cache
 def _missing(name: str) -> str:
-    """Say why a file cannot be had; an empty string if it can."""
-    from sbd.data.registry import DataUnavailableError, fetch
+    """Say why a file cannot be had; an empty string if it can.
 
+    What was to be had and is not what it should be is a failure, and so is a setting.
+    """
+    from sbd.data.registry import ITEMS, DataUnavailableError, fetch
+
+    if name not in ITEMS:
+        pytest.fail(f"{name} is no item: run `make notebooks`", pytrace=False)
     try:
         fetch(name, progress=False)
     except DataUnavailableError as error:
+        if error.refused:
+            pytest.fail(str(error), pytrace=False)
         return str(error).partition("\n")[0]
-    except ValueError:
-        return f"{name} is in the catalogue no more."
+    except ValueError as error:
+        pytest.fail(str(error), pytrace=False)
     return ""
 
 
@@ -127,10 +135,20 @@ def _bundled(path: Path) -> list[list[dict]]:
     return json.loads(target.read_text(encoding="utf-8"))["outputs"]
 
 
+def _outputs(item: pytest.Item) -> list[dict]:
+    """Return what a cell shows without downloads."""
+    cells = _bundled(item.parent.path)
+    wanted = sum(cell.cell_type == "code" for cell in item.parent.nb.cells)
+    if len(cells) != wanted:
+        msg = f"{bundled_record(item.parent.path)} must hold {wanted} cells; got "
+        pytest.fail(f"{msg}{len(cells)}: run `make notebooks`", pytrace=False)
+    return cells[item.cell_num]
+
+
 def _reason(item: pytest.Item) -> str:
     """Say why a record's own files cannot be had; an empty string if they can."""
     about = item.parent.nb.metadata.get("sbd", {})
-    needed = about.get("made_from", {}).get("downloads", {})
+    needed = about.get("made_from", {}).get("items", {})
     return next(filter(None, map(_missing, needed)), "")
 
 
@@ -152,7 +170,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     if reason:
         from nbformat import from_dict
 
-        item.cell.outputs = from_dict(_bundled(item.parent.path)[item.cell_num])
+        item.cell.outputs = from_dict(_outputs(item))
         item.user_properties.append((_WITHOUT, reason))
     source = item.parent.nb.metadata.get("sbd", {}).get("source")
     variables = BUNDLED_ONLY if reason else {"SBD_SOURCE": source}

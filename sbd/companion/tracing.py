@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
 FETCHED = "sbd.fetch"
-"""The audit event of `sbd.fetch`, with the item's name, its path, and how it is had."""
+"""The audit event of `sbd.fetch`, with the item's name and its path."""
 
 _assets: set[str] = set()
-_downloads: set[str] = set()
+_items: set[str] = set()
 
 
 def start() -> None:
@@ -19,26 +19,24 @@ def start() -> None:
 
 
 def used() -> dict[str, list[str]]:
-    """List what was used so far: modules and assets by path, downloads by name."""
+    """List what was used so far: modules and assets by path, fetched items by name."""
     files = (getattr(m, "__file__", None) for m in list(sys.modules.values()))
     modules = {_inside(file) for file in files if file} - {None, _inside(__file__)}
     return {
         "modules": sorted(filter(None, modules)),
         "assets": sorted(_assets),
-        "downloads": sorted(_downloads),
+        "items": sorted(_items),
     }
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
     """Listen to audit events: Python's own of opened files, and that of `fetch`."""
-    if event == "open" and isinstance(arguments[0], str | os.PathLike):
-        _keep(arguments[0])
+    if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+        _keep(os.fsdecode(arguments[0]))
     elif event == FETCHED:
-        name, path, how = arguments
-        if how == "bundled":
-            _keep(path)
-        else:
-            _downloads.add(name)
+        name, path = arguments
+        _items.add(name)
+        _keep(path)
 
 
 def _keep(path: str | os.PathLike[str]) -> None:
@@ -52,6 +50,6 @@ def _keep(path: str | os.PathLike[str]) -> None:
 
 def _inside(path: str | os.PathLike[str]) -> str | None:
     """Return a path relative to the package, None for a file outside it."""
-    path = Path(path)
-    here = path.is_absolute() and path.is_relative_to(PACKAGE)
+    path = Path(os.path.realpath(path))
+    here = path.is_relative_to(PACKAGE)
     return path.relative_to(PACKAGE).as_posix() if here else None

@@ -33,6 +33,8 @@ _out_of_reach: dict[str, float] = {}
 class DataUnavailableError(RuntimeError):
     """A file is missing; the message says how to get it and what works without."""
 
+    refused = False  # whether it was to be had, and what came could not be taken
+
 
 def data_folder() -> Path:
     """Name the folder of downloads: ``SBD_DATA_DIR``, else the user's cache folder."""
@@ -78,7 +80,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     ValueError: name must be one of ...; got 'weights'
     """
     path = _fetch(_look_up(name), progress=progress)
-    sys.audit("sbd.fetch", name, str(path), ITEMS[name].how)
+    sys.audit("sbd.fetch", name, str(path))
     return path
 
 
@@ -182,7 +184,7 @@ def _download(item: Item, path: Path, server: str, *, progress: bool) -> None:
             fault = _fault(item, part)
             if fault is not None:
                 fault = fault.replace(str(part), f"what {server} sent")
-                raise _unavailable(item, path, fault)
+                raise _unavailable(item, path, fault, refused=True)
             part.replace(path)
     except requests.RequestException as error:
         raise _unavailable(item, path, _no_transfer(error, server)) from error
@@ -191,7 +193,7 @@ def _download(item: Item, path: Path, server: str, *, progress: bool) -> None:
             f"the cache folder {path.parent} cannot be written to ({error.strerror}):"
             " set SBD_DATA_DIR to a folder of yours"
         )
-        raise _unavailable(item, path, reason) from error
+        raise _unavailable(item, path, reason, refused=True) from error
 
 
 def _no_transfer(error: Exception, server: str) -> str:
@@ -208,7 +210,9 @@ def _no_transfer(error: Exception, server: str) -> str:
     return f"the connection to {server} broke off"
 
 
-def _unavailable(item: Item, path: Path, reason: str) -> DataUnavailableError:
+def _unavailable(
+    item: Item, path: Path, reason: str, *, refused: bool = False
+) -> DataUnavailableError:
     """Write the message: what is missing, why, and every way out."""
     lines = [f"{item.name}, {item.title}, is not available: {reason}."]
     if item.how == "bundled":
@@ -224,4 +228,6 @@ def _unavailable(item: Item, path: Path, reason: str) -> DataUnavailableError:
             f" the paths of {SERVER}"
         )
     lines.append(f"Without it: {item.without}.")
-    return DataUnavailableError("\n".join(lines))
+    error = DataUnavailableError("\n".join(lines))
+    error.refused = refused
+    return error

@@ -1,11 +1,14 @@
 """Guard the guard: what must turn nbval red does, and nothing else."""
 
+import contextlib
 import copy
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -168,12 +171,33 @@ def test_every_cell_has_its_verdict(verdicts):
 NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once
 
 
+class Answer(http.server.BaseHTTPRequestHandler):
+    """A server that has something else under every path."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b"no image")
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def wrong_mirror():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
 def copied(project, folder, *, needs):
     """Copy a project, with a record that says it needs a file from outside."""
     shutil.copytree(project, folder)
     path = folder / "notebooks" / "01_guard.ipynb"
     record = json.loads(path.read_text())
-    record["metadata"]["sbd"]["made_from"]["downloads"] = dict.fromkeys(needs, "")
+    record["metadata"]["sbd"]["made_from"]["items"] = dict.fromkeys(needs, "")
     for cell in record["cells"]:  # what it shows is that of another image
         cell["outputs"] = []
     path.write_text(json.dumps(record))
@@ -199,12 +223,36 @@ def test_there_too_a_changed_figure_is_red(project, tmp_path):
     assert "numbers, columns: 5 became 4" in done.stdout
 
 
-def test_without_either_it_is_red_and_says_what_to_do(project, tmp_path):
-    folder = copied(project, tmp_path / "copy", needs=["no/such-item"])
-    (folder / "notebooks" / "bundled" / "01_guard.json").unlink()
-    done, _ = nbval(folder)
+@pytest.mark.parametrize(
+    ("item", "left", "variables", "words"),
+    [
+        ("no/such-item", None, {}, "no/such-item is no item: run `make notebooks`"),
+        ("clean/PtNp2-S3_5", "", {}, "must be there: run `make notebooks`"),
+        ("clean/PtNp2-S3_5", '{"outputs": []}', {}, "cells; got 0: run `make"),
+        ("clean/PtNp2-S3_5", None, {"SBD_MIRROR": "127.0.0.1:9"}, "SBD_MIRROR must"),
+    ],
+)
+def test_what_nobody_could_compare_is_red(
+    project, tmp_path, item, left, variables, words
+):
+    folder = copied(project, tmp_path / "copy", needs=[item])
+    path = folder / "notebooks" / "bundled" / "01_guard.json"
+    if left is not None:
+        path.write_text(left) if left else path.unlink()
+    cache = {"SBD_DATA_DIR": str(tmp_path / "cache"), "SBD_MIRROR": NOWHERE}
+    done, _ = nbval(folder, **cache | variables)
     assert done.returncode == 1
-    assert "run `make notebooks`" in done.stdout
+    assert words in done.stdout
+
+
+def test_a_file_that_is_not_what_it_should_be_is_red(project, tmp_path):
+    folder = copied(project, tmp_path / "copy", needs=["clean/PtNp2-S3_5"])
+    with wrong_mirror() as address:
+        done, _ = nbval(
+            folder, SBD_DATA_DIR=str(tmp_path / "cache"), SBD_MIRROR=address
+        )
+    assert done.returncode == 1
+    assert "clean/PtNp2-S3_5, the authors' simulated image" in done.stdout
 
 
 # --- without a kernel
