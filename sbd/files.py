@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -14,15 +15,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     The folder is made; if the block fails, the old file stays as it was.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link goes on pointing at what is written
+    if path.is_dir():
+        msg = f"path must be that of a file; got the folder {path}"
+        raise IsADirectoryError(msg)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # beside it, so that renaming is one step; of this process, so that two may write
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # beside it, so that renaming is one step; by chance, so that several may write
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield part
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

@@ -71,6 +71,41 @@ def test_two_processes_do_not_write_to_the_same_temporary_file(tmp_path):
     assert other != _name_of_part(path)
 
 
+def test_threads_and_nested_blocks_have_a_part_each(tmp_path):
+    path = tmp_path / "a.txt"
+    with replacing(path) as outer:
+        outer.write_text("outer")
+        write_text(path, "inner")
+    assert path.read_text() == "outer"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_link_goes_on_pointing_at_what_is_written(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "link").symlink_to("a.txt")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_a_folder_is_refused_before_anything_is_computed(tmp_path):
+    reached = []
+    words = "path must be that of a file; got"
+    with pytest.raises(IsADirectoryError, match=words), replacing(tmp_path):
+        reached.append(1)
+    assert not reached
+
+
+def test_an_error_is_told_although_the_part_cannot_be_removed(tmp_path):
+    def fail():
+        with replacing(tmp_path / "a") as part:
+            part.mkdir()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+
 def test_folders_are_made_and_names_may_be_text(tmp_path):
     write_text(f"{tmp_path}/deep/er/a.txt", "å\n")
     assert (tmp_path / "deep/er/a.txt").read_bytes() == b"\xc3\xa5\n"

@@ -22,13 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(noisy: Path, denoised: Path, **how: object) -> None:
+def run(
+    noisy: Path, denoised: Path, *, model: str | None = None, **how: object
+) -> None:
     """Write the estimate; `how` are options of `sbd.denoise`."""
     import numpy as np
 
     from sbd.denoisers.network import denoise
 
     check_target(denoised, "denoised", ".npy")
-    image = denoise(read_image(noisy), **how)
+    image = denoise(read_image(noisy), model or None, **how)
     with replacing(denoised) as part, part.open("wb") as file:
         np.save(file, image)

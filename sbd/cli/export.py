@@ -24,5 +24,5 @@ def run(
     from sbd.networks.models import load_model
     from sbd.networks.onnx import export_onnx
 
-    export_onnx(load_model(model), file, shape=tuple(shape) if shape else None)
+    export_onnx(load_model(model or None), file, shape=tuple(shape) if shape else None)
     sys.stdout.write(f"{file}\n")

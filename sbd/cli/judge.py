@@ -57,7 +57,7 @@ def run(
     if picture:
         check_target(picture, "picture", ".png")
     counts = read_image(noisy)
-    network = load_model(model)
+    network = load_model(model or None)
     if level is None:
         level = inspect.signature(judge_columns).parameters["level"].default
     verdicts = judge_columns(

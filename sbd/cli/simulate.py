@@ -50,7 +50,7 @@ def run(
     if structures and chosen:
         msg = "structures must come without particles, defects and thicknesses"
         raise ValueError(msg)
-    options.setdefault("workers", 1 if "dask" in options else 2)
+    options.setdefault("workers", 1 if options.get("dask") else 2)
     benchmark = simulate_benchmark(
         folder,
         recipes=[*map(read_recipe, structures)]

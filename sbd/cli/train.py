@@ -56,19 +56,20 @@ def run(
     from sbd.networks.models import create_model, load_model
     from sbd.networks.training import Drawing, train
 
+    drawn = _taken(options, "crop", "upright", "dose", "paper_dose")
+    if "dose" in drawn:
+        drawn["dose"] = tuple(drawn["dose"])
+    drawing = Drawing(**drawn)
     made = _taken(options, "channels", "scales", "binning", "bias", "pilot")
     kind = options.pop("model", "LatticeUNet")
     if start:
         model = load_model(start)
     else:
         model = create_model(kind, seed=options.get("seed", 0), **made)
-    drawn = _taken(options, "crop", "upright", "dose", "paper_dose")
-    if "dose" in drawn:
-        drawn["dose"] = tuple(drawn["dose"])
     images = Benchmark(benchmark).select(
         split=split, **dict(_read_label(text) for text in only)
     )
-    train(model, images, folder, drawing=Drawing(**drawn), **options)
+    train(model, images, folder, drawing=drawing, **options)
     last = json.loads((folder / "curve.json").read_text())["curve"][-1]
     sys.stdout.write(f"{last}\n")
 
