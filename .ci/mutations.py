@@ -38,6 +38,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sbd.files import write_json
+
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".toml")
 COPIED = ("sbd", "notebooks", "figures", "pyproject.toml")
@@ -170,12 +172,8 @@ def read_rows(path: Path | None) -> dict[str, dict]:
 
 
 def write_rows(path: Path, rows: Iterable[dict]) -> None:
-    """Write the table whole, then put it in its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    text = json.dumps(list(rows), indent=1, ensure_ascii=False)
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(path)
+    """Write the table whole."""
+    write_json(path, list(rows), ensure_ascii=False)
 
 
 def measure(mutations: list[Mutation], jobs: int, to: Path | None) -> list[dict]:

@@ -13,6 +13,7 @@ outputs, and what it filed in ``figures/``. Two runs give the same bytes. ::
 import argparse
 import ast
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -45,9 +46,8 @@ if TYPE_CHECKING:
 ELSEWHERE = Path("_build/executed")
 """Where runs go whose parameters are not the notebook's own."""
 
-_LOG = logging.getLogger(
-    "sbd.companion.records"
-)  # __name__ is "__main__" under python -m
+# by name, since __name__ is "__main__" under python -m
+_LOG = logging.getLogger("sbd.companion.records")
 _KEPT = ("mystnb", "tags")  # metadata of a cell
 _START = "from sbd.companion import tracing; tracing.start(); del tracing"
 _LAST = "from sbd.companion import tracing; print(tracing.used())"
@@ -125,7 +125,7 @@ def _record(
     record.metadata["sbd"] = {
         **{key: values[key] for key in ("scale", "seed") if key in values},
         "source": source,
-        "made_from": fingerprint(read_text(path), values, source, used),
+        "made_from": fingerprint(text, values, source, used),
     }
     return record
 
@@ -170,8 +170,8 @@ QUIET = {"TQDM_DISABLE": "1", "SBD_PROGRESS": "0"}
 
 # Networks ask for the same memory again and again: the C library keeps what was freed.
 _MEMORY = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
-# OpenBLAS rounds by processor, and a fit that is nearly singular shows it: the kernels
-# that every x86-64 processor since 2013 can run, unless the environment chose others.
+# OpenBLAS rounds by processor, and a fit that is nearly singular shows it: take those
+# of its routines that need AVX2 and no more, unless the environment chose others.
 _ARITHMETIC = {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_L2_SIZE": "512"}
 
 
@@ -221,8 +221,9 @@ def _execute(
     import papermill
 
     given, done = cwd.parent / "text.ipynb", cwd.parent / "done.ipynb"
-    text.cells.append(nbformat.v4.new_code_cell(_LAST))
-    nbformat.write(text, given)
+    watched = copy.deepcopy(text)
+    watched.cells.append(nbformat.v4.new_code_cell(_LAST))
+    nbformat.write(watched, given)
     with kernel_environment(**QUIET, **computing(), SBD_FIGURES=None):
         record = papermill.execute_notebook(
             given,
