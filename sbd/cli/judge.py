@@ -1,84 +1,197 @@
 """``sbd judge``: which columns of a recording its counts support."""
 
 import argparse
-import inspect
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from sbd.cli.files import check_target, read_image
-from sbd.files import replacing
+from sbd.files import replacing, sha256, write_text
+
+if TYPE_CHECKING:
+    from sbd.evidence.verdicts import ColumnVerdicts
 
 HELP = "tell which atomic columns of a recording its counts support"
+
+_UNITS = (
+    "the recording in electrons per pixel; each name of the table says its own in "
+    "brackets, and what has none is a number from 0 to 1"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = (
-        "Denoise one half of the electrons, find the columns, and ask the other half "
-        "which of them are there. Writes a table, a row for each column."
+        "Deal the electrons out to a few parts, denoise one, find the columns, and ask "
+        "the others which of them are there; in turns, many times. Writes a table, a "
+        "row for each column: supported, ruled out, or undecided."
     )
-    parser.add_argument("noisy", type=Path, help=".npy file of whole counts")
-    parser.add_argument("table", type=Path, help="the .csv file to write")
     parser.add_argument(
-        "--vacuum", type=float, required=True,
-        help="mean count of a corner without specimen [electrons per pixel]",
+        "noisy", type=Path,
+        help=".npy file of whole counts, (height, width) or (frames, height, width)",
     )  # fmt: skip
+    parser.add_argument("table", type=Path, help="the .csv file to write")
     parser.add_argument("--picture", type=Path, help="a .png file to write too")
+    parser.add_argument(
+        "--vacuum", type=_number_or_auto, metavar="NUMBER|auto",
+        help="test against vacuum of that mean count [electrons per pixel], or as the "
+        "image has it, instead of against the image without the column; never needed, "
+        "and wrong where a column stands on other material or on fringes",
+    )  # fmt: skip
     parser.add_argument("--level", type=float, help="of false discoveries")
-    parser.add_argument("--seed", type=int, help="of the split")
-    parser.add_argument("--model", help="name or file of the weights")
+    times = parser.add_mutually_exclusive_group()
+    times.add_argument("--deals", type=int, help="times that electrons are dealt out")
+    times.add_argument(
+        "--quick", dest="deals", action="store_const", const=1,
+        help="deal once: faster, and the verdicts depend on the seed",
+    )  # fmt: skip
+    parser.add_argument("--parts", type=int, help="into which electrons are dealt out")
+    parser.add_argument("--seed", type=int, help="of the deals")
+    parser.add_argument("--model", help="name or file of the denoiser's weights")
+    parser.add_argument(
+        "--eraser", help="file of the network that tells the image without a column"
+    )
     parser.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
-    parser.add_argument("--device")
+    parser.add_argument("--device", help="where to denoise")
 
 
 def run(
     noisy: Path,
     table: Path,
     *,
-    vacuum: float,
     picture: Path | None = None,
-    level: float | None = None,
     seed: int = 0,
     model: str | None = None,
+    eraser: str | None = None,
+    device: str | None = None,
     **how: object,
 ) -> None:
-    """Write the table and the picture; `how` are options of `sbd.denoise`."""
+    """Write the table and the picture; `how` are options of `sbd.judge_columns`."""
     import numpy as np
 
     from sbd.denoisers.network import denoise
-    from sbd.evidence.significance import (
-        decidable_dose,
-        judge_columns,
-        tabulate_verdicts,
-    )
+    from sbd.evidence.judgement import judge_columns
+    from sbd.evidence.verdicts import mean_dose
     from sbd.networks.models import load_model
 
     check_target(table, "table", ".csv")
     if picture:
         check_target(picture, "picture", ".png")
+    given = {"seed": seed, "model": model, "eraser": eraser, "device": device, **how}
+    options = {
+        name: given[name] for name in ("pixel", "device") if given.get(name) is not None
+    }
     counts = read_image(noisy)
     network = load_model(model or None)
-    if level is None:
-        level = inspect.signature(judge_columns).parameters["level"].default
+    weights = {"denoiser": _find_weights("model", model or "weights/default")}
+    if "vacuum" not in how:
+        weights["eraser"] = _find_weights("eraser", eraser or "weights/eraser")
     verdicts = judge_columns(
         counts,
-        lambda part: denoise(part, network, **how),
+        lambda part: denoise(part, network, **options),
         rng=np.random.default_rng(seed),
-        level=level,
-        vacuum=vacuum,
+        eraser=weights.get("eraser"),
+        progress=sys.stderr.isatty(),
+        **how,
     )
-    dose = decidable_dose(verdicts.denoised, verdicts.columns, vacuum=vacuum)
-    with replacing(table) as part:
-        rows = tabulate_verdicts(verdicts, dose).round(6)
-        rows.to_csv(part, index=False, lineterminator="\n")
+    _write_table(table, verdicts, noisy, weights, given)
     if picture:
         from sbd.plotting.verdicts import show_verdicts
 
-        fig = show_verdicts(verdicts, dose, recorded=vacuum)
+        heading = noisy.name.replace("$", r"\$")  # which would begin a formula
+        fig = show_verdicts(verdicts, recorded=mean_dose(verdicts), heading=heading)
         with replacing(picture) as part:
             fig.savefig(part, format="png", dpi=200)
-    sys.stdout.write(
-        f"{len(verdicts.columns)} columns, {verdicts.supported.sum()} of them "
-        f"supported at a false discovery rate of {level:g}; "
-        f"{verdicts.power.sum():.0f} were to be expected if all are there\n"
+    sys.stdout.write(_say(verdicts) + "\n")
+
+
+def _number_or_auto(text: str) -> float | Literal["auto"]:
+    """Read what --vacuum takes."""
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError:
+        msg = f"must be a number or auto; got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def _find_weights(role: str, name: str) -> Path:
+    """Return the file of weights that are given by name or as a file."""
+    from sbd.data.registry import ITEMS, fetch
+
+    path = fetch(name) if name in ITEMS else Path(name)
+    if not path.is_file():
+        msg = f"{role} must be a file that exists; got {name}"
+        raise FileNotFoundError(msg)
+    return path
+
+
+def _write_table(
+    table: Path,
+    verdicts: "ColumnVerdicts",
+    noisy: Path,
+    weights: dict[str, Path],
+    given: dict[str, object],
+) -> None:
+    """Write a row for each column, below lines that say how they were made."""
+    from sbd.evidence.verdicts import VERDICTS, explain_verdicts, tabulate_verdicts
+
+    rows = tabulate_verdicts(verdicts)
+    meaning = explain_verdicts(verdicts)
+    options = [
+        f"--{name} {_write_value(value)}"
+        for name, value in given.items()
+        if value is not None
+    ]
+    head = {
+        "about": "a row for each column that was found, and what the counts say of it",
+        "input": noisy.name,
+        "input sha256": sha256(noisy),
+        "options": " ".join(options),
+        **verdicts.settings,
+        "seed": given["seed"],
+    }
+    for role, file in weights.items():
+        head |= {role: file.name, f"{role} sha256": sha256(file)}
+    head |= {
+        "units": _UNITS,
+        "columns": len(rows),
+        **{kind: int((rows["verdict"] == kind).sum()) for kind in VERDICTS},
+        "support expected, if all are there": f"{verdicts.power.sum():.1f}",
+        "verdicts": "; ".join(f"{kind}: {meaning[kind]}" for kind in VERDICTS),
+    }
+    lines = [f"# {key}: {_write_value(value)}\n" for key, value in head.items()]
+    text = rows.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    write_text(table, "".join(lines) + text)
+
+
+def _write_value(value: object) -> str:
+    """Write a value on one line, as a file's name may not be."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return " ".join(text.split())
+
+
+def _say(verdicts: "ColumnVerdicts") -> str:
+    """Tell the outcome in a sentence."""
+    import numpy as np
+
+    from sbd.evidence.verdicts import mean_dose
+
+    number = len(verdicts.columns)
+    undecided = ~(verdicts.supported | verdicts.ruled_out)
+    said = (
+        f"{number} columns: {verdicts.supported.sum()} supported, "
+        f"{verdicts.ruled_out.sum()} ruled out, {undecided.sum()} undecided at a false "
+        f"discovery rate of {verdicts.settings['level']:g}; if all are there, "
+        f"{verdicts.power.sum():.0f} were to be expected supported"
+    )
+    if 2 * undecided.sum() <= number:
+        return said
+    times = float(np.median(verdicts.dose[undecided]))
+    if np.isinf(times):
+        return f"{said}; no dose would decide half of the undecided"
+    if times <= 1:
+        return said
+    return (
+        f"{said}; half of the undecided would be decided at {times:.2g} times this "
+        f"dose, {times * mean_dose(verdicts):.2g} electrons per pixel"
     )

@@ -1,4 +1,6 @@
 __all__ = [
+    "ColumnVerdicts",
+    "ErasedColumns",
     "absence_p_values",
     "column_p_values",
     "column_significance",
@@ -6,6 +8,7 @@ __all__ = [
     "decidable_dose",
     "detection_power",
     "effective_field_of_view",
+    "erase_columns",
     "filter_spectrum",
     "guided_backpropagation",
     "jacobian_action",
@@ -21,6 +24,7 @@ __all__ = [
     "unsupported_columns",
 ]
 
+from .erasure import ErasedColumns, erase_columns
 from .jacobian import (
     effective_field_of_view,
     jacobian_action,
@@ -28,6 +32,7 @@ from .jacobian import (
     jacobian_row,
     jacobian_rows,
 )
+from .judgement import judge_columns
 from .likelihood import (
     column_significance,
     likelihood_map,
@@ -42,7 +47,6 @@ from .significance import (
     column_p_values,
     decidable_dose,
     detection_power,
-    judge_columns,
-    tabulate_verdicts,
     thin_counts,
 )
+from .verdicts import ColumnVerdicts, tabulate_verdicts

@@ -12,7 +12,8 @@ import pandas as pd
 from scipy import stats
 
 from sbd.columns.finding import Columns, match_columns
-from sbd.evidence.significance import column_p_values, judge_columns
+from sbd.evidence.judgement import judge_columns
+from sbd.evidence.significance import column_p_values, thin_counts
 from sbd.simulation.noise import poisson_noise
 from sbd.typing import Denoiser, Image
 from sbd.validation import apply_denoiser, check_doses, check_whole
@@ -52,10 +53,11 @@ def calibrate(
         flat = np.full(shape, float(dose))
         noisy, fresh = (poisson_noise(flat, rng=rng) for _ in range(2))
         claim = apply_denoiser(denoise, noisy)
-        how = {"rng": rng, "share": share, "vacuum": dose, "columns": discs}
+        first, second = thin_counts(noisy, share=share, rng=rng)
+        left = (1 - share) / share * apply_denoiser(denoise, first)
         ways = {
             "independent": column_p_values(fresh, claim, discs, vacuum=dose),
-            "split": judge_columns(noisy, denoise, **how).p_values,
+            "split": column_p_values(second, left, discs, vacuum=(1 - share) * dose),
             "same": column_p_values(noisy, claim, discs, vacuum=dose),
         }
         rows += [

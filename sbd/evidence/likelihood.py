@@ -53,7 +53,14 @@ def log_likelihood_ratio(
     for Poisson counts; :math:`\log y_i!` cancels. Positive values speak for the column
     as it was denoised, negative ones for vacuum, and near zero the counts do not tell:
     either they are ambiguous or the denoised column hardly differs from vacuum. A
-    denoiser that follows the noise scores too high, because it has seen the counts.
+    denoiser that follows the noise scores too high, because it has seen the counts:
+    columns that it invented have positive values as a rule, and `judge_columns` asks
+    counts that it has not seen.
+
+    The authors' form claims one mean for each disc, ``intensity="mean"``: of the counts
+    only their number matters. The default claims each pixel as it was denoised, so that
+    the column's shape matters as well. Where a disc is flat the two are the same.
+
     Source: Mohan et al., "Deep Denoising for Scientific Discovery: A Case Study in
     Electron Microscopy", IEEE Trans. Comput. Imaging 8 (2022).
 
@@ -68,9 +75,9 @@ def log_likelihood_ratio(
         Columns to judge, each in the disc of its radius.
     vacuum : float, default 0.45
         Expected counts without the object [electrons per pixel].
-    intensity : {"pixels", "mean"}
-        What is claimed of a column: the denoised intensity of each pixel, or in all of
-        them their mean, so that only the column's total counts and not its shape.
+    intensity : {"pixels", "mean"}, default "pixels"
+        What is claimed of a column: the denoised intensity of each pixel, or, as the
+        authors have it, in all of them their mean.
 
     Returns
     -------
@@ -248,6 +255,9 @@ def likelihood_map(
     any support would look like. (The region's own denoised image, being flat, would
     always score 0.)
 
+    The map shows how well the counts agree with an image that was made from them, and
+    does not find what was invented: see `log_likelihood_ratio`.
+
     Parameters
     ----------
     noisy, denoised : ndarray of shape (height, width)
@@ -260,8 +270,8 @@ def likelihood_map(
     guard : float, optional
         Distance from a column's centre to the vacuum region [pixels]; by default the
         median distance between neighbouring columns (4 radii of a lone one).
-    intensity : {"pixels", "mean"}
-        As for `log_likelihood_ratio`.
+    intensity : {"pixels", "mean"}, default "pixels"
+        As for `log_likelihood_ratio`; the authors' map has the second.
 
     Returns
     -------

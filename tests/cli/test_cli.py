@@ -1,6 +1,7 @@
 """Check the command line."""
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,9 @@ import pytest
 
 import sbd
 from sbd.cli import main
+from sbd.evidence.judgement import judge_columns
+from sbd.evidence.verdicts import tabulate_verdicts
+from sbd.files import sha256
 
 
 def test_a_refused_input_is_a_message_and_exit_1(capsys):
@@ -33,37 +37,117 @@ def test_a_file_of_counts_is_denoised(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "clean.npy"), whole, rtol=1e-5)
 
 
-def test_the_columns_of_a_recording_are_judged(tmp_path, capsys):
+def record(folder, dose, frames=1):
+    """Write counts of a part of the bundled image; return what `sbd judge` is given."""
     clean, _ = sbd.example_truth("simulated")
-    clean = clean[:256, 200:456]
-    counts = sbd.poisson_noise(2 * clean, rng=np.random.default_rng(0))
-    np.save(tmp_path / "noisy.npy", counts)
-    names = [str(tmp_path / name) for name in ("noisy.npy", "atoms.csv", "atoms.png")]
-    options = ["--vacuum", "0.9", "--device", "cpu", "--seed", "3", "--level", "0.1"]
-    assert main(["judge", *names[:2], *options, "--picture", names[2]]) == 0
+    rng = np.random.default_rng(0)
+    clean = clean[:256, 200:456] * dose / frames
+    counts = np.stack([sbd.poisson_noise(clean, rng=rng) for _ in range(frames)])
+    counts = counts if frames > 1 else counts[0]
+    np.save(folder / "counts.npy", counts)
+    files = [str(folder / "counts.npy"), str(folder / "atoms.csv")]
+    options = ["--vacuum", "auto", "--device", "cpu", "--quick"]
+    return counts, ["judge", *files, *options]
+
+
+def read_head(file):
+    lines = [line for line in file.read_text().splitlines() if line.startswith("#")]
+    return dict(line.removeprefix("# ").split(": ", 1) for line in lines)
+
+
+def test_the_columns_of_a_recording_are_judged(tmp_path, capsys):
+    counts, command = record(tmp_path, dose=2)
+    picture = tmp_path / "$ms.png"
+    options = ["--seed", "3", "--level", "0.1", "--picture", str(picture)]
+    assert main([*command, *options]) == 0
     said = capsys.readouterr().out
-    table = pd.read_csv(names[1])
-    judged = sbd.judge_columns(
-        counts, lambda part: sbd.denoise(part, device="cpu"), vacuum=0.9, level=0.1,
-        rng=np.random.default_rng(3),
+    table = pd.read_csv(tmp_path / "atoms.csv", comment="#")
+    judged = judge_columns(
+        counts, lambda part: sbd.denoise(part, device="cpu"), vacuum="auto", deals=1,
+        level=0.1, rng=np.random.default_rng(3),
     )  # fmt: skip
-    assert 10 < len(table) == len(judged.columns)
-    np.testing.assert_allclose(table["p"], judged.p_values, atol=1e-6)
-    np.testing.assert_array_equal(table["supported"], judged.supported)
-    assert f"{len(table)} columns, {table['supported'].sum()} of them supported" in said
-    assert (tmp_path / "atoms.png").read_bytes().startswith(b"\x89PNG")
+    expected = tabulate_verdicts(judged)
+    assert len(table) > 10
+    # the file has six digits
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-5, check_dtype=False)
+    numbers = [
+        int((table["verdict"] == kind).sum())
+        for kind in ("supported", "ruled out", "undecided")
+    ]
+    assert (
+        f"{len(table)} columns: {numbers[0]} supported, {numbers[1]} ruled out, "
+        f"{numbers[2]} undecided at a false discovery rate of 0.1; if all are there, "
+        f"{table['power'].sum():.0f} were to be expected supported"
+    ) in said
+    assert picture.read_bytes().startswith(b"\x89PNG")
     assert not list(tmp_path.glob("*.part"))
-    np.save(tmp_path / "noisy.npy", counts + 0.5)
+
+
+def test_a_table_says_how_it_was_made(tmp_path):
+    _, command = record(tmp_path, dose=2, frames=4)
+    assert main([*command, "--pixel", "0.07", "--seed", "5"]) == 0
+    file = tmp_path / "atoms.csv"
+    table, head = pd.read_csv(file, comment="#"), read_head(file)
+    assert head["input"] == "counts.npy"
+    assert head["input sha256"] == sha256(tmp_path / "counts.npy")
+    assert head["denoiser"] == "default.safetensors"
+    assert head["denoiser sha256"] == sha256(sbd.fetch("weights/default"))
+    told = {
+        "seed": "5", "frames": "4", "deals": "1", "pixel [angstrom]": "0.07",
+        "sbd": version("sbd"), "level": "0.05", "columns": str(len(table)),
+        "options": "--seed 5 --device cpu --vacuum auto --deals 1 --pixel 0.07",
+    }  # fmt: skip
+    assert {key: head[key] for key in told} == told
+    # four standard errors of the mean of some 40,000 pixels of 0.9 counts
+    vacuum = float(head["tested against"].split()[2])
+    assert vacuum == pytest.approx(0.9, abs=0.019)
+    for kind in ("supported", "ruled out", "undecided"):
+        assert int(head[kind]) == (table["verdict"] == kind).sum()
+        assert f"{kind}: the counts" in head["verdicts"]
+    first = file.read_bytes()
+    assert b"\r" not in first
+    assert main([*command, "--pixel", "0.07", "--seed", "5"]) == 0
+    assert file.read_bytes() == first
+
+
+def test_a_dim_recording_is_told_the_dose_that_it_lacks(tmp_path, capsys):
+    _, command = record(tmp_path, dose=0.3)
+    assert main(command) == 0
+    table = pd.read_csv(tmp_path / "atoms.csv", comment="#")
+    open_ones = table[table["verdict"] == "undecided"]
+    assert len(open_ones) > len(table) / 2
+    times = open_ones["dose to decide [times recorded]"].median()
+    dose = open_ones["dose to decide [electrons per pixel]"].median()
+    assert times > 1
+    assert (
+        f"half of the undecided would be decided at {times:.2g} times this dose, "
+        f"{dose:.2g} electrons per pixel"
+    ) in capsys.readouterr().out
+
+
+def test_what_cannot_be_judged_is_a_message(tmp_path, capsys):
+    counts, command = record(tmp_path, dose=2)
+    _, noisy, table, *options = command
     for arguments, message in (
-        ([names[0], names[2]], "table must be the name of a .csv file"),
-        (
-            [*names[:2], "--picture", names[1]],
-            "picture must be the name of a .png file",
-        ),
-        (names[:2], "noisy must hold whole counts; got"),
+        ([noisy, f"{tmp_path}/atoms.png"], "table must be the name of a .csv file"),
+        ([noisy, table, "--picture", table], "picture must be the name of a .png file"),
+        ([noisy, table, "--parts", "1"], "parts must be a whole number of at least 2"),
+        ([noisy, table, "--pixel", "0.2"], "pixel must be 0.055 to 0.08 angstrom for"),
+        ([noisy, table, "--pixel", "0.0062"], "pixel must be"),
+        ([noisy, table, "--vacuum", "0.5"], "vacuum must be what the image counts"),
     ):
-        assert main(["judge", *arguments, *options]) == 1
+        assert main(["judge", *arguments[:2], *options, *arguments[2:]]) == 1
         assert message in capsys.readouterr().err
+    absent = ["--eraser", str(tmp_path / "none.safetensors")]
+    assert main(["judge", noisy, table, *absent]) == 1
+    assert "eraser must be a file that exists" in capsys.readouterr().err
+    np.save(noisy, counts + 0.5)
+    assert main(command) == 1
+    assert "noisy must hold whole counts; got" in capsys.readouterr().err
+    assert not (tmp_path / "atoms.csv").exists()
+    with pytest.raises(SystemExit):
+        main(["judge", noisy, table, "--vacuum", "none"])
+    assert "must be a number or auto; got 'none'" in capsys.readouterr().err
 
 
 def test_a_wrong_model_kind_is_refused(tmp_path, capsys):

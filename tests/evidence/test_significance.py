@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-import sbd
 from sbd.columns.finding import Columns
+from sbd.evidence.likelihood import supported_columns
 from sbd.evidence.significance import (
-    ColumnVerdicts,
     absence_p_values,
     column_p_values,
     decidable_dose,
     detection_power,
-    judge_columns,
-    supported_columns,
     thin_counts,
 )
 
@@ -82,12 +79,13 @@ def test_the_same_counts_cannot_be_used_twice():
     counts = rng.poisson(0.45, (40 * STEP, 40 * STEP))
     _, discs = lattice(40, 40, vacuum=0.45)
     naive = column_p_values(counts, follow_the_noise(counts), discs)
-    split = judge_columns(counts, follow_the_noise, rng=rng, columns=discs)
-    assert stats.kstest(split.p_values, "uniform").pvalue > 0.01
+    first, second = thin_counts(counts, rng=rng)
+    split = column_p_values(second, follow_the_noise(first), discs, vacuum=0.225)
+    assert stats.kstest(split, "uniform").pvalue > 0.01
     # ten times as many as there should be, and none of these columns is there
     assert np.mean(naive < 0.01) > 0.1
     assert supported_columns(naive).mean() > 0.1
-    assert not split.supported.any()
+    assert not supported_columns(split).any()
 
 
 def test_an_absence_is_the_probability_of_that_score_or_a_smaller_one():
@@ -220,8 +218,6 @@ def test_columns_of_every_arrangement_have_an_answer(places):
     alone = [column_p_values(counts, claim, columns[i])[0] for i in range(n)]
     np.testing.assert_allclose(p, alone, rtol=1e-9)
     assert (p < 0.01).all()
-    judged = judge_columns(counts, follow_the_noise, rng=np.random.default_rng(2))
-    assert len(judged.p_values) == len(judged.columns)
 
 
 def test_no_counts_at_all_support_nothing():
@@ -230,18 +226,6 @@ def test_no_counts_at_all_support_nothing():
     claim = np.pad(np.maximum(claim, 0.5), 6, mode="edge")
     p = column_p_values(nothing, claim, discs)
     np.testing.assert_allclose(p, 1.0, atol=1e-9)
-    with pytest.warns(UserWarning, match="counts 0 electrons per pixel where"):
-        judged = judge_columns(nothing, follow_the_noise, rng=np.random.default_rng(0))
-    assert len(judged.columns) == 0
-
-
-def test_a_lattice_without_vacuum_is_judged_like_any_other():
-    claim, discs = lattice(10, 10, vacuum=0.45, height=0.9)
-    inner = claim[:, : 10 * STEP]
-    rng = np.random.default_rng(8)
-    judged = judge_columns(rng.poisson(inner), follow_the_noise, rng=rng, columns=discs)
-    assert judged.p_values.shape == (100,)
-    assert 0 < judged.supported.sum() < 100
 
 
 @pytest.mark.parametrize(
@@ -268,36 +252,6 @@ def test_what_makes_no_sense_is_refused(call, message):
         call(np.ones((20, 20)), disc)
 
 
-def test_counts_of_a_network_are_judged_by_counts_it_has_not_seen():
-    micrograph = sbd.example_micrograph(
-        "simulated", rng=np.random.default_rng(0), crop=256
-    )
-    seen = []
-
-    def denoise(noisy):
-        seen.append(noisy)
-        return follow_the_noise(noisy)
-
-    rng = np.random.default_rng(0)
-    verdicts = judge_columns(micrograph.noisy, denoise, rng=rng, share=0.6)
-    np.testing.assert_array_equal(seen[0], verdicts.first)
-    np.testing.assert_array_equal(verdicts.first + verdicts.second, micrograph.noisy)
-    assert verdicts.denoised.mean() == pytest.approx(micrograph.noisy.mean(), rel=0.02)
-
-
-def test_a_table_wants_a_dose_for_each_column():
-    claim, columns = lattice(1, 2, vacuum=0.45)
-    values = np.array([0.01, 0.2])
-    verdicts = ColumnVerdicts(
-        columns, values, values < 0.05, values, claim, claim, claim
-    )
-    table = sbd.tabulate_verdicts(verdicts, values)
-    assert table["supported"].tolist() == [True, False]
-    assert table[["row", "column"]].to_numpy().tolist() == columns.positions.tolist()
-    with pytest.raises(ValueError, match="dose must have one value for each of 2"):
-        sbd.tabulate_verdicts(verdicts, values[:1])
-
-
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 @pytest.mark.parametrize(
     ("vacuum", "claim"), [(0.001, 0.0015), (0.01, 0.005), (0.1, 3)]
@@ -319,17 +273,6 @@ def test_p_values_of_a_single_pixel_are_those_of_its_count(vacuum, claim, count)
     np.testing.assert_allclose(p, max(exact, 1e-12), rtol=1e-3)
     exact = (at_most if bright else at_least)(claim)
     np.testing.assert_allclose(q, max(exact, 1e-12), rtol=1e-3)
-
-
-def test_a_vacuum_that_is_another_is_told():
-    claim, columns = lattice(4, 4, vacuum=0.45)
-    wide = np.pad(claim, 100, constant_values=0.45)
-    there = Columns(columns.positions + 100, columns.radii, columns.amplitudes)
-    noisy = np.random.default_rng(2).poisson(wide * 1.2)
-    with pytest.warns(UserWarning, match="where it has no columns, but vacuum=0.45"):
-        judge_columns(
-            noisy, lambda _: wide / 2, rng=np.random.default_rng(0), columns=there
-        )
 
 
 def test_what_is_claimed_is_named_so():

@@ -1,0 +1,193 @@
+"""What many deals say of a column, put together.
+
+In each deal Benjamini and Hochberg's rule selects columns at a part of the level, and
+each selected one gets the e-value 1 / (their number x that level), in units in which
+those of all that are false add up to at most 1 on average. So does their mean over the
+deals, whatever these have in common and however columns of different deals are matched;
+and the rule for e-values bounds the share of false ones among those with the most.
+Sources: Ren, Barber, "Derandomised knockoffs: leveraging e-values for false discovery
+rate control", J. R. Stat. Soc. B 86 (2024); Wang, Ramdas, "False discovery rate control
+with e-values", J. R. Stat. Soc. B 84 (2022).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import spatial, stats
+
+from sbd.columns.finding import Columns
+from sbd.evidence.likelihood import supported_columns
+
+_STRICT = 0.4  # of the level: that of each deal
+_SURE = 0.9  # power at which a dose decides
+_TRUE = 0.25, 4.0  # part of the claims that is there, at least and at most
+_ENOUGH, _APART = 20, 0.5  # places, and their spread, that a line is drawn through
+_NORMAL = 1.959964  # standard deviations, within which 95 % lie
+
+
+@dataclass(frozen=True, eq=False)
+class Claims:
+    """The columns that one part claims, and what the others say of each."""
+
+    positions: NDArray[np.float64]
+    presence: NDArray[np.float64]  # p-values
+    absence: NDArray[np.float64]
+    excess: NDArray[np.float64]  # electrons claimed, at the dose of the whole
+    amplitude: NDArray[np.float64]  # part of them that is there
+    error: NDArray[np.float64]  # its standard deviation
+    signal: NDArray[np.float64]  # expected standard score, no doubt about the null
+    doubt: NDArray[np.float64]  # standard deviation of the null, as a part of the claim
+    spread: NDArray[np.float64]  # standard deviation of the score with the column
+
+
+def tally_claims(
+    places: Columns,
+    claims: Sequence[Claims],
+    *,
+    reach: float,
+    level: float,
+    share: float,
+) -> dict[str, NDArray]:
+    """Say of every place what `ColumnVerdicts` holds.
+
+    Claims within `reach` [pixels] of a place are its own; `share` of the electrons test
+    in each deal.
+    """
+    return _Tally(places, claims, reach, level).results(share)
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """What it takes to be selected: a p-value in a deal, in this share of the deals."""
+
+    p: float
+    share: float
+
+
+class _Tally:
+    """All claims of all deals, by place."""
+
+    def __init__(
+        self, places: Columns, claims: Sequence[Claims], reach: float, level: float
+    ) -> None:
+        self.number, self.level, self.claims = len(places), level, claims
+        self.where = [_nearest(places, c.positions, reach) for c in claims]
+
+    def table(self, name: str, empty: float) -> NDArray[np.float64]:
+        """One row a deal, one column a place; `empty` where nothing is claimed."""
+        rows = np.full((len(self.claims), self.number), empty)
+        for row, claim, where in zip(rows, self.claims, self.where, strict=True):
+            row[where[where >= 0]] = getattr(claim, name)[where >= 0]
+        return rows
+
+    def select(self, name: str) -> tuple[NDArray[np.bool_], NDArray, "_Bar"]:
+        """Select places by e-values; with their share of the deals, and the bar.
+
+        In a deal Benjamini and Hochberg's rule at `_STRICT` of the level selects R of
+        the claims; to each it gives the e-value 1 / (R x that level), in units in which
+        those of all that are false add up to at most 1 on average. So does their mean
+        over the deals, whatever the deals have in common, and the rule for e-values of
+        Wang and Ramdas bounds the false discovery rate.
+        """
+        strict = _STRICT * self.level
+        evidence, share, worst = np.zeros(self.number), np.zeros(self.number), []
+        for claim, where in zip(self.claims, self.where, strict=True):
+            p = getattr(claim, name)
+            chosen = supported_columns(p, level=strict)
+            number = max(int(chosen.sum()), 1)
+            worst.append(p[chosen].max() if chosen.any() else strict / max(len(p), 1))
+            mine = where[chosen & (where >= 0)]
+            np.add.at(evidence, mine, 1 / (strict * number * len(self.claims)))
+            np.add.at(share, mine, 1 / len(self.claims))
+        ranked = np.sort(evidence)[::-1] * np.arange(1, self.number + 1)
+        enough = np.flatnonzero(ranked >= 1 / self.level)
+        if not len(enough):
+            bar = _Bar(float(np.median(worst)), _STRICT)
+            return np.zeros(self.number, bool), share, bar
+        chosen = evidence >= 1 / (self.level * (enough[-1] + 1))
+        least = float(share[chosen].min())
+        return chosen, share, _Bar(float(np.median(worst)), least)
+
+    def results(self, share: float) -> dict[str, NDArray]:
+        """Say of every place what `ColumnVerdicts` holds."""
+        supported, selected, bar = self.select("presence")
+        ruled_out, _, _ = self.select("absence")
+        claimed = np.isfinite(self.table("presence", np.nan))
+        some = claimed.sum(0).clip(1)
+
+        def mean(values: NDArray) -> NDArray[np.float64]:
+            return np.where(claimed, values, 0).sum(0) / some
+
+        excess, amplitude = self.table("excess", 0.0), self.table("amplitude", 0.0)
+        electrons = mean(excess * amplitude)
+        # of a mean over all deals the variance is at most this part of one deal's
+        noise = mean((excess * self.table("error", 0.0)) ** 2) * share
+        doubt = np.abs(mean(excess * self.table("doubt", 0.0)))
+        width = _NORMAL * np.sqrt(noise + doubt**2)
+        power, dose = self._power(bar, share)
+        return {
+            "supported": supported,
+            "ruled_out": ruled_out & ~supported,
+            "p_values": np.minimum(2 * np.median(self.table("presence", 1.0), 0), 1),
+            "absence": np.minimum(2 * np.median(self.table("absence", 1.0), 0), 1),
+            "selected": selected,
+            "electrons": electrons,
+            "interval": np.stack([electrons - width, electrons + width], 1),
+            "power": power,
+            "dose": dose,
+        }
+
+    def _power(
+        self, bar: _Bar, share: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Probability that enough deals select a column, and the dose for 0.9."""
+        # The score of one deal varies about the mean over deals with the variance
+        # 1 - share, and that about its expectation with the variance share. It grows
+        # with the root of the dose until the doubt about the null outweighs the noise.
+        claimed = np.isfinite(self.table("presence", np.nan))
+        some = claimed.sum(0).clip(1)
+        signal, doubt, spread = (
+            self.table(name, 0.0).sum(0) / some
+            for name in ("signal", "doubt", "spread")
+        )
+        signal = self._expect(signal)
+        width = np.sqrt(share) * spread
+        needed = np.minimum(bar.share * len(self.claims) / some, 1 - 1e-3)
+        high = stats.norm.isf(bar.p) + np.sqrt(1 - share) * stats.norm.ppf(needed)
+        high, safe = np.maximum(high, 0.1), np.where(signal > 0, signal, 1.0)
+        limit = high * np.sqrt(1 + (signal * doubt) ** 2)
+        power = stats.norm.cdf((signal - limit) / np.where(width > 0, width, 1.0))
+        sure = stats.norm.ppf(_SURE) * width
+        rest = 1 - (high * doubt) ** 2
+        inner = sure**2 - rest * (sure**2 - high**2)
+        enough = (rest > 0) & (signal > 0) & (inner >= 0)
+        root = (sure + np.sqrt(inner.clip(0))) / np.where(enough, rest, 1.0)
+        dose = np.where(enough, (root / safe) ** 2, np.inf)
+        return np.where(signal > 0, power, 0.0), dose
+
+    def _expect(self, claimed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn the claimed signals of all places into those to be expected."""
+        # A denoiser may make all columns too weak, or weak ones weaker: what the counts
+        # hold of the claims, as a straight line through all places.
+        number = np.isfinite(self.table("presence", np.nan)).sum(0)
+        found = self.table("signal", 0.0) * self.table("amplitude", 0.0)
+        found = found.sum(0) / number.clip(1)
+        some = (number >= len(self.claims) / 2) & (claimed > 0)
+        if np.count_nonzero(some) < _ENOUGH or np.ptp(claimed[some]) < _APART:
+            square = (claimed[some] ** 2).sum()
+            ratio = (claimed[some] * found[some]).sum() / square if square else 1.0
+            return np.clip(ratio, *_TRUE) * claimed
+        slope, start = np.polyfit(claimed[some], found[some], 1)
+        return np.where(claimed > 0, (start + slope * claimed).clip(0), 0.0)
+
+
+def _nearest(
+    places: Columns, positions: NDArray[np.float64], reach: float
+) -> NDArray[np.intp]:
+    """Index of the place nearest to each position within reach, or -1."""
+    if not len(places) or not len(positions):
+        return np.full(len(positions), -1)
+    distance, index = spatial.KDTree(places.positions).query(positions)
+    return np.where(distance <= reach, index, -1)
