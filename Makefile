@@ -121,6 +121,10 @@ score: env  ## score the default weights on images they never learnt from; minut
 likelihood: env  ## time the likelihood map against a plain reading of the method; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/likelihood.py book/measured/likelihood.json
 
+.PHONY: inventions
+inventions: env  ## measure whether the likelihood map finds invented columns; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/inventions.py book/measured/inventions.json
+
 .PHONY: jacobian
 jacobian: env  ## time many rows of the Jacobian against separate calls; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/jacobian.py book/measured/jacobian.json
@@ -128,6 +132,18 @@ jacobian: env  ## time many rows of the Jacobian against separate calls; minutes
 .PHONY: significance
 significance: env  ## measure that probabilities of columns are what they say; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/significance.py book/measured/significance.json
+
+.PHONY: eraser
+eraser: env  ## train the network that tells an image without a column; hours, resumes
+	$(BIN)/python -m sbd.companion.make.eraser data/eraser
+
+.PHONY: erased
+erased: env  ## measure the test against the image without the column; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/eraser.py book/measured/eraser.json
+
+.PHONY: recorded
+recorded: env  ## measure p-values on recorded electrons; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/vacuum_counts.py book/measured/vacuum_counts.json
 
 .PHONY: tune
 tune: env  ## tune the classical denoisers: sbd/assets/tuned.json; minutes, resumes
@@ -140,6 +156,10 @@ scenes: env  ## choose the bundled test images again and print their digests
 .PHONY: audit
 audit: env  ## count columns lost and invented over the test split; minutes, after benchmark
 	$(BIN)/python book/measured/audit.py data/benchmark
+
+.PHONY: challenge
+challenge: env  ## let denoisers lose and invent columns, and judge them; hours, resumes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/challenge.py data/challenge --workers 2
 
 .PHONY: rivals
 rivals: env  ## score the classical denoisers where the truth is known; minutes

@@ -26,7 +26,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-WAYS = ("bundled", "download", "by hand")
+WAYS = ("bundled", "download", "wheel", "by hand")
 ADDRESS = re.compile(r"https?://\S+[^\s.,;:)]")
 UNIT = re.compile(r"\s*\[(.+?)\]\.?$")
 

@@ -38,8 +38,8 @@ FOCI = 3
 THOROUGH = ("network", "windowed Fourier", "correlation averaging")
 CODE = (
     "audits/challenge.py", "audits/removals.py", "columns/finding.py",
-    "evidence/counts.py", "evidence/erasure.py", "evidence/laws.py",
-    "evidence/verdicts.py",
+    "evidence/counts.py", "evidence/erasure.py", "evidence/judgement.py",
+    "evidence/laws.py", "evidence/tally.py",
 )  # fmt: skip
 IDLE = ("raw counts", "constant")  # claim noise, or nothing
 BANDS = ((0, 4), (5, 9), (10, 14), (15, 20))  # of defocus [nm]

@@ -1,4 +1,4 @@
-"""Measure the test against the image without the column: ``make eraser-test``.
+"""Measure the test against the image without the column: ``make erased``.
 
     python book/measured/eraser.py FILE [--specimens N] [--draws N]
 

@@ -1,20 +1,18 @@
 """Measure that probabilities of columns are what they say: ``make significance``.
 
-    python book/measured/significance.py FILE [--images N] [--seeds N]
+    python book/measured/significance.py FILE [--images N] [--draws N]
 
 Calibration: discs in counts of pure vacuum are tested with claims that a denoiser made
 from independent counts, from the other part of split counts, and, naively, from the
-same counts. False discoveries: the same where half of the discs hold a column. A
-spurious column: beside the particle of the bundled image one is painted into what the
-network makes of one half of the counts, a copy of a column at the surface, and the
-other half is asked for it and for all true columns of the surface.
+same counts. False discoveries: the same where half of the discs hold a column. The
+whole procedure: an image whose truth is known, judged at five doses; how many columns
+find support, how many were to be expected, and how often at the dose that was said to
+decide; and whether the seed or a crop changes the verdicts.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -29,8 +27,11 @@ from sbd.typing import Denoiser, Image
 
 DOSES = (0.1, 0.45, 1.0, 2.0, 5.0)
 LEVELS = (0.05, 0.1)
-FRAMES = (1, 2, 4, 8, 16)
-LEVEL = 0.05
+WHOLE = (0.2, 0.45, 0.9, 2.0, 5.0)  # doses of the whole procedure [electrons per pixel]
+DEALS = 3
+FAINT = 0.15  # of the strong columns' contrast, that a column has
+NEAR = 16.0  # of a true column, that a claim may be [pixels]
+BAND = 1.25  # factor from the dose that decides
 
 
 def calibrate(denoise: Denoiser, images: int) -> dict:
@@ -73,8 +74,10 @@ def count_false(denoise: Denoiser, images: int) -> dict:
             way: sbd.column_p_values(counts, claim, discs, vacuum=dose)
             for way, counts in (("independent", fresh), ("same", noisy))
         }
-        how = {"rng": rng, "vacuum": dose, "columns": discs}
-        p_values["split"] = sbd.judge_columns(noisy, denoise, **how).p_values
+        first, second = sbd.thin_counts(noisy, rng=rng)
+        p_values["split"] = sbd.column_p_values(
+            second, denoise(first), discs, vacuum=dose / 2
+        )
         for (way, p), level in product(p_values.items(), LEVELS):
             chosen = sbd.supported_columns(p, level=level)
             rows.append(
@@ -101,95 +104,100 @@ def count_false(denoise: Denoiser, images: int) -> dict:
     return record
 
 
-def choose_place(true: Columns) -> tuple[int, np.ndarray]:
-    """Choose a column of the surface and a step beyond it, into the vacuum."""
-    # The step is that from its nearest neighbour. Of all, the place is taken that is
-    # farthest from other columns, well inside the image.
-    best = None
-    for index in np.flatnonzero(sbd.surface_columns(true)):
-        away = np.linalg.norm(true.positions - true.positions[index], axis=1)
-        nearest = np.argsort(away)[1]
-        step = np.rint(true.positions[index] - true.positions[nearest]).astype(int)
-        place = true.positions[index] + step
-        inside = (place > 20).all() and (place < np.array(true.shape) - 20).all()
-        gap = np.linalg.norm(true.positions - place, axis=1).min()
-        if inside and (best is None or gap > best[0]):
-            best = gap, index, step
-    return best[1:]
+def judge_whole(clean: Image, denoise: Denoiser, draws: int, deals: int) -> dict:
+    """Judge an image whose truth is known at many doses, by the whole procedure."""
+    true = sbd.find_columns(clean, threshold=FAINT)
+    rows, shares = [], []
+    for (k, dose), draw in product(enumerate(WHOLE), range(draws)):
+        rng = np.random.default_rng([4, k, draw])
+        noisy = rng.poisson(clean * (dose / sbd.VACUUM))
+        judged = sbd.judge_columns(
+            noisy, denoise, rng=rng, deals=deals, threshold=FAINT
+        )
+        match = sbd.match_columns(judged.columns, true, tolerance=NEAR)
+        here, there = match.pairs.T
+        rows.append(pd.DataFrame({
+            "dose": dose, "draw": draw, "column": there,
+            "supported": judged.supported[here], "ruled out": judged.ruled_out[here],
+            "power": judged.power[here], "decides": dose * judged.dose[here],
+        }))  # fmt: skip
+        wrong = judged.supported[match.spurious].sum()
+        shares.append({
+            "dose": dose, "claims": len(judged.columns),
+            "invented": len(match.spurious), "invented, supported": int(wrong),
+            "invented, ruled out": int(judged.ruled_out[match.spurious].sum()),
+        })  # fmt: skip
+    return summarise_whole(pd.concat(rows), pd.DataFrame(shares), draws)
 
 
-def paint(claim: Image, true: Columns, index: int, step: np.ndarray) -> Image:
-    """Copy a column's surroundings to where it is not."""
-    row, column = np.rint(true.positions[index]).astype(int)
-    reach = int(np.ceil(true.radii[index])) + 1
-    here = np.s_[row - reach : row + reach + 1, column - reach : column + reach + 1]
-    row, column = row + step[0], column + step[1]
-    there = np.s_[row - reach : row + reach + 1, column - reach : column + reach + 1]
-    painted = claim.copy()
-    painted[there] = claim[here]
-    return painted
-
-
-def test_spurious(clean: Image, denoise: Denoiser, seeds: int) -> Mapping[str, dict]:
-    """Ask for a painted column and for those of the surface, frame after frame."""
-    true = sbd.find_columns(clean, threshold=0.15)
-    index, step = choose_place(true)
-    surface = np.flatnonzero(sbd.surface_columns(true))
-    normal = np.abs(true.amplitudes) > 0.5 * np.median(np.abs(true.amplitudes))
-    surface = surface[normal[surface]]
-    one = true[[index]]
-    one = replace(one, positions=one.positions + step)
+def summarise_whole(table: pd.DataFrame, shares: pd.DataFrame, draws: int) -> dict:
+    """Compare what was expected with what was found."""
     record = {}
-    for frames in FRAMES:
-        rows = []
-        for seed in range(seeds):
-            rng = np.random.default_rng([2, seed, frames])
-            noisy = sbd.poisson_noise(frames * clean, rng=rng)
-            dose = {"vacuum": frames * sbd.VACUUM}
-            some = true[surface]
-            judged = sbd.judge_columns(noisy, denoise, rng=rng, columns=some, **dose)
-            claim = paint(0.5 * judged.denoised, true, index, step)
-            left = {"vacuum": 0.5 * dose["vacuum"]}
-            how = (judged.second, claim)
-            row = {"supported": sbd.column_p_values(*how, one, **left)[0] <= LEVEL}
-            for name, occupancy in (("whole", 1.0), ("half", 0.5)):
-                more = left | {"occupancy": occupancy}
-                row[name] = sbd.absence_p_values(*how, one, **more)[0] <= LEVEL
-                row[f"{name} of true"] = (
-                    sbd.absence_p_values(*how, some, **more) <= LEVEL
-                )
-            row["true"] = sbd.column_p_values(*how, some, **left) <= LEVEL
-            row["power"] = sbd.detection_power(claim, some, level=LEVEL, **left)
-            rows.append(row)
-        record[f"{frames * sbd.VACUUM:g} e/pixel"] = summarise(rows)
-    return {"columns of the surface": len(surface), "level": LEVEL, **record}
-
-
-def summarise(rows: list[dict]) -> dict:
-    """Count verdicts over the seeds."""
-    table = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    record = {
-        "seeds": len(rows),
-        "spurious: not supported": int((~table["supported"]).sum()),
-        "true: supported": round(float(table["true"].mean()), 3),
-        "true: supported, expected of the claims": round(
-            float(table["power"].mean()), 3
-        ),
-    }
-    for name, words in (("whole", "as claimed"), ("half", "at half of it")):
-        rates = table[f"{name} of true"]
-        record[f"ruled out {words}"] = {
-            "spurious": int(table[name].sum()),
-            "true, rate": round(float(rates.mean()), 4),
-            "its standard error": round(
-                float(rates.mean(1).std(ddof=1) / len(rows) ** 0.5), 4
-            ),
-            "true, worst column": round(float(rates.mean(0).max()), 2),
+    for dose, mine in table.groupby("dose"):
+        each = mine.groupby("draw")[["supported", "power"]].sum()
+        gap = each["supported"] - each["power"]
+        record[f"{dose:g} e/pixel"] = {
+            "draws": draws,
+            "true columns found": round(float(mine.groupby("draw").size().mean()), 1),
+            "supported": round(float(each["supported"].mean()), 1),
+            "expected by their power": round(float(each["power"].mean()), 1),
+            "difference": round(float(gap.mean()), 1),
+            "its standard error": round(float(gap.sem()), 1),
+            "true, ruled out": int(mine["ruled out"].sum()),
+            **shares[shares["dose"] == dose].drop(columns="dose").sum().to_dict(),
         }
+    decides = table[table["dose"] == sbd.VACUUM].groupby("column")["decides"].median()
+    table = table.assign(ratio=table["dose"] / table["column"].map(decides))
+    near = table[table["ratio"].between(1 / BAND, BAND)]
+    by_column = near.groupby("column")["supported"].mean()
+    record["at the dose that decides"] = {
+        "columns": len(by_column),
+        "trials": len(near),
+        "within a factor": BAND,
+        "promised": 0.9,
+        "supported": round(float(near["supported"].mean()), 3),
+        "its standard error": round(float(by_column.sem()), 3),
+    }
     return record
 
 
-def measure(images: int, seeds: int) -> dict:
+def change_seeds(clean: Image, denoise: Denoiser, draws: int) -> dict:
+    """Judge the same recordings with two seeds, and a crop of each."""
+    other, crop, seconds = [], [], []
+    window = np.s_[200:560, 150:560]
+    for draw in range(draws):
+        noisy = np.random.default_rng([5, draw]).poisson(clean)
+        started = time.perf_counter()
+        first, second = (
+            sbd.judge_columns(
+                noisy, denoise, rng=np.random.default_rng(k), threshold=FAINT
+            )
+            for k in (1, 2)
+        )
+        seconds.append((time.perf_counter() - started) / 2)
+        other.append(np.mean(first.verdicts != second.verdicts))
+        part = sbd.judge_columns(
+            noisy[window], denoise, rng=np.random.default_rng(3), threshold=FAINT
+        )
+        match = sbd.match_columns(
+            part.columns.positions + np.array([200, 150]),
+            first.columns.positions,
+            tolerance=8.0,
+        )
+        here, there = match.pairs.T
+        crop.append(np.mean(part.verdicts[here] == first.verdicts[there]))
+    return {
+        "recordings": draws,
+        "verdicts that another seed changes": round(float(np.mean(other)), 4),
+        "at most": round(float(np.max(other)), 4),
+        "verdicts of a crop that are those of the whole": round(
+            float(np.mean(crop)), 3
+        ),
+        "seconds each": round(float(np.median(seconds)), 1),
+    }
+
+
+def measure(images: int, draws: int) -> dict:
     """Measure everything."""
     model = sbd.load_model()
     denoisers = {
@@ -197,30 +205,23 @@ def measure(images: int, seeds: int) -> dict:
         "windowed Fourier": sbd.denoise_windowed_fourier,
         "network": lambda noisy: sbd.denoise_network(noisy, model, device="cpu"),
     }
-    clean, title = sbd.example_truth("simulated")
     record = {"doses [e/pixel]": DOSES, "vacuum alone": {}, "half of them columns": {}}
     for name, denoise in denoisers.items():
         started = time.perf_counter()
         record["vacuum alone"][name] = calibrate(denoise, images)
         record["half of them columns"][name] = count_false(denoise, 2 * images)
         print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
-    record["spurious column"] = {
-        "image": title,
-        **test_spurious(clean, denoisers["network"], seeds),
-    }
-    true = sbd.find_columns(clean, threshold=0.15)
-    draws = calibration.judge_repeatedly(
-        clean, denoisers["network"], true, draws=seeds, seed=3, threshold=0.15
-    )
-    record["invented by the network itself"] = {
-        "level": LEVEL,
-        "draws": seeds,
-        "invented": int(draws["invented"].sum()),
-        "of those supported": int(draws["let pass"].sum()),
-        "true columns found": int(draws["true"].sum()),
-        "share of those supported": round(float(draws["supported"].mean()), 3),
-        "expected by their power": round(float(draws["expect"].mean()), 3),
-    }
+    for source in ("simulated", "authors"):
+        try:
+            clean, title = sbd.example_truth(source)
+        except sbd.DataUnavailableError:
+            continue
+        how = {"draws": draws, "deals": DEALS}
+        record[f"whole procedure, {title}"] = judge_whole(
+            clean, denoisers["network"], **how
+        )
+        record[f"seeds, {title}"] = change_seeds(clean, denoisers["network"], 3)
+        print(title, flush=True)
     return record
 
 
@@ -229,9 +230,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--images", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--draws", type=int, default=6)
     given = parser.parse_args()
-    record = measure(given.images, given.seeds)
+    record = measure(given.images, given.draws)
     write_json(given.file, record)
     print(json.dumps(record, indent=1))
 

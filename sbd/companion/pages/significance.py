@@ -4,13 +4,18 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from sbd.columns.discs import disc_pixels
+from sbd.columns.finding import Columns
+from sbd.evidence.erasure import erase_columns
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import BRICK, GREEN, INK, OCHRE, STEEL
-from sbd.plotting.images import LEGEND, WIDTH, arrange_panels
+from sbd.plotting.images import LEGEND, WIDTH, arrange_panels, show_image
+from sbd.typing import Image
 
 _COLOURS = (STEEL, GREEN, BRICK, OCHRE)
+_REACH = 40  # pixels around a column that is shown
 
 
 def show_calibration(p_values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
@@ -34,3 +39,31 @@ def show_calibration(p_values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
         name_chart(ax, f"({name}) {title}", "level", "share of p-values up to it")
     panels["a"].legend(loc="lower right", **LEGEND)
     return fig
+
+
+def show_erased(
+    image: Image, columns: Columns, *, heading: str = ""
+) -> tuple[Figure, NDArray[np.float64]]:
+    """Draw places of an image with their column and, below, without it.
+
+    Also returns how far each of these is to be doubted, as a part of the column.
+    """
+    erased = erase_columns(image, columns)
+    doubts = erased.doubts[:, 1]
+    which, pixels = disc_pixels(erased.columns, image.shape)
+    upper, lower = "abcdefgh"[: len(columns)], "ijklmnop"[: len(columns)]
+    height = 2.25 * WIDTH / len(columns)
+    fig, panels = arrange_panels(
+        f"{upper};{lower}", width=WIDTH, height=height, heading=heading
+    )
+    padded = np.pad(image, _REACH, mode="edge")
+    for k, (above, below) in enumerate(zip(upper, lower, strict=True)):
+        without = padded.copy()
+        rows, cols = (axis[which == k] + _REACH for axis in pixels)
+        without[rows, cols] = erased.means[which == k]
+        row, col = np.rint(columns.positions[k]).astype(int)
+        cut = np.s_[row : row + 2 * _REACH + 1, col : col + 2 * _REACH + 1]
+        limits = float(padded[cut].min()), float(padded[cut].max())
+        show_image(panels[above], padded[cut], title=f"{doubts[k]:.2f}", limits=limits)
+        show_image(panels[below], without[cut], limits=limits)
+    return fig, doubts
