@@ -140,9 +140,9 @@ calibration.judge_repeatedly(clean, denoisers["network"], true, **how).round(2)
 # %% [markdown]
 # ## What to take from it
 #
-# * **Supported columns may be believed**, up to the stated rate of errors, whatever the denoiser is and whatever it was trained on: it has not seen the counts that were asked.
+# * **Supported columns may be believed**, up to the stated rate of errors, whatever the denoiser is and whatever it was trained on, if not on this recording: it has not seen the counts that were asked.
 # * **An undecided one is an open question.** The remedy is dose, or several frames, and the chart says how much.
 # * **The deals hardly matter.** Each part of the electrons claims in its turn, many times over, and e-values put the deals together in a way that stays valid whatever these have in common. With the default number of deals the seed changes a verdict here and there; with few, as on this page, somewhat more.
 # * **The image is the family.** Of the columns supported in *this* image few are false. Whoever looks at one particle should crop to it before, not after, the verdicts are seen.
 # * **It refuses what are no independent electrons**: detector units, a common divisor, clipped or averaged values, hot pixels, neighbours that share electrons. Areas without dose are left out.
-# * **What remains assumed** is that the image without the column can be told: the eraser knows platinum on ceria as it is simulated here, in and out of the tests. For another material make one from its structures: `python -m sbd.companion.make.eraser FOLDER --atoms FILES --file ERASER`. The test against vacuum is still there, as `vacuum="auto"`; it refuses a vacuum that the image does not have.
+# * **What remains assumed** is that the image without the column can be told: the eraser knows platinum on ceria as it is simulated here, in and out of the tests. For another material make one from its structures: `python -m sbd.companion.make.eraser FOLDER --atoms FILES --file ERASER`. Speckles of an amorphous film are structure too, and with many electrons they are found. The test against vacuum is still there, as `vacuum="auto"`; it refuses a vacuum that the image does not have.

@@ -56,7 +56,9 @@ def judge_columns(
     they rule out half of what is claimed, and *undecided* otherwise. Of those that are
     supported, at most the share `level` is not there, on average; of those that are
     ruled out, at most that share is. The image is the family: of a crop that holds
-    fewer columns, others may be supported.
+    fewer columns, others may be supported. To be supported means that there is more
+    than the image without the column, within 0.75 angstrom of the place: the speckles
+    of an amorphous film are more, too, with enough electrons.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def judge_columns(
         are no fewer than `parts`, whole frames are dealt out, else single electrons.
     denoise : callable
         Image to image; sees one part of the electrons at a time, and all of them for
-        the picture.
+        the picture. One that has learnt from this recording has seen the others too.
     rng : numpy.random.Generator
         Of the deals. With the default number of them verdicts hardly depend on it.
     parts : int, default 4
@@ -130,6 +132,9 @@ def judge_columns(
     places = places[_inside(places, judged, REACH / pixel)]
     if vacuum is not None:
         vacuum = _check_vacuum(whole, judged, places, vacuum)
+    cap = None
+    if columns is not None:
+        cap = _claim(denoised, places, 1.0, pixel, eraser, vacuum).excess
     claims = []
     todo = tqdm(total=parts * deals, unit="part", disable=not progress)
     for part, share in _deal(frames, parts, deals, rng):
@@ -138,7 +143,7 @@ def judge_columns(
         mine = find_columns(estimate, **finding) if columns is None else places
         mine = mine[_inside(mine, judged, REACH / pixel)]
         rest = whole - np.rint(part).astype(np.int64)
-        claims.append(_ask(rest, estimate, mine, 1 - share, **how))
+        claims.append(_ask(rest, estimate, mine, 1 - share, cap=cap, **how))
         todo.update()
     todo.close()
     settings = {
@@ -147,11 +152,31 @@ def judge_columns(
         else f"vacuum of {vacuum:.6g} electrons per pixel",
         "frames": len(frames), "sbd": version("sbd"),
     }  # fmt: skip
-    how = {"reach": REACH / pixel, "level": level, "share": 1 - 1 / parts}
+    reach = REACH / pixel if columns is None else None
+    how = {"reach": reach, "level": level, "share": 1 - 1 / parts}
     return ColumnVerdicts(
         columns=places, denoised=denoised, judged=judged, settings=settings,
         **tally_claims(places, claims, **how),
     )  # fmt: skip
+
+
+def _claim(
+    estimate: Image,
+    columns: Columns,
+    share: float,
+    pixel: float,
+    eraser: Eraser | str | Path | None,
+    vacuum: float | None,
+    occupancy: ArrayLike = 1.0,
+) -> ScoreLaws:
+    """Return the laws of all scores at `share` of an estimate's electrons."""
+    erased, discs = None, columns
+    if vacuum is None:
+        erased = erase_columns(estimate, columns, pixel=pixel, eraser=eraser)
+        erased = erased.scaled(share)
+        discs = erased.columns
+    options = {"vacuum": share * (vacuum or 1.0), "erased": erased}
+    return ScoreLaws(share * estimate, discs, occupancy=occupancy, **options)
 
 
 def _ask(
@@ -163,24 +188,29 @@ def _ask(
     pixel: float,
     eraser: Eraser | str | Path | None,
     vacuum: float | None,
+    cap: NDArray[np.float64] | None,
 ) -> Claims:
-    """Test the claims of one part on the other electrons, `share` of all."""
-    erased, options = None, {}
-    discs = columns
-    if vacuum is None:
-        erased = erase_columns(estimate, columns, pixel=pixel, eraser=eraser)
-        erased = erased.scaled(share)
-        discs = erased.columns
-    claim = share * estimate
-    options = {"vacuum": share * (vacuum or 1.0), "erased": erased}
-    here = ScoreLaws(claim, discs, **options)
-    half = ScoreLaws(claim, discs, occupancy=WEAK, **options)
+    """Test the claims of one part on the other electrons, `share` of all.
+
+    `cap` is what all electrons claim, of which at most half is tested for absence.
+    """
+    how = (estimate, columns, share, pixel, eraser, vacuum)
+    here = _claim(*how)
+    excess, weak = here.excess / share, np.full(len(columns), WEAK)
+    if cap is not None:
+        weak = WEAK * (cap / np.where(excess == 0, np.inf, excess)).clip(0.02, 1.0)
+    half = _claim(*how, occupancy=weak)
+    # what is darker than without it is no bright column
+    wrong = columns.polarity * excess <= 0
     amplitude, error = here.amplitudes(rest)
     deviation = np.sqrt(here.variances[0].clip(1e-30))
-    gap = np.where(here.silent, 0.0, (here.means[1] - here.means[0]).clip(0))
+    silent = here.silent | wrong
+    gap = np.where(silent, 0.0, (here.means[1] - here.means[0]).clip(0))
     return Claims(
-        columns.positions, here.presence(rest), half.absence(rest),
-        here.excess / share, amplitude, error, gap / deviation,
+        columns.positions,
+        np.where(wrong, 1.0, here.presence(rest)),
+        np.where(wrong, 1.0, half.absence(rest)),
+        excess, amplitude, error, gap / deviation,
         here.blur / np.where(gap > 0, gap, np.inf),
         np.sqrt(here.variances[1]) / deviation,
     )  # fmt: skip
@@ -188,6 +218,10 @@ def _ask(
 
 def _frames(noisy: ArrayLike) -> NDArray[np.int64]:
     """Return counts as (frames, height, width), each frame checked."""
+    if np.ma.is_masked(noisy):
+        masked = np.ma.count_masked(noisy)
+        msg = f"noisy must not be masked; got {masked} masked pixels (set them to 0)"
+        raise ValueError(msg)
     array = np.asarray(noisy)
     if array.ndim == 3 and len(array):
         frames = np.stack([whole_counts(frame) for frame in array])

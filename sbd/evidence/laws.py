@@ -24,6 +24,7 @@ LEAST = 1e-12
 
 _GRID = 4096  # values that a rounded score can take
 _AT_ONCE = 64  # columns whose distributions are in the memory
+_COARSE = 0.25  # of the largest weight: on a coarser grid the law is taken as normal
 _RAISED = 1e-3  # a mean below this part of the one without the column is raised to it
 
 
@@ -43,7 +44,7 @@ class ScoreLaws:
         *,
         erased: ErasedColumns | None = None,
         dose: ArrayLike = 1.0,
-        occupancy: float = 1.0,
+        occupancy: ArrayLike = 1.0,
     ) -> None:
         check_positive(vacuum=vacuum)
         claimed = check_image(claimed, "claimed").astype(np.float64)
@@ -61,6 +62,7 @@ class ScoreLaws:
         weights = np.log(there / empty)
         self.bare, self.there = bare * dose, there * dose
         self.empty = empty * dose
+        occupancy = np.broadcast_to(occupancy, self.number)[self.which]
         self.full = np.maximum(bare + occupancy * (there - bare), 0.0) * dose
         self.excess = self._sum((there - bare) * dose)
         self.means = [self._sum(rate * weights) for rate in (self.empty, self.full)]
@@ -85,6 +87,9 @@ class ScoreLaws:
         span = apart + 2 * far
         step = np.where(self.silent, 1.0, span / _GRID)
         self.steps = self.blur / step
+        # so many electrons that the law is normal, but for its skewness
+        self.coarse = ~self.silent & (step > _COARSE * largest)
+        self.exact = weights
         self.weights = np.rint(weights / step[self.which]).astype(np.int64)
         self.first = np.rint((np.minimum(*self.means) - far) / step).astype(np.int64)
 
@@ -107,6 +112,9 @@ class ScoreLaws:
         for some in self.groups():
             tails = self.survival(some, claimed=False)
             p_values[some] = _look_up(tails, scores[some] - self.first[some])
+        if self.coarse.any():
+            score = self._standard(counts, claimed=False)
+            p_values = np.where(self.coarse, stats.norm.sf(score), p_values)
         return np.where(self.silent, 1.0, p_values.clip(LEAST, 1.0))
 
     def absence(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -120,6 +128,9 @@ class ScoreLaws:
             below = scores[some] < self.first[some]
             p_values[some] = np.where(below, 0.0, 1 - above)
         p_values = np.where(self.apart, self._normal_tail(scores), p_values)
+        if self.coarse.any():
+            score = self._standard(counts, claimed=True)
+            p_values = np.where(self.coarse, stats.norm.cdf(score), p_values)
         return np.where(self.silent, 1.0, p_values.clip(LEAST, 1.0))
 
     def amplitudes(
@@ -141,7 +152,34 @@ class ScoreLaws:
             first = np.where(reached.any(axis=1), reached.argmax(axis=1), _GRID)
             power[some] = _look_up(self.survival(some, claimed=True), first)
         power = np.where(self.apart, 1.0, power.clip(0.0, 1.0))
+        if self.coarse.any():
+            mean, width, skew = self._moments(claimed=False)
+            score = stats.norm.isf(level)
+            bar = mean + width * (score + skew * (score**2 - 1) / 6)
+            mean, width, _ = self._moments(claimed=True)
+            power = np.where(self.coarse, stats.norm.sf((bar - mean) / width), power)
         return np.where(self.silent, 0.0, power)
+
+    def _moments(
+        self, *, claimed: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Mean, standard deviation and skewness of each score."""
+        rates = self.full if claimed else self.empty
+        mean, square, cube = (self._sum(rates * self.exact**k) for k in (1, 2, 3))
+        square = square + (0.0 if claimed else self.blur**2)
+        width = np.sqrt(np.where(square > 0, square, 1.0))
+        return mean, width, cube / width**3
+
+    def _standard(
+        self, counts: NDArray[np.int64], *, claimed: bool
+    ) -> NDArray[np.float64]:
+        """Return the standard score of every column, its skewness taken out."""
+        mean, width, skew = self._moments(claimed=claimed)
+        score = (self._sum(self.exact * counts[self.pixels]) - mean) / width
+        # beyond that the correction would turn back
+        far = 3 / np.maximum(np.abs(skew), 1e-9)
+        score = score.clip(-far, far)
+        return score - skew * (score**2 - 1) / 6
 
     def _normal_tail(self, scores: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the probability of each score or a smaller one, nearly, if claimed."""

@@ -46,14 +46,14 @@ def tally_claims(
     places: Columns,
     claims: Sequence[Claims],
     *,
-    reach: float,
+    reach: float | None,
     level: float,
     share: float,
 ) -> dict[str, NDArray]:
     """Say of every place what `ColumnVerdicts` holds.
 
-    Claims within `reach` [pixels] of a place are its own; `share` of the electrons test
-    in each deal.
+    Claims within `reach` [pixels] of a place are its own, or, if that is None, they are
+    the places; `share` of the electrons test in each deal.
     """
     return _Tally(places, claims, reach, level).results(share)
 
@@ -70,10 +70,18 @@ class _Tally:
     """All claims of all deals, by place."""
 
     def __init__(
-        self, places: Columns, claims: Sequence[Claims], reach: float, level: float
+        self,
+        places: Columns,
+        claims: Sequence[Claims],
+        reach: float | None,
+        level: float,
     ) -> None:
         self.number, self.level, self.claims = len(places), level, claims
-        self.where = [_nearest(places, c.positions, reach) for c in claims]
+        self.where = [
+            np.arange(self.number) if reach is None
+            else _nearest(places, c.positions, reach)
+            for c in claims
+        ]  # fmt: skip
 
     def table(self, name: str, empty: float) -> NDArray[np.float64]:
         """One row a deal, one column a place; `empty` where nothing is claimed."""

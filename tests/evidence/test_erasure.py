@@ -91,6 +91,39 @@ def test_doubt_about_the_null_is_part_of_the_law():
     assert stats.kstest(p, "uniform").statistic < 0.03 + 1.6 / 2000**0.5
 
 
+def test_many_electrons_are_no_harder_to_judge(pair):
+    present, absent, columns = pair
+    rng = np.random.default_rng(0)
+    for dose in (10, 50, 250, 1000):
+        erased = erase_columns(present, columns).scaled(dose)
+        laws = ScoreLaws(dose * present, columns, 1.0, erased=erased)
+        there, gone = (rng.poisson(dose * v) for v in (present, absent))
+        assert np.median(laws.presence(there)) < 1e-3
+        assert (laws.absence(there) > 1e-4).all()
+        assert np.median(laws.presence(gone)) > 0.05
+        assert np.median(laws.power(0.05)) > 0.99
+
+
+def test_the_normal_law_of_many_electrons_is_the_exact_one(monkeypatch):
+    y, x = np.indices((25, 25)) - 12
+    claim = 60 * (1 + 0.06 * np.exp(-(x**2 + y**2) / (2 * 3.5**2)))
+    one = Columns(np.array([[12.0, 12.0]]), np.array([8.0]), np.array([0.5]))
+    with monkeypatch.context() as change:
+        change.setattr("sbd.evidence.laws._COARSE", 0.0)
+        normal = ScoreLaws(claim, one, 60.0)
+    monkeypatch.setattr("sbd.evidence.laws._GRID", 2**17)
+    exact = ScoreLaws(claim, one, 60.0)
+    assert normal.coarse.all()
+    assert not exact.coarse.any()
+    for seed in range(20):
+        counts = np.random.default_rng(seed).poisson(claim)
+        p, q = exact.presence(counts), exact.absence(counts)
+        # the kurtosis of ten thousand electrons, three deviations out
+        np.testing.assert_allclose(normal.presence(counts), p, rtol=0.03)
+        np.testing.assert_allclose(normal.absence(counts), q, rtol=0.03)
+    np.testing.assert_allclose(normal.power(0.01), exact.power(0.01), atol=0.01)
+
+
 def test_no_doubt_makes_a_mean_negative():
     one = Columns(np.array([[12.0, 12.0]]), np.array([8.0]), np.array([0.5]))
     y, x = np.indices((25, 25)) - 12

@@ -244,3 +244,42 @@ def test_an_image_without_columns_has_no_verdicts():
     )
     assert len(judged.columns) == len(judged.verdicts) == 0
     assert sbd.tabulate_verdicts(judged).empty
+
+
+def test_what_takes_electrons_away_is_no_bright_column():
+    truth, columns = draw_lattice(5)
+    counts = np.random.default_rng(0).poisson(truth)
+    low = judge(counts, lambda y: np.full(y.shape, 0.05), columns=columns)
+    assert not low.supported.any()
+
+
+def test_a_column_given_twice_is_judged_twice():
+    truth, columns = draw_lattice(5, heights=(0.8, 0.9))
+    counts = np.random.default_rng(0).poisson(3 * truth)
+    twice = columns[np.repeat(np.arange(25), 2)]
+    verdicts = judge(counts, knows(truth), columns=twice).verdicts
+    assert (verdicts[::2] == verdicts[1::2]).all()
+    assert (verdicts == "supported").sum() > 30
+
+
+def test_true_columns_of_a_list_are_not_ruled_out_at_a_low_dose():
+    truth, columns = draw_lattice(7, heights=(0.5, 0.5))
+    counts = np.random.default_rng(0).poisson(0.2 * truth)
+    judged = judge(counts, lambda y: ndimage.gaussian_filter(y.astype(float), 5),
+                   columns=columns)  # fmt: skip
+    # one in twenty of those that are ruled out would be half a column
+    assert judged.ruled_out.sum() <= 2
+
+
+def test_many_electrons_decide():
+    truth, columns = draw_lattice(6, heights=(0.3, 0.9))
+    counts = np.random.default_rng(0).poisson(300 * truth)
+    judged = judge(counts, knows(truth), columns=columns)
+    assert judged.supported.all()
+    assert not judged.ruled_out.any()
+
+
+def test_masked_counts_are_refused():
+    counts = np.ma.masked_equal(np.random.default_rng(0).poisson(0.45, (64, 64)), 2)
+    with pytest.raises(ValueError, match="noisy must not be masked; got"):
+        judge(counts, follow_the_noise)
