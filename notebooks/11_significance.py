@@ -84,9 +84,9 @@ pd.concat(sums).round(3)
 #
 # A column has to be told from what would be there without it. Beside a particle that is seldom plain vacuum: neighbours and fringes reach there too, and with enough electrons a fringe passes for an atom. So a small network has learnt, from simulated pairs of specimens with and without single columns, what an image shows where a column is taken away, and how far that is to be doubted. It needs neither the vacuum nor the dose. [What was measured](../measurements.md) tells how often the test finds a column at an empty site of a particle that this network never saw, focus by focus, against this and against vacuum.
 
-# %% mystnb={"figure": {"caption": "A few columns of the clean image, above, and below what the eraser says would be there without them. The number is the doubt, as a part of the column.", "name": "fig-significance-erased"}, "image": {"alt": "Two rows of small pictures: atomic columns in the middle of their neighbours, and the same places without the column in the middle.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "A few columns of the clean image, above, and below what the eraser says would be there without them. Half of them are of the surface, where the image has some. The number is the doubt, as a part of the column; only the disc that is tested is replaced.", "name": "fig-significance-erased"}, "image": {"alt": "Two rows of small pictures: atomic columns in the middle of their neighbours, and the same places without the column in the middle.", "width": "100%"}}
 true = sbd.find_columns(clean, threshold=0.15)
-some = true[np.linspace(0, len(true) - 1, 8).astype(int)]
+some = significance.choose_columns(true, clean.shape, 8)
 fig, doubts = significance.show_erased(clean, some, heading=title)
 numbers = {"columns": len(some), "median doubt": round(float(np.median(doubts)), 3)}
 numbers = sbd.save_figure(fig, "11_significance-erased", origin | numbers, figures)
@@ -138,6 +138,14 @@ how |= {"seed": seed, "threshold": 0.15}
 calibration.judge_repeatedly(clean, denoisers["network"], true, **how).round(2)
 
 # %% [markdown]
+# ## On recorded electrons
+#
+# All of the above counts electrons in the computer. A camera's electrons may differ: it counts some twice, or two as one. So the p-values were tried on a recording of nothing but vacuum ([where it comes from](../data.md)), with columns that are not there, at the dose of the recording and thinned to the paper's. A share below the level errs to the safe side. `KS` is the p-value of a test that all of them spread evenly. The table is empty in an installed package, which is without the file.
+
+# %%
+significance.tabulate_recorded()
+
+# %% [markdown]
 # ## What to take from it
 #
 # * **Supported columns may be believed**, up to the stated rate of errors, whatever the denoiser is and whatever it was trained on, if not on this recording: it has not seen the counts that were asked.
@@ -145,4 +153,5 @@ calibration.judge_repeatedly(clean, denoisers["network"], true, **how).round(2)
 # * **The deals hardly matter.** Each part of the electrons claims in its turn, many times over, and e-values put the deals together in a way that stays valid whatever these have in common. With the default number of deals the seed changes a verdict here and there; with few, as on this page, somewhat more.
 # * **The image is the family.** Of the columns supported in *this* image few are false. Whoever looks at one particle should crop to it before, not after, the verdicts are seen.
 # * **It refuses what are no independent electrons**: detector units, a common divisor, clipped or averaged values, hot pixels, neighbours that share electrons. Areas without dose are left out.
+# * **Where it is tightest.** The more electrons, the smaller an error of the null that they see. [What was measured](../measurements.md) gives the rates at empty sites dose by dose and focus by focus, on an amorphous film and in uneven light too: look there before relying on verdicts far above the paper's dose.
 # * **What remains assumed** is that the image without the column can be told: the eraser knows platinum on ceria as it is simulated here, in and out of the tests. For another material make one from its structures: `python -m sbd.companion.make.eraser FOLDER --atoms FILES --file ERASER`. Speckles of an amorphous film are structure too, and with many electrons they are found. The test against vacuum is still there, as `vacuum="auto"`; it refuses a vacuum that the image does not have.

@@ -108,7 +108,7 @@ def data_items(items: Iterable[Any], how: str, server: str) -> list[str]:
     ----------
     items : iterable of sbd.data.registry.Item
         Files; neighbours with the same source, licence and way out share a table.
-    how : {"bundled", "download", "by hand"}
+    how : {"bundled", "download", "wheel", "by hand"}
         Which of them.
     server : str
         What their addresses continue.

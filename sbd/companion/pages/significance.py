@@ -1,19 +1,27 @@
 """Draw what the counts say about columns: calibration, verdicts, the dose it takes."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from sbd.columns.discs import disc_pixels
 from sbd.columns.finding import Columns
+from sbd.columns.surfaces import surface_columns
 from sbd.evidence.erasure import erase_columns
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import BRICK, GREEN, INK, OCHRE, STEEL
 from sbd.plotting.images import LEGEND, WIDTH, arrange_panels, show_image
 from sbd.typing import Image
 
+MEASURED = Path(__file__).resolve().parents[3] / "book/measured/vacuum_counts.json"
+"""What `make recorded` wrote; an installed package is without it."""
+
+_WAYS = "simulated, on a grid", "on a grid", "by chance"
 _COLOURS = (STEEL, GREEN, BRICK, OCHRE)
 _REACH = 40  # pixels around a column that is shown
 
@@ -41,6 +49,47 @@ def show_calibration(p_values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
     return fig
 
 
+def choose_columns(columns: Columns, shape: tuple[int, int], number: int) -> Columns:
+    """Choose columns whose surroundings lie in the image, half of them of a surface."""
+    places = columns.positions
+    inner = ((places >= _REACH) & (places < np.subtract(shape, _REACH))).all(1)
+    rim, columns = surface_columns(columns)[inner], columns[inner]
+    groups = [np.flatnonzero(rim), np.flatnonzero(~rim)]
+    if min(map(len, groups)) < number // 2:
+        groups = [np.arange(len(columns))]
+    some = [
+        group[np.linspace(0, len(group) - 1, number // len(groups)).astype(int)]
+        for group in groups
+        if len(group)
+    ]
+    return columns[np.concatenate([np.empty(0, int), *some])]
+
+
+def tabulate_recorded(path: Path = MEASURED) -> pd.DataFrame:
+    """List how p-values of columns spread in recorded vacuum; empty without the file.
+
+    A row for each dose, place of the discs and sign of the column, in discs of 8
+    pixels; the vacuum is that of the other frames.
+    """
+    if not path.is_file():
+        return pd.DataFrame()
+    rows = {}
+    for dose, ways in json.loads(path.read_text("utf8"))["p-values"].items():
+        for way in _WAYS:
+            for disc, found in ways[way].items():
+                vacuum, radius, kind = disc.split(", ")
+                if (vacuum, radius) == ("field", "radius 8"):
+                    share = f"{100 * found['up to 0.05']:.1f}"
+                    error = f"{100 * found['up to 0.05, standard error']:.1f}"
+                    rows[dose, way, kind] = {
+                        "discs": found["discs"],
+                        "p \u2264 0.05 (%)": f"{share} \u00b1 {error}",
+                        "p > 0.95 (%)": f"{100 * found['over 0.95']:.1f}",
+                        "KS": found["KS"],
+                    }
+    return pd.DataFrame(rows).T.rename_axis(["counts", "discs lie", "column"])
+
+
 def show_erased(
     image: Image, columns: Columns, *, heading: str = ""
 ) -> tuple[Figure, NDArray[np.float64]]:
@@ -66,4 +115,6 @@ def show_erased(
         limits = float(padded[cut].min()), float(padded[cut].max())
         show_image(panels[above], padded[cut], title=f"{doubts[k]:.2f}", limits=limits)
         show_image(panels[below], without[cut], limits=limits)
+    for name, words in ((upper[0], "with"), (lower[0], "without")):
+        panels[name].set_ylabel(words, fontsize=8)
     return fig, doubts
