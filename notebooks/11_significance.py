@@ -64,20 +64,14 @@ doses = [0.45] if size.crop else [0.1, 0.45, 1.0, 2.0, 5.0]
 how = {"doses": doses, "images": max(1, size.draws // 2), "seed": seed}
 how["shape"] = (size.crop or 720, size.crop or 720)
 tables = {name: calibration.calibrate(f, **how) for name, f in denoisers.items()}
-p_values = {
-    name: {way: rows["p"].to_numpy() for way, rows in table.groupby("way", sort=False)}
-    for name, table in tables.items()
-}
-fig = significance.show_calibration(p_values)
+fig = significance.show_calibration(significance.group_p_values(tables))
 sums = {n: calibration.summarise_calibration(table) for n, table in tables.items()}
-numbers = {
-    f"{n}, {way}": row.round(4) for n, t in sums.items() for way, row in t.T.items()
-}
-numbers = {name: row.to_dict() for name, row in numbers.items()}
+sums = pd.concat(sums).round(4)
+numbers = {", ".join(way): row for way, row in sums.to_dict("index").items()}
 numbers = sbd.save_figure(fig, "11_significance", origin | numbers, figures)
 
 # %%
-pd.concat(sums).round(3)
+sums.round(3)
 
 # %% [markdown]
 # ## The image without this column
@@ -107,25 +101,14 @@ judged, again = (
 false = np.zeros(len(judged.columns), bool)
 false[sbd.match_columns(judged.columns, true, tolerance=16.0).spurious] = True
 fig = plotting.show_verdicts(judged, false=false, recorded=0.45, heading=title)
-numbers = {
-    "columns": len(false), "not there": int(false.sum()),
-    "supported": int(judged.supported.sum()),
-    "supported, not there": int((judged.supported & false).sum()),
-    "ruled out": int(judged.ruled_out.sum()),
-    "mean power": round(float(judged.power[~false].mean()), 2),
-}  # fmt: skip
+numbers = significance.count_verdicts(judged, false)
 numbers = sbd.save_figure(fig, "11_significance-columns", origin | numbers, figures)
 
 # %% [markdown]
 # How many true and invented columns got which verdict, and what share of all verdicts another seed of the deals changes:
 
 # %%
-table = pd.crosstab(np.where(false, "not there", "there"), judged.verdicts)
-table["changed by another seed"] = [
-    f"{np.mean((judged.verdicts != again.verdicts)[false == kind]):.1%}"
-    for kind in sorted({*false}, reverse=True)
-]
-table
+significance.tabulate_truth(judged, again, false)
 
 # %% [markdown]
 # ## Again and again

@@ -1,6 +1,6 @@
 """Measure p-values of columns on real vacuum: ``make recorded``.
 
-    OMP_NUM_THREADS=1 python book/measured/vacuum_counts.py FILE
+    python book/measured/vacuum_counts.py FILE
 
 The counts are 40 frames of `sbd.data.fetch_counts`, at their own dose and thinned to
 that of the paper; the first of 41 has another noise, and is tested apart. Nothing is

@@ -119,6 +119,7 @@ def column_p_values(
 
     Examples
     --------
+    >>> from scipy import stats
     >>> disc = Columns(np.array([[4.0, 4.0]]), np.array([0.5]), np.array([1.0]))
     >>> claim, counts = np.full((9, 9), 2.0), np.full((9, 9), 3)
     >>> p = column_p_values(counts, claim, disc, vacuum=1.0)  # of one pixel
@@ -229,6 +230,7 @@ def absence_p_values(
 
     Examples
     --------
+    >>> from scipy import stats
     >>> disc = Columns(np.array([[4.0, 4.0]]), np.array([0.5]), np.array([1.0]))
     >>> claim, counts = np.full((9, 9), 6.0), np.full((9, 9), 2)
     >>> p = absence_p_values(counts, claim, disc, vacuum=1.0)  # of one pixel

@@ -104,6 +104,7 @@ def tabulate_verdicts(verdicts: ColumnVerdicts) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from sbd.evidence.judgement import judge_columns
     >>> counts = np.random.default_rng(0).poisson(0.45, (64, 64))
     >>> blur = lambda y: np.full(y.shape, y.mean())
     >>> place = Columns(np.array([[32.0, 32.0]]), np.array([6.0]), np.array([0.2]))

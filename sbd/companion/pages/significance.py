@@ -13,6 +13,7 @@ from sbd.columns.discs import disc_pixels
 from sbd.columns.finding import Columns
 from sbd.columns.surfaces import surface_columns
 from sbd.evidence.erasure import erase_columns
+from sbd.evidence.verdicts import VERDICTS, ColumnVerdicts
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import BRICK, GREEN, INK, OCHRE, STEEL
 from sbd.plotting.images import LEGEND, WIDTH, arrange_panels, show_image
@@ -24,6 +25,45 @@ MEASURED = Path(__file__).resolve().parents[3] / "book/measured/vacuum_counts.js
 _WAYS = "simulated, on a grid", "on a grid", "by chance"
 _COLOURS = (STEEL, GREEN, BRICK, OCHRE)
 _REACH = 40  # pixels around a column that is shown
+
+
+def group_p_values(
+    tables: Mapping[str, pd.DataFrame],
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Sort the p-values of `calibrate` by denoiser, then by way of testing."""
+    return {
+        name: {
+            way: rows["p"].to_numpy() for way, rows in table.groupby("way", sort=False)
+        }
+        for name, table in tables.items()
+    }
+
+
+def count_verdicts(
+    judged: ColumnVerdicts, false: NDArray[np.bool_]
+) -> dict[str, int | float]:
+    """Count columns by verdict, and those that are `false` among them."""
+    return {
+        "columns": len(false),
+        "not there": int(false.sum()),
+        "supported": int(judged.supported.sum()),
+        "supported, not there": int((judged.supported & false).sum()),
+        "ruled out": int(judged.ruled_out.sum()),
+        "mean power": round(float(judged.power[~false].mean()), 2),
+    }
+
+
+def tabulate_truth(
+    judged: ColumnVerdicts, again: ColumnVerdicts, false: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Count verdicts on columns that are there or not, and changes of verdict."""
+    rows = {}
+    for name, some in (("not there", false), ("there", ~false)):
+        kinds = judged.verdicts[some]
+        changed = np.mean(kinds != again.verdicts[some]) if some.any() else 0.0
+        rows[name] = {kind: np.count_nonzero(kinds == kind) for kind in VERDICTS}
+        rows[name]["changed by another seed"] = f"{changed:.1%}"
+    return pd.DataFrame(rows).T
 
 
 def show_calibration(p_values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
