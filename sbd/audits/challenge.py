@@ -377,11 +377,11 @@ def challenge_denoisers(
         Of the counts and of the verdicts' deals; they do not depend on which other
         scenes, doses or denoisers there are.
     judge : callable, optional
-        What gives the verdicts, called as ``judge(noisy, denoise, rng=, pixel=,
-        min_radius=, max_radius=)``: `sbd.judge_columns` by default, which denoises 81
-        times; with ``functools.partial(sbd.judge_columns, deals=3)`` 13 times. None:
-        nothing is judged. It refuses counts by a ValueError that begins with "noisy
-        must"; any other error is raised.
+        What gives the verdicts, called with the counts, the denoiser and the keywords
+        ``rng``, ``pixel``, ``min_radius`` and ``max_radius``: `sbd.judge_columns` by
+        default, which denoises 81 times; 13 times as `functools.partial` of it with
+        ``deals=3``. None: nothing is judged. It refuses counts by a ValueError that
+        begins with "noisy must"; any other error is raised.
     progress : bool, default False
         Whether to show a bar.
 

@@ -97,10 +97,9 @@ def tabulate_verdicts(verdicts: ColumnVerdicts) -> pd.DataFrame:
         95 %; ``p if absent``, the p-value against the image without the column (or
         vacuum), and ``p if present``, that against half of the claim: twice the median
         over the deals; the ``share of deals`` that selected the column; the ``power``,
-        the probability of support if it is there as claimed; and the dose at which
-        that is 0.9, as ``dose to decide [electrons per pixel]``, averaged over the
-        image, and ``dose to decide [times recorded]``. The dose is infinite where none
-        suffices.
+        the probability of support if it is there as claimed; and ``dose to decide``,
+        the dose at which that is 0.9: once in ``[electrons per pixel]``, averaged over
+        the image, once in ``[times recorded]``. It is infinite where none suffices.
 
     Examples
     --------
