@@ -50,7 +50,15 @@ def whole_counts(noisy: Image) -> NDArray[np.int64]:
 
     Looks at single values: whole, with no common divisor, not clipped, no hot pixel.
     """
-    noisy = check_image(noisy, "noisy", counts=True)
+    counts = round_counts(check_image(noisy, "noisy", counts=True))
+    _refuse_divisor(counts)
+    _refuse_clipping(counts)
+    _refuse_hot_pixels(counts)
+    return counts
+
+
+def round_counts(noisy: Image) -> NDArray[np.int64]:
+    """Return counts as integers, or say which is none."""
     counts = np.rint(noisy).astype(np.int64)
     odd = counts != noisy
     if odd.any():
@@ -60,10 +68,6 @@ def whole_counts(noisy: Image) -> NDArray[np.int64]:
             "of frames as they were counted)"
         )
         raise ValueError(msg)
-    _refuse_divisor(counts)
-    around = _mean_around(counts)
-    _refuse_clipping(counts)
-    _refuse_hot_pixels(counts, around)
     return counts
 
 
@@ -147,9 +151,9 @@ def _refuse_clipping(counts: NDArray[np.int64]) -> None:
         raise ValueError(msg)
 
 
-def _refuse_hot_pixels(counts: NDArray[np.int64], around: Image) -> None:
+def _refuse_hot_pixels(counts: NDArray[np.int64]) -> None:
     """Refuse counts so large that no mean near those around gives them."""
-    likely = _CONTRAST * around
+    likely = _CONTRAST * _mean_around(counts)
     rows, columns = np.nonzero(counts > likely + 3 * np.sqrt(likely) + 3)
     side = 2 * _RING + 1
     padded = np.pad(counts, _RING, mode="reflect")

@@ -132,18 +132,19 @@ def judge_columns(
     places = places[_inside(places, judged, REACH / pixel)]
     if vacuum is not None:
         vacuum = _check_vacuum(whole, judged, places, vacuum)
+    null = {"pixel": pixel, "eraser": eraser, "vacuum": vacuum}
     cap = None
     if columns is not None:
-        cap = _claim(denoised, places, 1.0, pixel, eraser, vacuum).excess
+        discs, empty = _null(denoised, places, 1.0, **null)
+        cap = ScoreLaws(denoised, discs, **empty).excess
     claims = []
     todo = tqdm(total=parts * deals, unit="part", disable=not progress)
     for part, share in _deal(frames, parts, deals, rng):
-        how = {"pixel": pixel, "eraser": eraser, "vacuum": vacuum}
         estimate = np.asarray(apply_denoiser(denoise, part), np.float64) / share
         mine = find_columns(estimate, **finding) if columns is None else places
         mine = mine[_inside(mine, judged, REACH / pixel)]
         rest = whole - np.rint(part).astype(np.int64)
-        claims.append(_ask(rest, estimate, mine, 1 - share, cap=cap, **how))
+        claims.append(_ask(rest, estimate, mine, 1 - share, cap=cap, **null))
         todo.update()
     todo.close()
     settings = {
@@ -160,23 +161,20 @@ def judge_columns(
     )  # fmt: skip
 
 
-def _claim(
+def _null(
     estimate: Image,
     columns: Columns,
     share: float,
+    *,
     pixel: float,
     eraser: Eraser | str | Path | None,
     vacuum: float | None,
-    occupancy: ArrayLike = 1.0,
-) -> ScoreLaws:
-    """Return the laws of all scores at `share` of an estimate's electrons."""
-    erased, discs = None, columns
-    if vacuum is None:
-        erased = erase_columns(estimate, columns, pixel=pixel, eraser=eraser)
-        erased = erased.scaled(share)
-        discs = erased.columns
-    options = {"vacuum": share * (vacuum or 1.0), "erased": erased}
-    return ScoreLaws(share * estimate, discs, occupancy=occupancy, **options)
+) -> tuple[Columns, dict[str, object]]:
+    """Return the discs, and what `share` of the electrons shows without columns."""
+    if vacuum is not None:
+        return columns, {"vacuum": share * vacuum}
+    erased = erase_columns(estimate, columns, pixel=pixel, eraser=eraser).scaled(share)
+    return erased.columns, {"vacuum": share, "erased": erased}
 
 
 def _ask(
@@ -185,21 +183,20 @@ def _ask(
     columns: Columns,
     share: float,
     *,
-    pixel: float,
-    eraser: Eraser | str | Path | None,
-    vacuum: float | None,
     cap: NDArray[np.float64] | None,
+    **null: object,
 ) -> Claims:
     """Test the claims of one part on the other electrons, `share` of all.
 
-    `cap` is what all electrons claim, of which at most half is tested for absence.
+    `cap` is what all electrons claim, of which at most half is tested for absence;
+    `null` are options of `_null`.
     """
-    how = (estimate, columns, share, pixel, eraser, vacuum)
-    here = _claim(*how)
+    discs, empty = _null(estimate, columns, share, **null)
+    here = ScoreLaws(share * estimate, discs, **empty)
     excess, weak = here.excess / share, np.full(len(columns), WEAK)
     if cap is not None:
         weak = WEAK * (cap / np.where(excess == 0, np.inf, excess)).clip(0.02, 1.0)
-    half = _claim(*how, occupancy=weak)
+    half = ScoreLaws(share * estimate, discs, occupancy=weak, **empty)
     # what is darker than without it is no bright column
     wrong = columns.polarity * excess <= 0
     amplitude, error = here.amplitudes(rest)

@@ -15,6 +15,7 @@ from scipy import stats
 
 from sbd.columns.discs import disc_pixels
 from sbd.columns.finding import Columns
+from sbd.evidence.counts import round_counts
 from sbd.evidence.erasure import ErasedColumns
 from sbd.typing import Image
 from sbd.validation import check_counts, check_image, check_positive, check_shape
@@ -55,9 +56,10 @@ class ScoreLaws:
         there = claimed[self.pixels]
         bare = np.full(len(there), float(vacuum)) if erased is None else erased.means
         there = np.maximum(there, _RAISED * bare)
-        median, self.scale = (0.0, 0.0) if erased is None else erased.doubts.T
-        if erased is not None:  # a doubt is no reason to believe
-            median, self.scale = np.clip(median, -0.5, 0.95)[self.which], self.scale
+        median, self.scale = 0.0, 0.0
+        if erased is not None:
+            median = erased.doubts[self.which, 0].clip(-0.5, 0.95)
+            self.scale = erased.doubts[:, 1]
         empty = np.maximum(bare + median * (there - bare), _RAISED * bare)
         weights = np.log(there / empty)
         self.bare, self.there = bare * dose, there * dose
@@ -209,15 +211,7 @@ def check_recorded(noisy: Image, claimed: Image) -> NDArray[np.int64]:
     """Return whole counts as integers, or say what is wrong with either image."""
     noisy = check_counts(noisy)
     check_shape(check_image(claimed, "claimed"), "claimed", noisy, "noisy")
-    whole = np.rint(noisy).astype(np.int64)
-    if (whole != noisy).any():
-        odd = noisy[whole != noisy][0]
-        msg = (
-            f"noisy must hold whole counts; got {odd:g} (in a sum over resampled or "
-            "gain-corrected frames the noise is not Poisson)"
-        )
-        raise ValueError(msg)
-    return whole
+    return round_counts(noisy)
 
 
 def check_erased(erased: ErasedColumns, columns: Columns) -> Columns:
