@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from scipy import spatial, stats
 
 from sbd.columns.finding import Columns
+from sbd.evidence.laws import LEAST
 from sbd.evidence.likelihood import supported_columns
 
 _STRICT = 0.4  # of the level: that of each deal
 _SURE = 0.9  # power at which a dose decides
 _TRUE = 0.25, 4.0  # part of the claims that is there, at least and at most
 _ENOUGH, _APART = 20, 0.5  # places, and their spread, that a line is drawn through
+_FLAT = 1e-5  # beyond 1 less that, a p-value tells no score
 _NORMAL = 1.959964  # standard deviations, within which 95 % lie
 
 
@@ -100,23 +102,25 @@ class _Tally:
         Wang and Ramdas bounds the false discovery rate.
         """
         strict = _STRICT * self.level
-        evidence, share, worst = np.zeros(self.number), np.zeros(self.number), []
-        for claim, where in zip(self.claims, self.where, strict=True):
+        evidence, share = np.zeros(self.number), np.zeros(self.number)
+        bars, counted = [], np.ones(len(self.claims))
+        for k, (claim, where) in enumerate(zip(self.claims, self.where, strict=True)):
             p = getattr(claim, name)
             chosen = supported_columns(p, level=strict)
-            number = max(int(chosen.sum()), 1)
-            worst.append(p[chosen].max() if chosen.any() else strict / max(len(p), 1))
+            counted[k] = number = max(int(chosen.sum()), 1)
+            bars.append(strict * number / max(len(p), 1))
             mine = where[chosen & (where >= 0)]
             np.add.at(evidence, mine, 1 / (strict * number * len(self.claims)))
             np.add.at(share, mine, 1 / len(self.claims))
         ranked = np.sort(evidence)[::-1] * np.arange(1, self.number + 1)
         enough = np.flatnonzero(ranked >= 1 / self.level)
         if not len(enough):
-            bar = _Bar(float(np.median(worst)), _STRICT)
+            bar = _Bar(float(np.median(bars)), _STRICT)
             return np.zeros(self.number, bool), share, bar
         chosen = evidence >= 1 / (self.level * (enough[-1] + 1))
-        least = float(share[chosen].min())
-        return chosen, share, _Bar(float(np.median(worst)), least)
+        # what so many deals give, if they select as many claims as these do
+        least = strict / (self.level * (enough[-1] + 1) * np.mean(1 / counted))
+        return chosen, share, _Bar(float(np.median(bars)), float(least))
 
     def results(self, share: float) -> dict[str, NDArray]:
         """Say of every place what `ColumnVerdicts` holds."""
@@ -151,9 +155,9 @@ class _Tally:
         self, bar: _Bar, share: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Probability that enough deals select a column, and the dose for 0.9."""
-        # The score of one deal varies about the mean over deals with the variance
-        # 1 - share, and that about its expectation with the variance share. It grows
-        # with the root of the dose until the doubt about the null outweighs the noise.
+        # Counts make the mean score of all deals vary with the variance `share`. About
+        # that mean the deals vary, and so many of them have to be beyond the bar. The
+        # score grows with the root of the dose until the doubt outweighs the noise.
         claimed = np.isfinite(self.table("presence", np.nan))
         some = claimed.sum(0).clip(1)
         signal, doubt, spread = (
@@ -162,8 +166,10 @@ class _Tally:
         )
         signal = self._expect(signal)
         width = np.sqrt(share) * spread
-        needed = np.minimum(bar.share * len(self.claims) / some, 1 - 1e-3)
-        high = stats.norm.isf(bar.p) + np.sqrt(1 - share) * stats.norm.ppf(needed)
+        least = np.ceil(bar.share * len(self.claims) - 1e-9)
+        rank = ((least - 3 / 8) / (some + 1 / 4)).clip(1e-3, 1 - 1e-3)
+        high = stats.norm.isf(bar.p) + self._lag(bar)
+        high = high + self._vary(share) * stats.norm.ppf(rank)
         high, safe = np.maximum(high, 0.1), np.where(signal > 0, signal, 1.0)
         limit = high * np.sqrt(1 + (signal * doubt) ** 2)
         power = stats.norm.cdf((signal - limit) / np.where(width > 0, width, 1.0))
@@ -174,6 +180,27 @@ class _Tally:
         root = (sure + np.sqrt(inner.clip(0))) / np.where(enough, rest, 1.0)
         dose = np.where(enough, (root / safe) ** 2, np.inf)
         return np.where(signal > 0, power, 0.0), dose
+
+    def _lag(self, bar: _Bar) -> float:
+        """Return how far the bar is beyond the normal score of its p-value."""
+        # few electrons: the law without the column is skew, and has steps
+        scores = stats.norm.isf(self.table("presence", 1.0).clip(LEAST, 1.0))
+        signal, doubt = self.table("signal", 0.0), self.table("doubt", 0.0)
+        plain = signal * self.table("amplitude", 0.0) / np.hypot(1, signal * doubt)
+        near = np.abs(scores - stats.norm.isf(bar.p)) < 1
+        if np.count_nonzero(near) < _ENOUGH:
+            return 0.0
+        return float((plain - scores)[near].mean())
+
+    def _vary(self, share: float) -> float:
+        """Return by how much a column's scores vary about their mean."""
+        p_values = self.table("presence", np.nan)
+        clear = (p_values > 10 * LEAST) & (p_values < 1 - _FLAT)
+        inside = p_values[:, clear.all(0)]
+        if inside.shape[1] < _ENOUGH or len(inside) < 2:
+            return float(np.sqrt(1 - share))
+        scores = stats.norm.isf(inside)
+        return float(np.sqrt(scores.var(0, ddof=1).mean()))
 
     def _expect(self, claimed: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn the claimed signals of all places into those to be expected."""
