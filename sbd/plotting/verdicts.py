@@ -18,7 +18,9 @@ from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import GREY, INK, SCARLET, SKY, STEEL
 from sbd.plotting.images import LEGEND, TITLE_ROOM, arrange_panels, show_image
 
-_DARK = "#20242a"  # over what has no dose, and around marks
+DARK = "#20242a"
+"""Over what has no dose, and around marks."""
+
 _LINE = 0.17  # height of a line of the legend [inch]
 _WIDE = 0.5  # height over width, below which an image has a row of its own
 _SHARE = 0.61  # of the width, that an image takes beside the charts
@@ -28,23 +30,24 @@ _SCALES = 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5  # of a bar [angstrom]
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """How a kind of column is drawn."""
 
     colour: str  # on the image
     chart: str  # on white
-    line: float  # width of a ring or cross, and of an interval [points]
+    line: float  # width of a ring or cross [points]
     size: float  # of a mark, times that of a column
     marker: str = "o"
 
 
-# the last stands out most, and is drawn over the others
-_LOOKS = {
-    "undecided": _Look("#ffffff", GREY, 0.6, 1.0),
-    "supported": _Look(SKY, SKY, 1.7, 1.0),
-    "ruled out": _Look(SCARLET, SCARLET, 2.0, 0.8, "x"),
+LOOKS = {
+    "undecided": Look("#ffffff", GREY, 0.6, 1.0),
+    "supported": Look(SKY, SKY, 1.7, 1.0),
+    "ruled out": Look(SCARLET, SCARLET, 2.0, 0.8, "x"),
 }
-_INVENTED = _Look("#ffb000", "#ffb000", 1.5, 1.35, "s")
+"""The last stands out most, and is drawn over the others."""
+
+INVENTED = Look("#ffb000", "#ffb000", 1.5, 1.35, "s")
 
 
 def show_verdicts(
@@ -136,31 +139,50 @@ def _name_looks(
     words, kinds = explain_verdicts(verdicts), verdicts.verdicts
     entries = {
         f"{np.count_nonzero(kinds == kind)} {kind}: {words[kind]}": _sample(look)
-        for kind, look in _LOOKS.items()
+        for kind, look in LOOKS.items()
     }
     entries = dict(sorted(entries.items(), key=lambda entry: "undecided" in entry[0]))
     if wrong is not None:
         passed = np.count_nonzero(wrong & verdicts.supported)
         name = f"{np.count_nonzero(wrong)} invented: not there in truth, {passed} of "
-        entries[name + "them supported"] = _sample(_INVENTED)
+        entries[name + "them supported"] = _sample(INVENTED)
     if not verdicts.judged.all():
-        look = {"facecolor": "#8a8d92", "edgecolor": _DARK, "hatch": "////"}
+        look = {"facecolor": "#8a8d92", "edgecolor": DARK, "hatch": "////"}
         entries["without dose: not judged"] = Patch(**look, linewidth=0)
     return entries
 
 
-def _sample(look: _Look) -> Line2D:
-    """Make the mark of a legend."""
-    style = {"marker": look.marker, "markersize": 6.5 * min(look.size, 1.0)}
-    mark = Line2D([], [], linestyle="none", markerfacecolor="none", **style)
-    mark.set(markeredgecolor=look.colour, markeredgewidth=min(look.line, 1.5))
-    mark.set_path_effects(_outline(look))
-    return mark
+def mark_places(
+    ax: Axes, places: NDArray[np.float64], look: Look, side: float = 1.0
+) -> None:
+    """Draw a mark on each place (row, column), of `look.size` times `side` [points]."""
+    if not len(places):
+        return
+    rows, across = places.T
+    colours = {"color": look.colour}
+    if look.marker != "x":
+        colours = {"facecolors": "none", "edgecolors": look.colour}
+    style = {"marker": look.marker, "linewidths": look.line, **colours}
+    area = (look.size * side) ** 2
+    ax.scatter(across, rows, area, path_effects=_outline(look), **style)
 
 
-def _outline(look: _Look) -> list[withStroke]:
+def sample_mark(look: Look, size: float, line: float) -> Line2D:
+    """Make the mark of a legend, of that size and width of its line [points]."""
+    paint = {"markerfacecolor": "none", "markeredgecolor": look.colour}
+    form = {"marker": look.marker, "markersize": size, "markeredgewidth": line}
+    around = {"path_effects": _outline(look)}
+    return Line2D([], [], linestyle="none", **form, **paint, **around)
+
+
+def _sample(look: Look) -> Line2D:
+    """Make the mark of a legend no larger than its words."""
+    return sample_mark(look, 6.5 * min(look.size, 1.0), min(look.line, 1.5))
+
+
+def _outline(look: Look) -> list[withStroke]:
     """Set a mark off from what is behind it, be that bright or dark."""
-    return [withStroke(linewidth=look.line + 0.9, foreground=_DARK)]
+    return [withStroke(linewidth=look.line + 0.9, foreground=DARK)]
 
 
 def _mark_columns(
@@ -171,20 +193,10 @@ def _mark_columns(
         return
     scale = 72 * inches / verdicts.denoised.shape[1]
     side = np.clip(2.3 * np.median(verdicts.columns.radii) * scale, *_SIZES)
-    groups = [(verdicts.verdicts == kind, look) for kind, look in _LOOKS.items()]
-    for some, look in [*groups, (wrong, _INVENTED)]:
-        if not some.any():
-            continue
-        rows, across = verdicts.columns.positions[some].T
-        area = (look.size * side) ** 2
-        if look.marker == "x":
-            colours = {"color": look.colour}
-        else:
-            colours = {"facecolors": "none", "edgecolors": look.colour}
-        ax.scatter(
-            across, rows, area, marker=look.marker, linewidths=look.line,
-            path_effects=_outline(look), **colours,
-        )  # fmt: skip
+    places = verdicts.columns.positions
+    for kind, look in LOOKS.items():
+        mark_places(ax, places[verdicts.verdicts == kind], look, side)
+    mark_places(ax, places[wrong], INVENTED, side)
 
 
 def _dim(ax: Axes, judged: NDArray[np.bool_]) -> None:
@@ -192,7 +204,7 @@ def _dim(ax: Axes, judged: NDArray[np.bool_]) -> None:
     if judged.all():
         return
     shade = np.zeros((*judged.shape, 4))
-    shade[~judged] = to_rgba(_DARK, 0.6)
+    shade[~judged] = to_rgba(DARK, 0.6)
     ax.imshow(shade, interpolation="nearest")
     some = np.pad(~judged, 1).astype(float)
     rows, across = (np.arange(-1, n + 1) for n in judged.shape)
@@ -234,13 +246,13 @@ def _draw_electrons(
     rank[np.argsort(verdicts.electrons, kind="stable")] = np.arange(1, len(wrong) + 1)
     ax.axhline(0, color=INK, linewidth=0.8)
     thin = float(np.clip(70 / len(rank), 0.4, 1.6))
-    for kind, look in _LOOKS.items():
+    for kind, look in LOOKS.items():
         some = verdicts.verdicts == kind
         low, high = verdicts.interval[some].T
         ax.vlines(rank[some], low, high, color=look.chart, alpha=0.65, linewidth=thin)
         ax.scatter(rank[some], verdicts.electrons[some], 5, color=look.chart, zorder=3)
-    look = {"facecolors": "none", "edgecolors": _INVENTED.chart, "linewidths": 1.2}
-    around = {"marker": _INVENTED.marker, "zorder": 4}
+    look = {"facecolors": "none", "edgecolors": INVENTED.chart, "linewidths": 1.2}
+    around = {"marker": INVENTED.marker, "zorder": 4}
     ax.scatter(rank[wrong], verdicts.electrons[wrong], 28, **around, **look)
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 

@@ -5,10 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
 from sbd.columns.finding import Columns
 from sbd.evidence.verdicts import ColumnVerdicts, tabulate_verdicts
-from sbd.plotting.verdicts import show_verdicts
+from sbd.plotting.verdicts import (
+    INVENTED,
+    LOOKS,
+    mark_places,
+    sample_mark,
+    show_verdicts,
+)
 
 
 def make_verdicts(supported=(1, 0, 0, 0), ruled_out=(0, 0, 1, 0), dose=(0.5, 2, 4, 9)):
@@ -53,6 +60,22 @@ def test_each_column_gets_the_mark_of_its_verdict():
     marks = list(find_marks(fig.axes[0]).values())
     # x before y; a colour each for undecided, supported, ruled out and invented
     assert marks == [[[30, 10], [34, 30]], [[10, 10]], [[20, 30]], [[34, 30]]]
+
+
+@pytest.mark.parametrize("look", [*LOOKS.values(), INVENTED])
+def test_a_mark_has_its_size_in_points_and_so_has_its_sample(look):
+    ax = Figure().add_subplot()
+    mark_places(ax, np.array([[2.0, 7.0]]), look, side=10)
+    (marks,) = ax.collections
+    assert marks.get_offsets().tolist() == [[7, 2]]  # x before y
+    assert marks.get_sizes() ** 0.5 == pytest.approx(10 * look.size)
+    assert marks.get_linewidths() == [look.line]
+    filled = len(marks.get_facecolors()) > 0
+    assert filled == (look.marker == "x")  # rings show what they surround
+    sample = sample_mark(look, 4.0, 0.5)
+    assert (sample.get_markersize(), sample.get_markeredgewidth()) == (4.0, 0.5)
+    assert sample.get_marker() == look.marker
+    assert sample.get_markeredgecolor() == look.colour
 
 
 def test_the_legend_says_what_verdicts_mean_and_how_many_there_are():

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
@@ -17,7 +17,6 @@ from sbd.columns.finding import Columns, box_around
 from sbd.data.examples import Micrograph
 from sbd.evidence.likelihood import LikelihoodMap
 from sbd.evidence.verdicts import VERDICTS, ColumnVerdicts
-from sbd.plotting.colours import SCARLET, SKY
 from sbd.plotting.images import (
     LEGEND,
     TITLE_ROOM,
@@ -27,17 +26,18 @@ from sbd.plotting.images import (
     show_map,
 )
 from sbd.plotting.marks import mark_arrow, mark_box, mark_scale
+from sbd.plotting.verdicts import DARK, INVENTED, LOOKS, mark_places, sample_mark
 
 MEASURED = Path(__file__).resolve().parents[3] / "book" / "measured" / "inventions.json"
 """What `make inventions` wrote; an installed package is without it."""
 
 _ZOOM = 110, 220  # (height, width) of the surroundings of the weakest column [pixels]
-_DARK = "#20242a"
-_LOOKS = {  # colour, marker, width of its line, size [points]
-    "supported": (SKY, "o", 1.3, 5.5),
-    "undecided": ("white", "o", 0.6, 5.0),
-    "ruled out": (SCARLET, "x", 1.5, 5.0),
-    "invented": ("#ffb000", "s", 1.3, 6.5),
+# finer than where one image is all; sizes are in points, not times a column's
+_LOOKS = {
+    "supported": replace(LOOKS["supported"], line=1.3, size=5.5),
+    "undecided": replace(LOOKS["undecided"], size=5.0),
+    "ruled out": replace(LOOKS["ruled out"], line=1.5, size=5.0),
+    "invented": replace(INVENTED, line=1.3, size=6.5),
 }
 _LEVELS = "0.01", "0.05", "0.5"
 _SOURCES = {"authors": "authors' image", "simulated": "bundled image"}
@@ -91,7 +91,7 @@ def show_map_and_verdicts(
         if false is not None:
             _mark(ax, columns[false], "invented", corner, scale)
         if name in "abcd":
-            mark_box(ax, box, "white" if name in "abd" else _DARK, line_width=1.0)
+            mark_box(ax, box, "white" if name in "abd" else DARK, line_width=1.0)
         else:
             arrow = mark_arrow(ax, (place[0] - top, place[1] - left), gap=9.0)
             around = [withStroke(linewidth=3.0, foreground="white")]
@@ -105,7 +105,8 @@ def _name_marks(fig: Figure, judged: ColumnVerdicts, *, known: bool) -> None:
     names = {kind: f"{(judged.verdicts == kind).sum()} {kind}" for kind in _LOOKS}
     names["invented"] = "not there in truth"
     kinds = [kind for kind in _LOOKS if kind != "invented" or known]
-    marks = [_sample(kind) for kind in kinds]
+    looks = [_LOOKS[kind] for kind in kinds]
+    marks = [sample_mark(look, look.size, look.line) for look in looks]
     where = {"loc": "outside lower center", "ncols": len(kinds)}
     fig.legend(marks, [names[kind] for kind in kinds], **where, **LEGEND)
 
@@ -114,28 +115,10 @@ def _mark(
     ax: Axes, columns: Columns, kind: str, corner: tuple[int, int], scale: float
 ) -> None:
     """Mark those columns that a panel shows, from its upper left corner on."""
-    colour, marker, line, size = _LOOKS[kind]
     places = columns.positions - corner
     shape = ax.images[0].get_array().shape
-    rows, across = places[((places >= 0) & (places < shape)).all(1)].T
-    paint = {"color": colour}
-    if marker != "x":
-        paint = {"facecolors": "none", "edgecolors": colour}
-    around = [withStroke(linewidth=line + 0.9, foreground=_DARK)]
-    look = {"marker": marker, "linewidths": line, "path_effects": around}
-    ax.scatter(across, rows, (scale * size) ** 2, **look, **paint)
-
-
-def _sample(kind: str) -> Line2D:
-    """Make the mark of a legend."""
-    colour, marker, line, size = _LOOKS[kind]
-    look = {"markerfacecolor": "none", "markeredgecolor": colour}
-    mark = Line2D([], [], linestyle="none", marker=marker, markersize=size, **look)
-    mark.set(
-        markeredgewidth=line,
-        path_effects=[withStroke(linewidth=line + 0.9, foreground=_DARK)],
-    )
-    return mark
+    shown = ((places >= 0) & (places < shape)).all(1)
+    mark_places(ax, places[shown], _LOOKS[kind], scale)
 
 
 def count_draw(
