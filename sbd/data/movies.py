@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sbd.data.catalogue import ITEMS
 from sbd.data.registry import fetch
+from sbd.validation import check_word
 
 _GAIN = 32.3  # detector units for an electron: the comb of the values, see `comb_gain`
 _MOVIES = tuple(name for name in ITEMS if name.startswith("recorded/"))
@@ -67,17 +68,14 @@ def fetch_counts(name: str = "recorded/vacuum") -> NDArray[np.float32]:
     >>> fetch_counts("recorded/sound")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: name must be one of 'recorded/movie', ...; got 'recorded/sound'
+    ValueError: name must be one of recorded/movie, ...; got 'recorded/sound'
     """
     return np.rint(fetch_values(name) / np.float32(_GAIN))
 
 
 def fetch_values(name: str) -> NDArray[np.float32]:
     """Read a recorded movie in the units of its detector; see `fetch_counts`."""
-    if name not in _MOVIES:
-        names = ", ".join(map(repr, _MOVIES))
-        msg = f"name must be one of {names}; got {name!r}"
-        raise ValueError(msg)
+    check_word("name", name, _MOVIES)
     return _read_frames(fetch(name))
 
 

@@ -217,7 +217,11 @@ def _frames(noisy: ArrayLike) -> NDArray[np.int64]:
     """Return counts as (frames, height, width), each frame checked."""
     if np.ma.is_masked(noisy):
         masked = np.ma.count_masked(noisy)
-        msg = f"noisy must not be masked; got {masked} masked pixels (set them to 0)"
+        msg = (
+            f"noisy must not be masked; got {masked} masked pixels (put Poisson counts "
+            "of the mean of those around into single pixels; set areas of 4 x 4 pixels "
+            "or more that lack 150 electrons or more to 0, and they are not judged)"
+        )
         raise ValueError(msg)
     array = np.asarray(noisy)
     if array.ndim == 3 and len(array):

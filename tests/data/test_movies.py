@@ -128,5 +128,5 @@ def test_a_pickle_without_frames_is_refused(stored, content):
 
 @pytest.mark.parametrize("name", ["recorded/sound", "clean/PtNp2-S3_5", "", None])
 def test_an_unknown_movie_is_told_the_known_ones(name):
-    with pytest.raises(ValueError, match="'recorded/movie', 'recorded/vacuum'; got"):
+    with pytest.raises(ValueError, match="recorded/movie, recorded/vacuum; got"):
         fetch_counts(name)
