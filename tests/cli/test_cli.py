@@ -110,6 +110,55 @@ def test_a_table_says_how_it_was_made(tmp_path):
     assert file.read_bytes() == first
 
 
+def test_dots_are_judged_against_the_image_without_them(tmp_path, capsys):
+    pixels = np.stack(np.indices((160, 160)), -1)[:, :, None]
+    dots = 56 + 24 * np.argwhere(np.ones((3, 3)))  # (row, column) [pixels]
+    added, width = 0.9 * 0.45, 3.5  # of a dot [electrons per pixel], [pixels]
+    squares = ((pixels - dots) ** 2).sum(-1)
+    clean = 0.45 + added * np.exp(-squares / (2 * width**2)).sum(-1)
+    counts = np.random.default_rng(0).poisson(10 * clean).astype(np.float32)
+    np.save(tmp_path / "counts.npy", counts)
+    table, picture = tmp_path / "atoms.csv", tmp_path / "p.png"
+    options = ["--picture", str(picture), "--quick", "--device", "cpu"]
+    assert main(["judge", str(tmp_path / "counts.npy"), str(table), *options]) == 0
+    assert "0 ruled out" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    head = read_head(table)
+    assert head["tested against"] == "the image without the column"
+    assert head["eraser"] == "eraser.safetensors"
+    assert head["eraser sha256"] == sha256(sbd.fetch("weights/eraser"))
+    assert head["units"].startswith("the recording in electrons per pixel; each name")
+    rows = pd.read_csv(table, comment="#")
+    assert rows.columns.tolist() == [
+        "row [pixels]", "column [pixels]", "radius [pixels]", "verdict",
+        "excess [electrons]", "excess low [electrons]", "excess high [electrons]",
+        "p if absent", "p if present", "share of deals", "power",
+        "dose to decide [electrons per pixel]", "dose to decide [times recorded]",
+    ]  # fmt: skip
+    assert set(rows["verdict"]) <= {"supported", "ruled out", "undecided"}
+    for name in ("p if absent", "p if present", "share of deals", "power"):
+        assert rows[name].between(0, 1).all()
+    excess, low, high = (rows[f"excess{w} [electrons]"] for w in ("", " low", " high"))
+    assert ((low < excess) & (excess < high)).all()
+    doses = [rows[f"dose to decide [{u}]"] for u in
+             ("electrons per pixel", "times recorded")]  # fmt: skip
+    finite = np.isfinite(doses[1])
+    # the image has the mean of the counts but for what a network rounds off
+    ratios = (doses[0] / doses[1])[finite]
+    np.testing.assert_allclose(ratios, counts.mean(), rtol=0.03)
+    supported = rows[rows["verdict"] == "supported"]
+    places = supported[["row [pixels]", "column [pixels]"]].to_numpy()
+    far = np.hypot(*(places[:, None] - dots).T)  # by dot, then by column
+    # each dot is there, within half of its width, and nothing else is supported
+    assert len(supported) == len(dots)
+    assert (far.min(1) < width / 2).all()
+    # the part of a dot in a disc of 0.75 angstrom; four errors of the mean of nine
+    inside = 1 - np.exp(-((0.75 / 0.0622 / width) ** 2) / 2)
+    electrons = 10 * added * 2 * np.pi * width**2 * inside
+    error = (high - low)[supported.index].mean() / (2 * 1.96) / len(dots) ** 0.5
+    assert abs(supported["excess [electrons]"].mean() - electrons) < 4 * error
+
+
 def test_a_dim_recording_is_told_the_dose_that_it_lacks(tmp_path, capsys):
     _, command = record(tmp_path, dose=0.3)
     assert main(command) == 0
