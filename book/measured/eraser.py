@@ -1,32 +1,37 @@
 """Measure the test against the image without the column: ``make erased``.
 
-    python book/measured/eraser.py FILE [--specimens N] [--draws N]
+    python book/measured/eraser.py FILE [--specimens N] [--draws N] [--filmed N]
 
 Specimens of the test split, half of them a particle that the eraser never saw, with
 columns and without them. The claim is the exact image with the column, at the dot that
 the finder sees there; the counts, half of a recording, come from the image without it.
 How often is the column found all the same (that is to be the level, 0.05), and how
-often where it is there? The same against vacuum. Then with what a microscope may add,
-an amorphous film and uneven illumination, and with what breaks the assumption,
-electrons that are counted twice.
+often where it is there? The same against vacuum. Then with what the claim does not
+show, a faint film and uneven illumination, and with what breaks the assumption,
+electrons that are counted twice. Last, the whole procedure on carbon films: which of
+the speckles that denoisers take for columns are supported?
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
+from scipy import ndimage, spatial
 
 import sbd
+from sbd.audits.placed_atoms import TOLERANCE, project_columns
 from sbd.audits.removals import Removal, image_removal, remove_columns
 from sbd.columns.finding import Columns
 from sbd.evidence.counts import check_independence, whole_counts
 from sbd.evidence.erasure import erase_columns
 from sbd.evidence.laws import ScoreLaws
 from sbd.files import sha256, write_json
+from sbd.simulation.films import add_film
 from sbd.simulation.frame import BOX
+from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.specimens import structure_table
 
 SAMPLES = 804  # pixels of the box
@@ -36,7 +41,10 @@ DOSES = (0.45, 2.0, 9.9)
 LEVEL = 0.05
 SHARE = 0.5  # of the counts that test
 NEAR = 0.8  # of a site, that the finder's dot has to be [angstrom]
-FILM = 0.03, 0.15  # contrast of an amorphous film, and its grain [1, nm]
+FILM = 0.03, 0.15  # contrast of a film that no claim shows, and its grain [1, nm]
+CARBON = (2.0, 5.0, 10.0)  # thickness of carbon films [nm]
+FILMED = (4, 10, 18)  # focus of their images [nm]
+DEALS = 3  # of the whole procedure
 LIGHT = 0.05  # slope of the illumination across the box
 TWICE = 0.1  # electrons that are counted twice
 
@@ -150,6 +158,59 @@ def refuse_doubles(draws: int) -> dict:
     return record
 
 
+def judge_films(number: int) -> dict:
+    """Judge recordings of specimens on carbon films, and of the films alone."""
+    network = sbd.load_model()
+    denoisers = {
+        "network": lambda counts: sbd.denoise_network(counts, network, device="cpu"),
+        "windowed Fourier": sbd.denoise_windowed_fourier,
+    }
+    rows = []
+    for k, (name, removal, tilt) in enumerate(draw_specimens(number)):
+        columns = project_columns(removal.present, tilt)[["row", "column"]]
+        known = spatial.KDTree(columns.to_numpy() / SIDE)
+        for thickness in CARBON:
+            rng = np.random.default_rng([14, k, int(thickness)])
+            filmed = add_film(removal.present, 10 * thickness, rng=rng)
+            (wave,) = exit_wave(filmed, tilts=[tilt])
+            for focus, dose in itertools.product(FILMED, DOSES):
+                image = form_image(wave, defocus=10.0 * focus, samples=SAMPLES)
+                noisy = rng.poisson(image.clip(0) * (dose / sbd.VACUUM))
+                label = {"specimen": k, "structure": name, "nm of carbon": thickness,
+                         "focus": focus, "dose": dose}  # fmt: skip
+                # above the particle there is only the film
+                label["contrast"] = image[:150].std() / image[:150].mean()
+                for method, denoise in denoisers.items():
+                    judged = sbd.judge_columns(
+                        noisy, denoise, rng=rng, deals=DEALS, pixel=SIDE
+                    )
+                    gap = known.query(judged.columns.positions)[0] * SIDE
+                    rows.append(label | {
+                        "method": method,
+                        "claims": len(gap), "supported": int(judged.supported.sum()),
+                        "speckles": int((gap > TOLERANCE).sum()),
+                        "speckles, supported":
+                            int((judged.supported & (gap > TOLERANCE)).sum()),
+                    })  # fmt: skip
+        print(f"films under {k + 1} of {number} specimens", flush=True)
+    record = {}
+    table = pd.DataFrame(rows)
+    for (method, thickness, dose), some in table.groupby(
+        ["method", "nm of carbon", "dose"]
+    ):
+        false, supported = (some[n] for n in ("speckles, supported", "supported"))
+        shares = false / supported.clip(lower=1)
+        record.setdefault(method, {})[f"{thickness:g} nm, {dose:g} e/pixel"] = {
+            "recordings": len(some),
+            "contrast of the film": round(float(some["contrast"].mean()), 3),
+            **{n: int(some[n].sum()) for n in (
+                "claims", "supported", "speckles", "speckles, supported")},
+            "false discovery proportion": round(float(shares.mean()), 4),
+            "its standard error": round(float(shares.sem()), 4),
+        }  # fmt: skip
+    return record
+
+
 def summarise(table: pd.DataFrame) -> dict:
     """Average over sites; the error is that among specimens."""
     record = {}
@@ -186,6 +247,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--specimens", type=int, default=8)
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--filmed", type=int, default=4)
     given = parser.parse_args()
     table = test_sites(given.specimens)
     record = {
@@ -195,6 +257,7 @@ def main() -> None:
         "uneven light": f"+-{LIGHT:g} across the box",
         **summarise(table),
         "doubles": refuse_doubles(given.draws),
+        "carbon films": judge_films(given.filmed),
     }  # fmt: skip
     write_json(given.file, record)
     print(json.dumps(record, indent=1))

@@ -11,6 +11,7 @@ __all__ = [
     "ExitWave",
     "Microscope",
     "SimulationMatch",
+    "add_film",
     "atoms_per_column",
     "exit_wave",
     "form_image",
@@ -21,6 +22,7 @@ __all__ = [
     "structure_table",
 ]
 
+from .films import add_film
 from .frame import AUTHORS_PIXEL
 from .imaging import ExitWave, exit_wave, form_image, resample
 from .matching import SimulationMatch, match_simulation

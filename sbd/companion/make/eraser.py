@@ -5,9 +5,10 @@
 Specimens of the training split of three particles (PtNp2 is left for the evaluation)
 are simulated with some of their columns and without them, counted and denoised, and
 what the denoisers claim is kept with the truth: a file for each specimen, so that a
-killed run goes on. Then the network learns what is left where a column is taken away.
-With ``--atoms FILE ...`` it does so for other specimens: structure files that ASE
-reads, in a box of 50 x 50 angstrom, with the columns along z.
+killed run goes on. A fifth of the specimens lies on an amorphous film. Then the
+network learns what is left where a column is taken away. With
+``--atoms FILE ...`` it does so for other specimens: structure files that ASE reads, in
+a box of 50 x 50 angstrom, with the columns along z.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from sbd.companion.make.packing import WEIGHTS, enter_digest
 from sbd.evidence.erasure import cut_patches
 from sbd.files import replacing, write_json
 from sbd.networks.eraser import save_eraser, train_eraser
+from sbd.simulation.films import add_film
 from sbd.simulation.frame import BOX
 from sbd.simulation.specimens import structure_table
 from sbd.typing import Denoiser, Image
@@ -43,6 +45,7 @@ SAMPLES = 804  # pixels along the box
 PIXEL = BOX / SAMPLES  # [angstrom]
 PARTICLES = ("PtNp1", "PtNp3", "PtNp4")
 SITES, FOCI = 10, 6  # of a specimen
+FILMED, FILM = 0.2, (10.0, 120.0)  # specimens on a film, and how thick [1, angstrom]
 DOSES = 0.05, 22.0  # electrons per pixel in vacuum
 KINDS = {"network": 0.6, "gaussian": 0.1, "windowed": 0.15, "exact": 0.15}
 FAINT = {"threshold": 0.06, "floor": 0.02}  # a dot of the truth, so no invention
@@ -61,6 +64,7 @@ class Claim:
     dose: float
     focus: float
     radius: float
+    film: float  # thickness [angstrom]
 
 
 def draw_specimen(
@@ -81,6 +85,12 @@ def draw_specimen(
     return rng, atoms, tuple(tilt)
 
 
+def draw_film(number: int) -> float:
+    """Draw the thickness of the film below a specimen, 0 if there is none."""
+    rng = np.random.default_rng([78, number])
+    return float(rng.uniform(*FILM)) if rng.random() < FILMED else 0.0
+
+
 def choose_denoisers() -> dict[str, Denoiser | None]:
     """Whose claims are learnt from; None gives the exact image."""
     network = sbd.load_model()
@@ -99,10 +109,12 @@ def collect(
     removal: Removal,
     everything: np.ndarray,
     kind: str,
+    film: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, sbd.Columns]:
     """Return claimed patches, the same without their columns, their sites, columns.
 
-    `everything` holds (row, column) of all columns that there are [pixels].
+    `everything` holds (row, column) of all columns that there are [pixels]. On a film
+    its speckles are no columns, wherever they are seen.
     """
     found = sbd.find_columns(estimate, threshold=0.15)
     sites = removal.sites[["row", "column"]].to_numpy() / PIXEL
@@ -114,10 +126,10 @@ def collect(
     invented = spatial.KDTree(everything).query(found.positions)[0] * PIXEL > TOLERANCE
     polarity = "bright" if found.polarity > 0 else "dark"
     seen = sbd.find_columns(clean, polarity=polarity, **FAINT)
-    if len(seen):
+    if len(seen) and not film:
         gap = spatial.KDTree(seen.positions).query(found.positions)[0]
         invented &= gap * PIXEL > TOLERANCE
-    keep = mine | (invented & (kind != "exact"))
+    keep = mine | (invented & (film > 0 or kind != "exact"))
     if not keep.any():
         return nothing, nothing, np.zeros(0, int), found[keep]
     places = found.positions[keep]
@@ -141,7 +153,15 @@ def make_specimen(number: int, folder: Path, given: list[Path]) -> None:
     denoisers = choose_denoisers()
     removal = remove_columns(atoms, tilt, number=SITES, rng=rng)
     foci = rng.uniform(0, 205, FOCI)  # [angstrom]
-    table = project_columns(atoms, tilt).query("element != 'O'")
+    table, film = project_columns(atoms, tilt), draw_film(number)
+    if film:
+        laid = (
+            add_film(each, film, rng=np.random.default_rng([79, number]))
+            for each in (removal.present, removal.absent)
+        )
+        removal = Removal(*laid, removal.sites)
+    else:
+        table = table.query("element != 'O'")
     own = table[["row", "column"]].to_numpy() / PIXEL
     planted = removal.sites[["row", "column"]].to_numpy() / PIXEL
     rows, patches = [], []
@@ -166,13 +186,13 @@ def make_specimen(number: int, folder: Path, given: list[Path]) -> None:
             ))  # fmt: skip
             x, truth, site, found = collect(
                 clean, without, estimate, local,
-                np.vstack([own, planted]) - corner, kind,
+                np.vstack([own, planted]) - corner, kind, film,
             )  # fmt: skip
             patches.append((x, truth))
             elements = removal.sites["element"]
             rows += [
                 Claim(int(s), elements[s] if s >= 0 else "-", present, kind, dose,
-                      float(focus), float(r))
+                      float(focus), float(r), film)
                 for s, r in zip(site, found.radii, strict=True)
             ]  # fmt: skip
     x, truth = (
@@ -186,6 +206,7 @@ def weigh(table: pd.DataFrame) -> np.ndarray:
     """Say how often each claim is learnt from: all kinds, and platinum first."""
     real = np.where(table["present"], 1.0, 0.8)
     invented = np.where(table["kind"] == "network", 0.3, 0.15)
+    invented = np.where(table["film"] > 0, 0.08, invented)  # a film has hundreds
     weights = np.where(table["site"] >= 0, real, invented)
     return weights * np.where(table["element"] == "Pt", 2, 1)
 
@@ -194,8 +215,8 @@ def main() -> None:
     """Simulate, train, pack."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="for the simulated pairs")
-    parser.add_argument("--specimens", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--specimens", type=int, default=240)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--channels", type=int, default=48)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
@@ -241,6 +262,7 @@ def main() -> None:
             "of": [f.name for f in given.atoms] or [*PARTICLES, "training split"],
             "claims": len(table),
             "at sites": int((table["site"] >= 0).sum()),
+            "on a film": int((table["film"] > 0).sum()),
             "never used": "PtNp2; the validation and test splits; any image of others",
         },
         **options, "commit": commit,
