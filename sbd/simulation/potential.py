@@ -1,10 +1,11 @@
 """The potential: atoms as the electrons meet them, layer by layer.
 
 Atoms at one height are a layer. Its projected potential is evaluated exactly, as a
-matrix product of plane waves with the scattering factors of Lobato, complex, with
-Debye-Waller factor and absorption.
+matrix product of plane waves with scattering factors, complex, with Debye-Waller factor
+and absorption.
 """
 
+from functools import lru_cache
 from types import ModuleType
 
 import numpy as np
@@ -16,6 +17,7 @@ from sbd.simulation.microscope import Microscope
 
 _CLOSE = 0.5  # atoms nearer than this are an error, or outside by more [angstrom]
 _DENSE = 3  # layers to the angstrom: no crystal has more, but displaced atoms do
+_CELL, _FINE = 8.0, 512  # in which an atom is moved [angstrom], and its samples
 _SLICE = 0.25  # that displaced atoms are gathered in [angstrom]
 
 
@@ -101,18 +103,59 @@ def scattering_factors(atoms: Atoms, microscope: Microscope) -> dict[str, np.nda
 
     Fourier coefficients (grid, grid), with absorption and thermal motion.
     """
-    lobato = import_abtem().parametrizations.LobatoParametrization()
     box, grid = float(atoms.cell.lengths()[0]), microscope.grid
     k = np.fft.fftfreq(grid, box / grid)
     k2 = (k[:, None] ** 2 + k**2).astype(np.float32)
+    proportional = isinstance(microscope.absorption, dict)
     factors = {}
     for symbol in map(str, np.unique(atoms.get_chemical_symbols())):
-        f = lobato.projected_scattering_factor(symbol)(k2)
+        f = _form_factor(symbol, microscope.form_factors, k2)
         rms = microscope.thermal.get(symbol, 0.0)
-        complex_part = 1 + 1j * microscope.absorption.get(symbol, 0.0)
         damped = f * np.exp(-2 * np.pi**2 * rms**2 * k2) / box**2
-        factors[symbol] = (damped * complex_part).astype(np.complex64)
+        if proportional:
+            factor = damped * (1 + 1j * microscope.absorption.get(symbol, 0.0))
+        else:
+            at, values = thermal_absorption(symbol, rms, microscope)
+            lost = np.interp(np.sqrt(k2), at, values) / box**2
+            factor = damped + 1j * microscope.absorption * lost
+        factors[symbol] = factor.astype(np.complex64)
     return factors
+
+
+def thermal_absorption(
+    symbol: str, rms: float, microscope: Microscope
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Tell what thermal motion of one atom takes from the elastic wave.
+
+    To second order the mean of :math:`e^{\mathrm{i} \sigma V}` over its places is
+    that of the mean potential with an imaginary part,
+    :math:`\sigma (\langle V^2 \rangle - \langle V \rangle^2) / 2`. Returned are spatial
+    frequencies [1/angstrom], and its Fourier transform there [volt angstrom^3].
+    """
+    k = np.fft.fftfreq(_FINE, _CELL / _FINE)
+    k2 = k[:, None] ** 2 + k**2
+    f = _form_factor(symbol, microscope.form_factors, k2) / _CELL**2
+    blur = np.exp(-2 * np.pi**2 * rms**2 * k2)
+    still = fft.ifft2(f, norm="forward").real
+    mean = fft.ifft2(f * blur, norm="forward").real
+    square = fft.ifft2(fft.fft2(still**2) * blur).real
+    lost = fft.fft2(square - mean**2, norm="forward").real * _CELL**2
+    half = _FINE // 2
+    return k[:half], microscope.interaction / 2 * lost[0, :half]
+
+
+@lru_cache(maxsize=4)
+def _parametrization(name: str) -> object:
+    """Return abTEM's fit of electron scattering factors."""
+    fits = import_abtem().parametrizations
+    return {
+        "lobato": fits.LobatoParametrization, "kirkland": fits.KirklandParametrization
+    }[name]()  # fmt: skip
+
+
+def _form_factor(symbol: str, name: str, k2: np.ndarray) -> np.ndarray:
+    """Evaluate an atom's projected scattering factor [volt angstrom^3]."""
+    return _parametrization(name).projected_scattering_factor(symbol)(k2)
 
 
 def layered_potential(

@@ -229,6 +229,8 @@ def test_what_is_no_atoms_or_no_grid_is_refused():
         (lambda: Microscope(focal_step=float("nan")), "focal_step must be above 0"),
         (lambda: Microscope(focal_step=90), "at most focal_spread, 40.0; got 90"),
         (lambda: Microscope(absorption={"Pt": float("nan")}), "absorption must be a"),
+        (lambda: Microscope(absorption=-1.0), "absorption must be a"),
+        (lambda: Microscope(form_factors="lobarto"), "form_factors must be one of"),
         (lambda: Microscope(thermal=0.1), "thermal must be a dict .*; got 0.1"),
         (lambda: Microscope(grid=10), "grid must be a whole .* at least 64; got 10"),
         (lambda: sbd.exit_wave(sbd.pt_on_ceria(), grid=10), "grid must be a whole"),
@@ -291,3 +293,40 @@ def test_displaced_atoms_do_not_make_a_layer_each():
     assert sum(len(p) for layer in layers for p in layer.values()) == len(atoms)
     # slices are as far apart as they are, the last is the exit plane
     np.testing.assert_allclose(thicknesses.sum(), depth, atol=0.25)
+
+
+def test_absorption_is_the_scatter_of_the_potential_of_moving_atoms():
+    rms, grid, box = 0.15, 256, 10.0
+    scope = Microscope(
+        form_factors="kirkland", absorption=1.0, thermal={"O": rms}, grid=grid
+    )
+    still = replace(scope, thermal={}, absorption={})
+    one = Atoms("O", [(5.0, 5.0, 1.0)], cell=(box, box, 2.0), pbc=True)
+    (potential,), _ = layered_potential(one, scope)
+    rng, seen = np.random.default_rng(0), []
+    for _ in range(400):
+        moved = one.copy()
+        moved.positions[:, :2] += rng.normal(0, rms, 2)
+        seen.append(layered_potential(moved, still)[0][0].real)
+    # 400 draws give a variance to 1 / sqrt(200), 7 %, a sum over pixels better
+    scatter = scope.interaction / 2 * np.var(seen, axis=0)
+    assert potential.imag.sum() == pytest.approx(scatter.sum(), rel=0.07)
+    assert potential.imag.max() == pytest.approx(scatter.max(), rel=0.15)
+    assert potential.real.sum() == pytest.approx(np.mean(seen, axis=0).sum(), rel=1e-3)
+
+
+def test_atoms_that_do_not_move_absorb_nothing():
+    one = Atoms("Pt", [(5.0, 5.0, 1.0)], cell=(10.0, 10.0, 2.0), pbc=True)
+    scope = Microscope(absorption=1.0, thermal={}, grid=64)
+    (potential,), _ = layered_potential(one, scope)
+    assert abs(potential.imag).max() < 1e-5 * potential.real.max()
+
+
+@pytest.mark.parametrize("name", ["lobato", "kirkland"])
+def test_form_factors_scatter_forward_as_the_tables_say(name):
+    one = Atoms("O", [(5.0, 5.0, 1.0)], cell=(10.0, 10.0, 2.0), pbc=True)
+    (potential,), _ = layered_potential(one, Microscope(form_factors=name, grid=128))
+    # International Tables C, 4.3.1: 1.983 angstrom for oxygen, from another calculation
+    # of the atom; h^2 / (2 pi m e) = 47.878 V angstrom^2
+    forward = potential.real.mean() * 100 / 47.878
+    assert forward == pytest.approx(1.983, rel=0.03)
