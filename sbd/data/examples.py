@@ -16,7 +16,7 @@ from sbd.metrics import authors_resize
 from sbd.simulation.frame import AUTHORS_PIXEL, BOX, PIXEL, SHRINK
 from sbd.simulation.noise import VACUUM, poisson_noise
 from sbd.typing import Image
-from sbd.validation import check_image, check_whole
+from sbd.validation import check_image, check_whole, check_word
 
 Source: TypeAlias = Literal["real", "authors", "simulated"]
 """Where a micrograph comes from, the best first."""
@@ -24,6 +24,7 @@ Source: TypeAlias = Literal["real", "authors", "simulated"]
 _LOG = logging.getLogger(__name__)
 _SOURCES = ("real", "authors", "simulated")
 _CLEAN = tuple(name for name in ITEMS if name.startswith("clean/"))
+_UNLABELLED = tuple(name for name in ITEMS if name.startswith("unlabelled/"))
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def example_micrograph(
         If the source that was asked for cannot be had.
     """
     source = _chosen(source)
-    _check_choice("item", item, _CLEAN)
+    check_word("item", item, _CLEAN)
     check_whole("frames", frames)
     if crop is not None:
         check_whole("crop", crop)
@@ -152,11 +153,12 @@ def fetch_clean(name: str) -> Image:
     Parameters
     ----------
     name : str
-        ``"clean/PtNp2-S3_5"``, or another ``"clean/..."`` item of the registry.
+        ``"clean/PtNp2-S3_5"``, or another ``"clean/..."`` item of the registry, or
+        ``"unlabelled/1"`` to 3, of which no label is known.
 
     Returns
     -------
-    ndarray of shape (876, 927)
+    ndarray of shape (876, 927), or (832, 896) without a label
         Float64, at 0.0488 angstrom a pixel; 0.45 in vacuum [electrons per pixel].
 
     Raises
@@ -171,9 +173,9 @@ def fetch_clean(name: str) -> Image:
     >>> fetch_clean("PtNp9")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: name must be one of 'clean/PtNp2-S3_5', ...; got 'PtNp9'
+    ValueError: name must be one of clean/PtNp2-S3_5, ...; got 'PtNp9'
     """
-    _check_choice("name", name, _CLEAN)
+    check_word("name", name, _CLEAN + _UNLABELLED)
     return check_image(imread(fetch(name)), name).astype(np.float64)
 
 
@@ -193,18 +195,11 @@ def find_published(name: str, source: str) -> Image | None:
 
 def _chosen(source: str) -> str:
     """Return the source; for "auto" the one that the environment names, if any."""
-    _check_choice("source", source, ("auto", *_SOURCES))
+    check_word("source", source, ("auto", *_SOURCES))
     if source == "auto" and os.environ.get("SBD_SOURCE"):
         source = os.environ["SBD_SOURCE"]
-        _check_choice("SBD_SOURCE", source, _SOURCES)
+        check_word("SBD_SOURCE", source, _SOURCES)
     return source
-
-
-def _check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        names = ", ".join(map(repr, allowed))
-        msg = f"{argument} must be one of {names}; got {value!r}"
-        raise ValueError(msg)
 
 
 def _from_source(
