@@ -46,6 +46,11 @@ PUBLISHED = {
 }
 """Defects of PtNp2 that the authors published images of, by file name."""
 
+SEEN = ("PtNpA", "PtNpB")
+"""Specimens of the authors' images without a label; not of the benchmark."""
+
+_SEEN_DEFECTS = {"PtNpA": {"D0": "", "left": "2.0:-3"}, "PtNpB": {"D0": ""}}
+
 Edits = Sequence[tuple[int, int, int]]
 
 
@@ -77,7 +82,7 @@ def particle_card(particle: str) -> dict:
 
     Its ``rows`` are (shift, atoms in each column), the top one first.
     """
-    check_word("particle", particle, PARTICLES)
+    check_word("particle", particle, PARTICLES + SEEN)
     card = {"step": 0, "edge": 0.0} | _cards()[particle]
     rows = []
     for line in card["rows"].strip().splitlines():
@@ -153,4 +158,4 @@ def _defects() -> dict[str, dict[str, str]]:
     for row in structure_table().itertuples():
         sites[row.particle][f"{row.defect}{row.variant.lstrip('a')}"] = row.sites
     sites["PtNp2"] |= PUBLISHED
-    return sites
+    return sites | _SEEN_DEFECTS

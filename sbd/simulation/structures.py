@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from ase import Atoms
+from scipy.spatial import KDTree
 
 from sbd.simulation.frame import BOX
 from sbd.simulation.specimens import Edits, layer_counts, particle_card
@@ -47,13 +48,15 @@ def _column(n: int, period: float, full: int) -> np.ndarray:
 
 
 def _platinum(particle: str, defect: str | Edits) -> np.ndarray:
-    """Positions of the platinum atoms; z = 0 in the middle."""
-    spacing = PT_LATTICE * np.sqrt(6) / 4
-    period = PT_LATTICE / np.sqrt(2)
-    layer = PT_LATTICE / np.sqrt(3)
+    """Positions of the platinum atoms; z = 0 in the middle of the support."""
     card = particle_card(particle)
+    lattice = card.get("lattice", PT_LATTICE)
+    spacing, period = lattice * np.sqrt(6) / 4, lattice / np.sqrt(2)
+    layer = lattice / np.sqrt(3)
     wanted, perfect = layer_counts(particle, defect), card["rows"]
-    bottom = _TOP_LAYER + card["step"] * CEO2_LATTICE / np.sqrt(3) + _INTERFACE
+    step = card["step"] * CEO2_LATTICE / np.sqrt(3)
+    bottom = _TOP_LAYER + step + card.get("interface", _INTERFACE)
+    forward = card.get("forward", _PT_FORWARD)
     start = np.cumsum([shift for shift, _ in perfect]) * spacing / 3
     middle = start[-1] + spacing * (len(wanted[-1]) - 1) / 2
     x0 = card["centre"] - middle
@@ -65,7 +68,7 @@ def _platinum(particle: str, defect: str | Edits) -> np.ndarray:
             of = of or full[j + 1] - 1
             z = _column(n, period, of)
             atoms += [
-                (x0 + start[k] + spacing * j, y, height) for height in z + _PT_FORWARD
+                (x0 + start[k] + spacing * j, y, height + forward) for height in z
             ]
     return np.array(atoms)
 
@@ -76,8 +79,11 @@ def _ceria(particle: str, thickness: float) -> tuple[np.ndarray, np.ndarray]:
     period = CEO2_LATTICE / np.sqrt(2)
     layer = CEO2_LATTICE / np.sqrt(3)
     bond = CEO2_LATTICE * np.sqrt(3) / 4
-    steps, edge = (particle_card(particle)[key] for key in ("step", "edge"))
+    card = particle_card(particle)
+    steps, edge, edges = card["step"], card["edge"], card.get("edges", ())
     n = round(thickness / period)
+    # the lowest atoms are those of odd j + k, or the platinum tells which
+    turned = n % 2 if card.get("planes") == "of the particle" else 0
     cerium, oxygen = [], []
     for k in range(-steps - 1, _LAYERS + 1):  # k counts downward from the flat top
         y = _TOP_LAYER - k * layer
@@ -86,17 +92,29 @@ def _ceria(particle: str, thickness: float) -> tuple[np.ndarray, np.ndarray]:
         left = int(np.ceil((_SEAM - BOX - first) / spacing))
         for j in range(left, left + int(BOX / spacing)):
             x = first + j * spacing
-            z = period * (np.arange(n) - (n - 1) / 2 + (0.5 - (j + k) % 2) / 2)
-            if 0 <= k < _LAYERS or (-steps <= k < 0 and x >= edge):
+            odd = (j + k + turned) % 2
+            z = period * (np.arange(n) - (n - 1) / 2 + (0.5 - odd) / 2)
+            inside = 0 <= k < _LAYERS or (-steps <= k < 0 and x >= edge)
+            if inside and (not 0 <= k < len(edges) or x >= edges[k]):
                 cerium += [(x, y, height) for height in z]
             oxygen += [(x, y + up, height) for up in (-bond, bond) for height in z]
     keep = [o for o in oxygen if o[1] < _surface(o[0], steps, edge, layer)]
     keep = np.array(keep)
     keep = keep[keep[:, 1] > _TOP_LAYER - (_LAYERS - 1) * layer - 0.3 * layer]
     cerium, oxygen = np.array(cerium), np.unique(keep.round(6), axis=0)
+    if len(edges):
+        oxygen = oxygen[_bound(oxygen, cerium, 1.05 * bond)]
     for atoms in (cerium, oxygen):
         atoms[:, 0] %= BOX
     return cerium, oxygen
+
+
+def _bound(oxygen: np.ndarray, cerium: np.ndarray, reach: float) -> np.ndarray:
+    """Tell which oxygen columns touch two cerium columns or more."""
+    # within reach of an atom are up to two of one column, and one of each other
+    near = KDTree(cerium).query_ball_point(oxygen, reach)
+    columns = [len({tuple(c) for c in cerium[some, :2].round(3)}) for some in near]
+    return np.array(columns) >= 2
 
 
 def _surface(x: float, steps: int, edge: float, layer: float) -> float:
@@ -117,8 +135,8 @@ def pt_on_ceria(
 
     Parameters
     ----------
-    particle : {"PtNp1", "PtNp2", "PtNp3", "PtNp4"}
-        Shape of the particle.
+    particle : {"PtNp1", "PtNp2", "PtNp3", "PtNp4", "PtNpA", "PtNpB"}
+        Shape of the particle; the last two are known from images whose label is not.
     defect : str or sequence of (row, column, atoms)
         A label such as ``"D1"`` or ``"D1b"`` (`structure_table` lists them), or the
         authors' file name such as ``"S3_5"``, or the atoms to take from (negative) or

@@ -8,6 +8,7 @@ import sbd
 from sbd.simulation.specimens import (
     PARTICLES,
     PUBLISHED,
+    SEEN,
     defect_edits,
     defect_labels,
     layer_counts,
@@ -80,7 +81,7 @@ def test_a_published_name_says_what_its_sites_are(name):
     assert edits == {sites[site]: n for site, n in wanted.items()}
 
 
-@pytest.mark.parametrize("particle", PARTICLES)
+@pytest.mark.parametrize("particle", PARTICLES + SEEN)
 def test_facets_are_those_that_the_rows_make(particle):
     card = particle_card(particle)
     rows = card["rows"]

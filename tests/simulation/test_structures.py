@@ -6,10 +6,16 @@ from scipy.spatial import cKDTree
 
 import sbd
 from sbd.simulation.frame import BOX
-from sbd.simulation.specimens import PARTICLES, THICKNESSES, defect_labels
+from sbd.simulation.specimens import (
+    PARTICLES,
+    SEEN,
+    THICKNESSES,
+    defect_labels,
+    particle_card,
+)
 from sbd.simulation.structures import PT_LATTICE
 
-EVERY = [(p, d) for p in PARTICLES for d in defect_labels(p)]
+EVERY = [(p, d) for p in PARTICLES + SEEN for d in defect_labels(p)]
 
 
 def neighbours(atoms):
@@ -22,8 +28,9 @@ def test_no_two_atoms_are_closer_than_chemistry_allows(particle, defect):
     # the closest pairs of the model are Pt and O at the interface, 1.6 angstrom
     assert neighbours(atoms).min() > 1.5
     platinum = atoms[atoms.symbols == "Pt"]
+    lattice = particle_card(particle).get("lattice", PT_LATTICE)
     # nearest neighbours of an fcc lattice are a / sqrt(2) apart
-    np.testing.assert_allclose(neighbours(platinum), PT_LATTICE / np.sqrt(2), rtol=1e-6)
+    np.testing.assert_allclose(neighbours(platinum), lattice / np.sqrt(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize("particle", PARTICLES)
@@ -125,3 +132,58 @@ def test_a_defect_of_ones_own_takes_atoms_from_its_site():
 def test_impossible_structures_are_refused(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         sbd.pt_on_ceria(*arguments, **options)
+
+
+def cut_crystal():
+    """Cut |x| + |y| + |z| <= 4 a, max(|x|, |y|, |z|) <= 3 a out of platinum, about an
+    atom, and take the half with x + y + z >= 0."""
+    n = np.arange(-6, 7)
+    x = np.stack(np.meshgrid(n, n, n), -1).reshape(-1, 3)  # in halves of a
+    x = x[x.sum(1) % 2 == 0]
+    inside = (abs(x).sum(1) <= 8) & (abs(x).max(1) <= 6) & (x.sum(1) >= 0)
+    return x[inside]
+
+
+def test_a_particle_seen_in_images_is_a_cut_of_the_crystal_with_three_planes():
+    atoms = cut_crystal()
+    assert len(atoms) == sbd.pt_on_ceria("PtNpA").symbols.count("Pt")
+    # seen along [1-10]: up is [111], to the right [11-2], in thirds of a column spacing
+    layer, right = atoms.sum(1) // 2, atoms @ [1, 1, -2]
+    rows, first = [], []
+    for k in range(layer.max(), -1, -1):
+        places, counts = np.unique(right[layer == k], return_counts=True)
+        rows.append(counts.tolist())
+        first.append(places[0])
+    card = particle_card("PtNpA")["rows"]
+    assert [counts for _, counts in card] == rows
+    assert [shift for shift, _ in card][1:] == np.diff(first).tolist()
+
+
+def test_a_support_that_falls_off_keeps_no_oxygen_on_a_single_column_of_cerium():
+    atoms = sbd.pt_on_ceria("PtNpB", thickness=30.0)
+    cerium, oxygen = (atoms.positions[atoms.symbols == s] for s in ("Ce", "O"))
+    bond = 5.4 * np.sqrt(3) / 4
+    near = cKDTree(cerium).query_ball_point(oxygen, 1.01 * bond)
+    columns = [len(np.unique(cerium[some, :2].round(2), axis=0)) for some in near]
+    # but where the support does not close
+    assert min(np.array(columns)[(oxygen[:, 0] > 1) & (oxygen[:, 0] < 46)]) >= 2
+    # four layers begin one after another, 4/3 of a column spacing apart
+    layers = [
+        cerium[abs(cerium[:, 1] - y) < 0.1, 0] for y in np.unique(cerium[:, 1].round(3))
+    ]
+    starts = [x[x < 46].min() for x in layers[::-1][:4]]
+    np.testing.assert_allclose(
+        np.diff(starts), -4 / 3 * 5.4 * np.sqrt(6) / 4, rtol=1e-6
+    )
+
+
+def test_cerium_stays_where_it_is_when_a_particle_s_support_gets_thicker():
+    planes = []
+    for thickness in (30.0, 34.0, 38.0):  # 8, 9 and 10 periods
+        atoms = sbd.pt_on_ceria("PtNpA", thickness=thickness)
+        middle = atoms.positions[atoms.symbols == "Pt", 2].mean()
+        cerium = atoms.positions[atoms.symbols == "Ce"] - (0, 0, middle)
+        column = cerium[abs(cerium[:, :2] - cerium[0, :2]).max(1) < 0.01]
+        planes.append(column[:, 2] % (5.4 / np.sqrt(2)))
+    np.testing.assert_allclose(planes[1], planes[0][0], atol=1e-6)
+    np.testing.assert_allclose(planes[2], planes[0][0], atol=1e-6)
