@@ -191,7 +191,8 @@ def form_image(
         msg = f"defocus must be one or more finite numbers; got {defocus}"
         raise ValueError(msg)
     scope = microscope or wave.microscope
-    foci, weights = _foci(np.atleast_1d(np.asarray(defocus, float)), scope)
+    behind = np.atleast_1d(np.asarray(defocus, float)) + scope.exit_plane
+    foci, weights = _foci(behind, scope)
     highest = (min(image_samples(wave.box, scope), len(wave.spectrum)) - 1) // 2
     lens = _lens(wave, scope, foci)
     if device == "cpu":

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from sbd.simulation.frame import AUTHORS_PIXEL, BOX
 from sbd.simulation.imaging import IMAGE_SAMPLES, exit_wave, form_image
+from sbd.simulation.microscope import Microscope
 from sbd.simulation.noise import VACUUM
 from sbd.simulation.specimens import (
     DEFOCI,
@@ -80,6 +81,7 @@ def match_simulation(
     tilts: Sequence[tuple[float, float]] = TILTS,
     defoci: Sequence[float] = DEFOCI,
     grid: int | None = None,
+    microscope: Microscope | None = None,
     progress: bool = False,
 ) -> SimulationMatch:
     """Find the structure and the imaging parameters that an image was simulated with.
@@ -109,6 +111,8 @@ def match_simulation(
     grid : int, optional
         Samples of the box in the multislice calculation, instead of the microscope's
         640.
+    microscope : Microscope, optional
+        What the simulations are made with, instead of the default one.
     progress : bool, default False
         Whether to show bars.
 
@@ -142,7 +146,8 @@ def match_simulation(
         defect_labels(particle)
     search = _Search(
         tuple(particles), tuple(map(float, thicknesses)), tuple(check_tilts(tilts)),
-        tuple(map(float, defoci)), grid, not progress,
+        tuple(map(float, defoci)), _Scope(microscope or Microscope(), grid),
+        not progress,
     )  # fmt: skip
     best, refused = None, None
     for frame, candidates in _attempts(image, pixel, search):
@@ -215,6 +220,17 @@ def _attempts(
 
 
 @dataclass(frozen=True)
+class _Scope:
+    """A microscope that results can be kept by."""
+
+    microscope: Microscope
+    grid: int | None
+
+    def __hash__(self) -> int:
+        return hash((repr(self.microscope), self.grid))
+
+
+@dataclass(frozen=True)
 class _Search:
     """What to try."""
 
@@ -222,7 +238,7 @@ class _Search:
     thicknesses: tuple[float, ...]
     tilts: tuple[tuple[float, float], ...]
     defoci: tuple[float, ...]
-    grid: int | None
+    scope: "_Scope"
     quiet: bool
 
     def run(self, frame: _Frame) -> SimulationMatch:
@@ -282,7 +298,7 @@ class _Search:
         """Yield each tilt with the spectra of its focal series."""
         # what every image is compared with is kept, what is tried once is not
         make = _spectra if len(tilts) > 1 else _spectra.__wrapped__
-        spectra = make(particle, defect, thickness, tilts, self.defoci, self.grid)
+        spectra = make(particle, defect, thickness, tilts, self.defoci, self.scope)
         return zip(tilts, spectra, strict=True)
 
 
@@ -313,13 +329,13 @@ def _spectra(
     thickness: float,
     tilts: tuple[tuple[float, float], ...],
     defoci: tuple[float, ...],
-    grid: int,
+    scope: "_Scope",
 ) -> np.ndarray:
     """Centred Fourier coefficients of focal series: (tilts, defoci, m, m)."""
     atoms = pt_on_ceria(particle, defect, thickness=thickness)
     foci = 10.0 * np.array(defoci)
     result = []
-    for wave in exit_wave(atoms, grid=grid, tilts=tilts):
+    for wave in exit_wave(atoms, scope.microscope, grid=scope.grid, tilts=tilts):
         series = form_image(wave, defocus=foci, samples=IMAGE_SAMPLES)
         spectra = np.fft.fftshift(np.fft.fft2(series), axes=(1, 2)) / IMAGE_SAMPLES**2
         result.append(spectra[:, 1:, 1:].astype(np.complex64))  # without Nyquist

@@ -43,6 +43,9 @@ class Microscope:
         motion scatters out of the elastic wave, times that number.
     thermal : dict of str to float
         Root mean square thermal displacement along one axis, by element [angstrom].
+    exit_plane : float, default 0.0
+        From the last layer of atoms to the plane that the focus is counted from
+        [angstrom].
     grid : int, default 640
         Samples of each side of the box in the multislice calculation, at least 64.
 
@@ -71,10 +74,12 @@ class Microscope:
     thermal: dict[str, float] = field(
         default_factory=lambda: {"Pt": 0.075, "Ce": 0.065, "O": 0.096}
     )
+    exit_plane: float = 0.0
     grid: int = 640
 
     def __post_init__(self) -> None:
-        for name in ("cs", "c5", "focal_spread", "convergence", "vibration"):
+        for name in ("cs", "c5", "focal_spread", "convergence", "vibration",
+                     "exit_plane"):  # fmt: skip
             if not np.isfinite(getattr(self, name)):
                 msg = f"{name} must be finite; got {getattr(self, name)}"
                 raise ValueError(msg)
@@ -138,11 +143,9 @@ KIRKLAND = Microscope(
     form_factors="kirkland",
     absorption=1.045,
     thermal={"Pt": 0.0747, "Ce": 0.0747, "O": 0.0747},
+    exit_plane=1.909,
 )
-"""What fits the authors' images of ceria at all thicknesses and tilts.
-
-With it the focus is 1.909 angstrom, half a period, more than the authors' label.
-"""
+"""What fits the authors' images of ceria at all thicknesses and tilts."""
 
 
 def image_samples(box: float, scope: Microscope) -> int:
