@@ -18,6 +18,7 @@ from scipy import spatial
 from sbd.audits.placed_atoms import project_columns
 from sbd.simulation.frame import BOX
 from sbd.simulation.imaging import exit_wave, form_image
+from sbd.simulation.microscope import Microscope
 from sbd.typing import Image
 from sbd.validation import check_whole
 
@@ -224,6 +225,7 @@ def image_removal(
     defocus: ArrayLike,
     *,
     samples: int = 804,
+    microscope: Microscope | None = None,
 ) -> Iterator[tuple[Image, Image]]:
     """Form images of a specimen with the columns and without them.
 
@@ -237,6 +239,8 @@ def image_removal(
         One or more, positive for overfocus [angstrom].
     samples : int, default 804
         Pixels along the box; the default gives pixels of 0.0622 angstrom.
+    microscope : Microscope, optional
+        What the images are simulated with, instead of the default one.
 
     Yields
     ------
@@ -252,6 +256,9 @@ def image_removal(
     >>> int(abs(present - absent).max(axis=0).argmax()) in range(20, 25)
     True
     """
-    waves = [exit_wave(a, tilts=[tilt])[0] for a in (removal.present, removal.absent)]
+    waves = [
+        exit_wave(atoms, microscope, tilts=[tilt])[0]
+        for atoms in (removal.present, removal.absent)
+    ]
     for focus in np.ravel(defocus):
         yield tuple(form_image(w, defocus=float(focus), samples=samples) for w in waves)
