@@ -1,15 +1,18 @@
 __all__ = [
     "AUTHORS_PIXEL",
     "DEFOCI",
+    "KIRKLAND",
     "PARTICLES",
     "PUBLISHED",
     "REFERENCE",
+    "SEEN",
     "THICKNESSES",
     "TILTS",
     "VACUUM",
     "WAVE_LIMIT",
     "ExitWave",
     "Microscope",
+    "RefinedSpecimen",
     "SimulationMatch",
     "add_film",
     "atoms_per_column",
@@ -18,6 +21,7 @@ __all__ = [
     "match_simulation",
     "poisson_noise",
     "pt_on_ceria",
+    "refine_specimen",
     "resample",
     "structure_table",
 ]
@@ -26,12 +30,14 @@ from .films import add_film
 from .frame import AUTHORS_PIXEL
 from .imaging import ExitWave, exit_wave, form_image, resample
 from .matching import SimulationMatch, match_simulation
-from .microscope import REFERENCE, WAVE_LIMIT, Microscope
+from .microscope import KIRKLAND, REFERENCE, WAVE_LIMIT, Microscope
 from .noise import VACUUM, poisson_noise
+from .refinement import RefinedSpecimen, refine_specimen
 from .specimens import (
     DEFOCI,
     PARTICLES,
     PUBLISHED,
+    SEEN,
     THICKNESSES,
     TILTS,
     structure_table,

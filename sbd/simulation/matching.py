@@ -349,6 +349,7 @@ class _Comparison:
         self.frame = frame
         self.noisy = _noise_share(frame.image) > _NOISY
         self.image, bins = frame.binned(size)
+        self.pixels = bins[0] * bins[1]
         self.rows, self.columns = frame.places(bins)
         # a binned pixel is the mean over its pixels' centres
         self.damping = [
@@ -448,29 +449,57 @@ class _Comparison:
             found.append(float(a.size / 2 * np.log(ratio)))
         return tuple(found)
 
-    def _scale(self, image: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    def values(
+        self, spectrum: np.ndarray, origin: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluate a template on the binned pixels; and which have no seams."""
+        rows, columns = self.places_in_box(origin)
+        values = _evaluate(self._waves(rows, columns), spectrum).astype(float)
+        return values, _inside(rows, columns) > 0
+
+    def places_in_box(self, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of the binned pixels in the box [angstrom]."""
+        return self.rows + origin[0], self.columns + origin[1]
+
+    def scale(self, image: np.ndarray, values: np.ndarray) -> tuple[float, float]:
         """Fit the brightness, and of a clean image an offset; counts have none."""
         if self.noisy:
             return float((image @ values) / (values @ values)), 0.0
         slope, offset = np.polyfit(values, image, 1)
         return float(slope), float(offset)
 
+    def _on_pixels(
+        self, spectrum: np.ndarray, origin: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Evaluate a template on the image's own pixels; and where these are."""
+        rows, columns = (
+            np.arange(n) * p + o
+            for n, p, o in zip(
+                self.frame.image.shape, self.frame.pixel, origin, strict=True
+            )
+        )
+        waves = [
+            np.exp(2j * np.pi * x[:, None] * _FREQUENCIES) for x in (rows, columns)
+        ]
+        return rows, columns, _evaluate(waves, spectrum)
+
+    def full(
+        self, spectrum: np.ndarray, origin: np.ndarray, scale: tuple[float, float]
+    ) -> Image:
+        """Give a template as the image has it, at its brightness and not mirrored."""
+        values = scale[0] * self._on_pixels(spectrum, origin)[2] + scale[1]
+        turn = np.s_[:, ::-1] if self.frame.mirrored else np.s_[:, :]
+        return values.astype(np.float32)[turn]
+
     def result(
         self, labels: tuple, origin: np.ndarray, spectrum: np.ndarray
     ) -> SimulationMatch:
         """Evaluate a template on the image's own pixels."""
         image, pixel = self.frame.image, self.frame.pixel
-        rows, columns = (
-            np.arange(n) * p + o
-            for n, p, o in zip(image.shape, pixel, origin, strict=True)
-        )
-        waves = [
-            np.exp(2j * np.pi * x[:, None] * _FREQUENCIES) for x in (rows, columns)
-        ]
-        values = _evaluate(waves, spectrum)
+        rows, columns, values = self._on_pixels(spectrum, origin)
         support = _inside(rows, columns, support=True) > 0
         frame = _inside(rows, columns) > 0
-        dose, offset = self._scale(image[frame], values[frame])
+        dose, offset = self.scale(image[frame], values[frame])
         turn = np.s_[:, ::-1] if self.frame.mirrored else np.s_[:, :]
         particle, defect, thickness, tilt, defocus = labels
         return SimulationMatch(
@@ -485,6 +514,14 @@ class _Comparison:
             },
             support=support[turn],
         )  # fmt: skip
+
+
+def compare_frame(
+    image: Image, pixel: tuple[float, float], mirrored: bool
+) -> _Comparison:
+    """Prepare an image to be compared with templates, as a match found it."""
+    turn = np.s_[:, ::-1] if mirrored else np.s_[:, :]
+    return _Comparison(_Frame(image[turn], pixel, mirrored), _FINE)
 
 
 def _evaluate(waves: Sequence[np.ndarray], spectrum: np.ndarray) -> np.ndarray:
