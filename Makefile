@@ -141,6 +141,10 @@ eraser: env  ## train the network that tells an image without a column; hours, r
 erased: env  ## measure the test against the image without the column; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/eraser.py book/measured/eraser.json
 
+.PHONY: unlabelled
+unlabelled: env  ## find the specimens of the authors' images without a label; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/specimens.py book/measured/specimens.json
+
 .PHONY: recorded
 recorded: env  ## measure p-values on recorded electrons; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/vacuum_counts.py book/measured/vacuum_counts.json
