@@ -1,5 +1,6 @@
 """Check the comparison with the published images, and its parts."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 import sbd
+from sbd.companion.pages import fidelity
 from sbd.companion.pages.fidelity import pairs
 from sbd.companion.pages.fidelity.budget import (
     describe_default,
@@ -358,3 +360,20 @@ def test_the_simulation_is_the_authors_image():
     # a missing column costs more, by far
     perfect = score_pair(change_structure(pair, "D0"))
     assert perfect["PSNR inside"] < score["PSNR inside"] - 8
+
+
+def test_images_without_a_label_are_listed_microscope_by_microscope(tmp_path):
+    region = {"correlation": 0.99971, "error over contrast": 0.0251}
+    found = {"particle": "PtNpA", "defect": "D0", "thickness": 30.0, "tilt_x": 0.0,
+             "tilt_y": 0.0, "defocus": 12.0}  # fmt: skip
+    regions = dict.fromkeys(("support", "particle", "frame"), region)
+    measured = {"unlabelled/1": {"found": found, "minutes": 1.0, "ours": regions},
+                "atoms put on and taken": {}}  # fmt: skip
+    file = tmp_path / "measured.json"
+    file.write_text(json.dumps(measured), "utf8")
+    table = fidelity.tabulate_unlabelled(file)
+    assert table.index.tolist() == [("1", "ours")]
+    row = table.loc["1", "ours"]
+    assert row["error, support (%)"] == 2.5
+    assert row["found"] == "PtNpA D0, 30 \u00c5, tilt (0, 0), 12 nm"
+    assert fidelity.tabulate_unlabelled(tmp_path / "none.json").empty

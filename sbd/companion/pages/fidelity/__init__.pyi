@@ -15,6 +15,7 @@ __all__ = [
     "show_pairs",
     "show_profiles",
     "show_structure_test",
+    "tabulate_unlabelled",
     "weigh_column",
 ]
 
@@ -34,3 +35,4 @@ from .pairs import (
     weigh_column,
 )
 from .residuals import describe_columns, describe_difference, locate_difference
+from .unlabelled import tabulate_unlabelled
