@@ -59,7 +59,8 @@ def judge_columns(
     fewer columns, others may be supported. To be supported means that there is more
     than the image without the column, within 0.75 angstrom of the place. The default
     network knows the speckles of carbon films of up to 12 nm; where they look like
-    columns most stays undecided.
+    columns most stays undecided. Where a tilt smears columns into rows, a dot between
+    two of them may be supported: the row is there.
 
     Parameters
     ----------
