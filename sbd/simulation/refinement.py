@@ -44,7 +44,7 @@ class RefinedSpecimen:
         ``atoms`` there are and how many were ``before``; by how much the logarithm of
         the likelihood grows with an atom less and with one more (``one less``, ``one
         more``: negative where that is worse); and the ``probability`` of the count
-        among these three.
+        among these three, if they are equally likely beforehand.
     rounds : int
         How often atoms were changed.
     """
