@@ -230,9 +230,7 @@ def test_what_was_asked_for_is_not_replaced(monkeypatch):
     stand_in(monkeypatch, available=False)
     with pytest.raises(DataUnavailableError):
         compare_published("S3_5", source="authors", grid=64)
-    with pytest.raises(
-        ValueError, match=r"source must be one of 'auto', .*; got 'film"
-    ):
+    with pytest.raises(ValueError, match=r"source must be one of auto, .*; got 'film"):
         compare_published("S3_5", source="film")
 
 
