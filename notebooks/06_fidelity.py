@@ -170,15 +170,15 @@ keys = {"index": ["effect", "setting"], "columns": "tilt_x", "sort": False}
 single.pivot_table(values="percent", **keys).map("{:.2g}".format)
 
 # %% [markdown]
-# ## Images that nothing was fitted to
+# ## Images without a label
 #
-# Three other images of the authors' dataset lie in the repository of another paper, without labels. `make unlabelled` searches all particles, thicknesses, tilts and foci for them, from the files alone, and compares what it finds with two microscopes: the default one, of which the pages above are, and `sbd.simulation.KIRKLAND`, which was fitted to the supports of these images as well as of the published one. The specimens were reconstructed from the same images, column by column, so the particle is no prediction either; that one particle fits three images, of two thicknesses and two tilts, is. Errors are root mean square, in percent of the contrast of the region. The table is empty in an installed package, which is without the file.
+# Three other images of the authors' dataset lie in the repository of another paper, without labels. `make unlabelled` searches all particles, thicknesses, tilts and foci for them, from the files alone, and compares what it finds with two microscopes: the default one, of which the pages above are, and `sbd.simulation.KIRKLAND`, which was fitted to the supports of these images as well as of the published one. The specimens were reconstructed from the same images, column by column, so the particle is no prediction either; that one particle fits three images, of two thicknesses and three tilts, is. Errors are root mean square, in percent of the contrast of the region. The table is empty in an installed package, which is without the file.
 
 # %%
 fidelity.tabulate_unlabelled()
 
 # %% [markdown]
-# **Without tilt the default microscope is wrong.** It absorbs in proportion to the potential. What thermal motion takes from the elastic wave is far more concentrated at the atoms, and electrons that channel along a column feel that. The files above are of tilted crystals, where both ways agree, and could not tell. Everything in this book that shows an untilted specimen, the default network's training images among them, still comes from the default microscope.
+# **Without tilt the default microscope is wrong.** It absorbs in proportion to the potential. What thermal motion takes from the elastic wave is far more concentrated at the atoms, and electrons that channel along a column feel that. The published files with a label are of tilted crystals, where both ways nearly agree, and could not tell. Everything in this book that shows an untilted specimen, the default network's training images among them, still comes from the default microscope.
 
 # %% [markdown]
 # ## What remains, and why

@@ -162,7 +162,7 @@ def refuse_doubles(draws: int) -> dict:
 
 
 def judge_films(number: int) -> dict:
-    """Judge recordings of specimens on carbon films, and of the films alone."""
+    """Judge recordings of specimens on carbon films."""
     network = sbd.load_model()
     denoisers = {
         "network": lambda counts: sbd.denoise_network(counts, network, device="cpu"),
@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--specimens", type=int, default=8)
     parser.add_argument("--draws", type=int, default=10)
-    parser.add_argument("--filmed", type=int, default=4)
+    parser.add_argument("--filmed", type=int, default=3)
     given = parser.parse_args()
     table = test_sites(given.specimens, Microscope())
     record = {

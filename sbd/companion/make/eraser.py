@@ -6,9 +6,9 @@ Specimens of the training split of three particles (PtNp2 is left for the evalua
 are simulated with some of their columns and without them, counted and denoised, and
 what the denoisers claim is kept with the truth: a file for each specimen, so that a
 killed run goes on. A fifth of the specimens lies on an amorphous film. Then the
-network learns what is left where a column is taken away. With
-``--atoms FILE ...`` it does so for other specimens: structure files that ASE reads, in
-a box of 50 x 50 angstrom, with the columns along z.
+network learns what is left where a column is taken away. With ``--atoms FILE ...`` it
+does so for other specimens: structure files that ASE reads, in a box of 50 x 50
+angstrom, with the columns along z.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def draw_specimen(
 
 
 def draw_film(number: int) -> float:
-    """Draw the thickness of the film below a specimen, 0 if there is none."""
+    """Draw how thick the film of a specimen is [angstrom], 0 if it has none."""
     rng = np.random.default_rng([78, number])
     return float(rng.uniform(*FILM)) if rng.random() < FILMED else 0.0
 
