@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from ase import Atoms
 from numpy.typing import NDArray
 from scipy import spatial, special
 from tqdm import tqdm
@@ -18,7 +19,7 @@ from sbd.simulation.frame import BOX
 from sbd.simulation.imaging import IMAGE_SAMPLES, exit_wave, form_image
 from sbd.simulation.matching import SimulationMatch, compare_frame
 from sbd.simulation.microscope import Microscope
-from sbd.simulation.specimens import defect_edits, layer_counts
+from sbd.simulation.specimens import layer_counts
 from sbd.simulation.structures import pt_on_ceria
 from sbd.typing import Image
 from sbd.validation import check_image, check_positive, check_shape, check_whole
@@ -126,7 +127,7 @@ def refine_specimen(
         done += 1
     bar.close()
     return RefinedSpecimen(
-        image=work.full_image(), edits=work.edits(), table=work.table(gains),
+        image=work.full_image(), edits=work.edits(work.atoms), table=work.table(gains),
         rounds=done,
     )  # fmt: skip
 
@@ -146,14 +147,11 @@ class _Refinement:
         self.comparison = compare_frame(image, told["pixel"], told["mirrored"])
         self.origin = np.array(told["origin"])
         self.perfect = layer_counts(told["particle"])
-        rows = enumerate(self.perfect)
-        self.sites = [(i, j) for i, row in rows for j in range(len(row))]
-        self.atoms = {(i, j): self.perfect[i][j] for i, j in self.sites}
-        edits = told["defect"]
-        if isinstance(edits, str):
-            edits = defect_edits(told["particle"], edits)
-        for row, column, more in edits:
-            self.atoms[row, column] += more
+        present = layer_counts(told["particle"], told["defect"])
+        self.atoms = {
+            (i, j): n for i, row in enumerate(present) for j, n in enumerate(row)
+        }
+        self.sites = list(self.atoms)
         self.before = dict(self.atoms)
         self.count = lambda: None
         self.places = self._find_places()
@@ -188,14 +186,9 @@ class _Refinement:
                 groups.append([k])
         return groups
 
-    def _build(self, atoms: dict) -> object:
-        edits = [
-            (i, j, n - self.perfect[i][j])
-            for (i, j), n in atoms.items()
-            if n != self.perfect[i][j]
-        ]
+    def _build(self, atoms: dict) -> Atoms:
         return pt_on_ceria(
-            self.told["particle"], edits, thickness=self.told["thickness"]
+            self.told["particle"], self.edits(atoms), thickness=self.told["thickness"]
         )
 
     def _simulate(self, atoms: dict) -> NDArray[np.complex64]:
@@ -280,11 +273,11 @@ class _Refinement:
         self.spectrum = self._simulate(self.atoms)
         self._compare()
 
-    def edits(self) -> tuple[tuple[int, int, int], ...]:
-        """Tell what differs from the perfect particle."""
+    def edits(self, atoms: dict) -> tuple[tuple[int, int, int], ...]:
+        """Tell by what so many atoms differ from the perfect particle."""
         return tuple(
             (i, j, n - self.perfect[i][j])
-            for (i, j), n in self.atoms.items()
+            for (i, j), n in atoms.items()
             if n != self.perfect[i][j]
         )
 
