@@ -26,6 +26,8 @@ _SURE = 0.9  # power at which a dose decides
 _TRUE = 0.25, 4.0  # part of the claims that is there, at least and at most
 _ENOUGH, _APART = 20, 0.5  # places, and their spread, that a line is drawn through
 _FLAT = 1e-5  # beyond 1 less that, a p-value tells no score
+_DOSES = np.geomspace(0.02, 500, 180)  # in doses of the recording, to be decided at
+_ROUNDS, _EASE = 12, 100.0  # of bar and number selected; factor of the bar, at most
 _NORMAL = 1.959964  # standard deviations, within which 95 % lie
 
 
@@ -165,21 +167,35 @@ class _Tally:
             for name in ("signal", "doubt", "spread")
         )
         signal = self._expect(signal)
-        width = np.sqrt(share) * spread
+        width, vary = np.sqrt(share) * spread, self._vary(share)
         least = np.ceil(bar.share * len(self.claims) - 1e-9)
         rank = ((least - 3 / 8) / (some + 1 / 4)).clip(1e-3, 1 - 1e-3)
-        high = stats.norm.isf(bar.p) + self._lag(bar)
-        high = high + self._vary(share) * stats.norm.ppf(rank)
-        high, safe = np.maximum(high, 0.1), np.where(signal > 0, signal, 1.0)
-        limit = high * np.sqrt(1 + (signal * doubt) ** 2)
-        power = stats.norm.cdf((signal - limit) / np.where(width > 0, width, 1.0))
-        sure = stats.norm.ppf(_SURE) * width
-        rest = 1 - (high * doubt) ** 2
-        inner = sure**2 - rest * (sure**2 - high**2)
-        enough = (rest > 0) & (signal > 0) & (inner >= 0)
-        root = (sure + np.sqrt(inner.clip(0))) / np.where(enough, rest, 1.0)
-        dose = np.where(enough, (root / safe) ** 2, np.inf)
-        return np.where(signal > 0, power, 0.0), dose
+        asked, lag = vary * stats.norm.ppf(rank), self._lag(bar)
+
+        def score(
+            dose: float, p: float, asked: NDArray | float, vary: float
+        ) -> NDArray[np.float64]:
+            """Return the normal score of the probability to be beyond a bar."""
+            strong = signal * np.sqrt(dose)
+            high = np.maximum(stats.norm.isf(p) + lag + asked, 0.1)
+            limit = high * np.sqrt(1 + (strong * doubt) ** 2)
+            wide = np.hypot(width, vary)
+            beyond = (strong - limit) / np.where(wide > 0, wide, 1.0)
+            return np.where(signal > 0, beyond, -99.0)
+
+        def count(dose: float, p: float) -> float:
+            return float(stats.norm.cdf(score(dose, p, 0.0, vary)).sum())
+
+        now, scores = count(1.0, bar.p), []
+        for dose in _DOSES:
+            # where more columns are selected, the bar is lower for each of them
+            p = bar.p
+            for _ in range(_ROUNDS if now else 0):
+                ease = count(dose, p) / now
+                p = float(np.clip(bar.p * ease, bar.p / _EASE, bar.p * _EASE))
+            scores.append(score(dose, p, asked, 0.0))
+        power = stats.norm.cdf(score(1.0, bar.p, asked, 0.0))
+        return power, _crossing(np.array(scores))
 
     def _lag(self, bar: _Bar) -> float:
         """Return how far the bar is beyond the normal score of its p-value."""
@@ -216,6 +232,13 @@ class _Tally:
             return np.clip(ratio, *_TRUE) * claimed
         slope, start = np.polyfit(claimed[some], found[some], 1)
         return np.where(claimed > 0, (start + slope * claimed).clip(0), 0.0)
+
+
+def _crossing(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate the dose at which scores (doses, places) come to be sure."""
+    sure, logs = stats.norm.ppf(_SURE), np.log(_DOSES)
+    rising = np.maximum.accumulate(scores, axis=0).T
+    return np.exp([np.interp(sure, one, logs, right=np.inf) for one in rising])
 
 
 def _nearest(
