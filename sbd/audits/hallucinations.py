@@ -50,7 +50,7 @@ def audit_denoisers(
         are ``lost``, and how many are ``invented``: found where no atom is and where
         the clean image shows nothing; ``recall``, ``precision``, ``f1`` and ``jaccard``
         of the particle's columns, and ``surface_f1`` and ``surface_jaccard`` of those
-        at its surface (see `score_scene`).
+        at its surface (see `score_scene`); NaN where the clean image shows none.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def disagreement(
             opposed, all_pairs = counts[name]
             counts[name] = (
                 opposed + int((product < 0).sum()),
-                all_pairs + int((product != 0).sum()),
+                all_pairs + int((np.abs(product) > 0).sum()),
             )
     return pd.Series({k: a / n if n else np.nan for k, (a, n) in counts.items()})
 
@@ -195,9 +195,14 @@ def _row(scene: Scene, image: Image) -> dict[str, float]:
     scores = score_found(scene, one.estimate.found)
     particle, surface = scores.loc["particle"], scores.loc["surface"]
     counts = one.counts
-    return {
-        **{name: counts[name] for name in ("psnr", "seen", "lost", "invented")},
+    found = {
         **particle[["recall", "precision", "f1", "jaccard"]].to_dict(),
         "surface_f1": surface["f1"],
         "surface_jaccard": surface["jaccard"],
+    }
+    if not counts["seen"]:  # there is nothing to find
+        found = dict.fromkeys(found, np.nan)
+    return {
+        **{name: counts[name] for name in ("psnr", "seen", "lost", "invented")},
+        **found,
     }

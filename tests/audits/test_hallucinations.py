@@ -47,6 +47,24 @@ def shown(places):
     return lambda noisy: dots(places) * (noisy.mean() / SCENE.clean.mean())
 
 
+def test_where_the_clean_image_shows_no_column_there_is_no_score():
+    flat = Scene("flat", np.full(SHAPE, VACUUM), SPECIMEN)
+    truth = Scene("dots", dots(PLACES), SPECIMEN)
+    denoisers = {
+        "dots": lambda noisy: truth.clean + 0 * noisy,
+        "flat": lambda noisy: flat.clean + 0 * noisy,
+    }
+    table = audit_denoisers(denoisers, [flat, truth], seed=0)
+    nothing = table[table["image"] == "flat"]
+    assert (nothing["seen"] == 0).all()
+    scores = nothing[["recall", "precision", "f1", "surface_jaccard"]]
+    assert scores.isna().to_numpy().all()
+    assert nothing["psnr"].notna().all()
+    # and where there is none, none can be in opposite order
+    assert disagreement(nothing, ["f1"]).isna().all()
+    assert disagreement(table, ["f1"]).notna().all()
+
+
 def test_the_clean_image_is_without_fault():
     scores = score_scene(SCENE, SCENE.clean)
     assert scores["f1"].tolist() == [1, 1, 1]
