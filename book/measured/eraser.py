@@ -33,7 +33,7 @@ from sbd.files import sha256, write_json
 from sbd.simulation.films import add_film
 from sbd.simulation.frame import BOX
 from sbd.simulation.imaging import exit_wave, form_image
-from sbd.simulation.microscope import KIRKLAND, Microscope
+from sbd.simulation.microscope import LOBATO, Microscope
 from sbd.simulation.specimens import structure_table
 
 SAMPLES = 804  # pixels of the box
@@ -252,7 +252,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--filmed", type=int, default=3)
     given = parser.parse_args()
-    table = test_sites(given.specimens, Microscope())
+    table = test_sites(given.specimens, LOBATO)  # as the eraser's training pairs
     record = {
         "level": LEVEL, "share of the counts that test": SHARE,
         "weights": sha256(sbd.fetch("weights/eraser")),
@@ -260,7 +260,7 @@ def main() -> None:
         "uneven light": f"+-{LIGHT:g} across the box",
         **summarise(table),
         "simulated with other form factors and absorption":
-            summarise(test_sites(given.specimens, KIRKLAND)),
+            summarise(test_sites(given.specimens, Microscope())),
         "doubles": refuse_doubles(given.draws),
         "carbon films": judge_films(given.filmed),
     }  # fmt: skip

@@ -22,8 +22,9 @@ from sbd.companion.pages.generalisation import frame_as_published
 from sbd.data.registry import DataUnavailableError
 from sbd.files import write_json
 from sbd.simulation.frame import BOX_SAMPLES
+from sbd.simulation.specimens import SEEN
 
-AUTHORS = ("PtNp2-S3_5", "PtNp2-S3_2-S5_2")
+AUTHORS = ("clean/PtNp2-S3_5", "clean/PtNp2-S3_2-S5_2", *SEEN)
 DRAWS = 8
 SEED = 11
 
@@ -61,12 +62,12 @@ def authors_images(model: torch.nn.Module) -> dict:
     table = {}
     for name in AUTHORS:
         try:
-            clean = sbd.fetch_clean(f"clean/{name}")
+            clean = sbd.fetch_clean(name)
         except DataUnavailableError:
             continue
         clean = sbd.authors_resize(clean).clip(min=0)
         scores = [rate(clean, model, [SEED, draw]) for draw in range(DRAWS)]
-        table[name] = mean_of(scores)
+        table[name.removeprefix("clean/")] = mean_of(scores)
     return table
 
 

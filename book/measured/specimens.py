@@ -3,8 +3,8 @@
     python book/measured/specimens.py FILE [--grid N] [--draws N]
 
 For each image all particles that this project knows, thicknesses, tilts and foci are
-searched, with the microscope that fits supports of all thicknesses and tilts. What is
-found is then simulated with the default microscope too. Correlation, and the root mean
+searched. What is found is then simulated with absorption in proportion to the potential
+too, as it was fitted to one tilted specimen. Correlation, and the root mean
 square error as a share of the contrast there, on the support, on the particle (discs of
 1.3 angstrom about its columns) and in the frame without the seam of the box. Then atoms
 are put on some columns of specimens, or taken, at random: how many columns does the
@@ -25,12 +25,11 @@ from sbd.audits.placed_atoms import project_columns
 from sbd.files import write_json
 from sbd.simulation.frame import AUTHORS_PIXEL
 from sbd.simulation.matching import SimulationMatch, match_simulation
-from sbd.simulation.microscope import KIRKLAND, Microscope
+from sbd.simulation.microscope import LOBATO
 from sbd.simulation.refinement import refine_specimen
 from sbd.simulation.specimens import (
     DEFOCI,
     PARTICLES,
-    SEEN,
     THICKNESSES,
     TILTS,
     layer_counts,
@@ -85,9 +84,7 @@ def search(name: str, grid: int) -> dict:
     image = sbd.fetch_clean(name)
     how = {"pixel": AUTHORS_PIXEL, "grid": grid}
     started = time.perf_counter()
-    found = match_simulation(
-        image, particles=PARTICLES + SEEN, microscope=KIRKLAND, progress=True, **how
-    )
+    found = match_simulation(image, progress=True, **how)
     seconds = time.perf_counter() - started
     told = found.parameters
     names = ("particle", "defect", "thickness", "tilt_x", "tilt_y", "defocus")
@@ -95,12 +92,12 @@ def search(name: str, grid: int) -> dict:
         "particles": (told["particle"],), "thicknesses": (told["thickness"],),
         "tilts": ((told["tilt_x"], told["tilt_y"]),), "defoci": (told["defocus"],),
     }  # fmt: skip
-    plain = match_simulation(image, microscope=Microscope(), **one, **how)
+    other = match_simulation(image, microscope=LOBATO, **one, **how)
     return {
         "found": {key: told[key] for key in names},
         "minutes": round(seconds / 60, 1),
-        "Kirkland's form factors, thermal absorption": compare(image, found),
-        "the default microscope": compare(image, plain),
+        "the default microscope": compare(image, found),
+        "absorption in proportion to the potential": compare(image, other),
     }
 
 
@@ -110,7 +107,7 @@ def draw_specimen(
     """Draw a specimen's conditions, and one to three columns that are changed."""
     rng = np.random.default_rng([21, draw])
     how = {
-        "particle": SEEN[draw % 2], "thickness": float(rng.choice(THICKNESSES)),
+        "particle": PARTICLES[draw % 2], "thickness": float(rng.choice(THICKNESSES)),
         "tilt": TILTS[rng.integers(len(TILTS))], "defocus": float(rng.choice(DEFOCI)),
     }  # fmt: skip
     counts = [
@@ -129,20 +126,20 @@ def refine(draws: int) -> dict:
     for draw in range(draws):
         how, edits, rng = draw_specimen(draw)
         atoms = sbd.pt_on_ceria(how["particle"], edits, thickness=how["thickness"])
-        (wave,) = sbd.exit_wave(atoms, KIRKLAND, grid=FEW, tilts=[how["tilt"]])
+        (wave,) = sbd.exit_wave(atoms, grid=FEW, tilts=[how["tilt"]])
         image = sbd.form_image(wave, defocus=10 * how["defocus"], samples=1024)
         image = image[60:890, 31:927].astype(float)
         one = {
             "particles": (how["particle"],), "thicknesses": (how["thickness"],),
             "tilts": (how["tilt"],), "defoci": (how["defocus"],),
-            "grid": FEW, "microscope": KIRKLAND,
+            "grid": FEW,
         }  # fmt: skip
         for dose in (None, *NOISY):
             seen = image
             if dose is not None:
                 seen = rng.poisson(image.clip(0) * (dose / sbd.VACUUM)).astype(float)
             match = match_simulation(seen, pixel=AUTHORS_PIXEL, **one)
-            found = refine_specimen(seen, match, microscope=KIRKLAND, grid=FEW)
+            found = refine_specimen(seen, match, grid=FEW)
             true = np.concatenate(layer_counts(how["particle"], edits))
             before = np.concatenate(layer_counts(how["particle"], "D0"))
             atoms = found.table["atoms"].to_numpy()

@@ -17,7 +17,7 @@ from sbd.simulation.structures import pt_on_ceria
 
 _AUTHORS = ("PtNp2", "S3_5"), 40.0, (3.0, 0.0)  # structure, thickness, tilt
 _BUNDLED = (
-    ("PtNp1", ((0, 0, -5), (1, 7, -4))),
+    ("PtNp1", ((0, 0, -3), (1, 7, -6))),
     45.0,
     (2.5, 0.5),
 )  # see sbd/companion/make/assets.py

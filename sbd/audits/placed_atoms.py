@@ -13,6 +13,7 @@ from scipy import spatial
 from sbd.columns.finding import Columns, find_columns, match_columns
 from sbd.columns.surfaces import surface_columns
 from sbd.simulation.frame import BOX
+from sbd.simulation.structures import project_atoms
 from sbd.typing import Image
 
 REGIONS = ("particle", "surface", "vacuum")
@@ -35,7 +36,7 @@ def project_columns(atoms: Atoms, tilt: tuple[float, float]) -> pd.DataFrame:
 
     From the box's upper left corner; a tilt displaces what lies before the exit.
     """
-    row, column = _project(atoms, tilt)
+    row, column = project_atoms(atoms, tilt)
     x, y, _ = atoms.positions.round(3).T
     table = pd.DataFrame({"element": atoms.get_chemical_symbols(), "x": x, "y": y})
     table["row"], table["column"] = row, column
@@ -43,14 +44,6 @@ def project_columns(atoms: Atoms, tilt: tuple[float, float]) -> pd.DataFrame:
     places = groups.agg(row=("row", "mean"), column=("column", "mean"),
                         atoms=("row", "size"))  # fmt: skip
     return places.drop(columns=["y", "x"])
-
-
-def _project(atoms: Atoms, tilt: tuple[float, float]) -> tuple[NDArray, NDArray]:
-    """Rows and columns of the atoms as an image shows them [angstrom]."""
-    x, y, z = atoms.positions.T
-    before = z.max() - z
-    down, right = (before * np.tan(np.deg2rad(angle)) for angle in tilt)
-    return BOX - y + down, x + right
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +149,7 @@ def place_atoms(
     table = project_columns(atoms, tilt).query("element != 'O'")
     places = place(table["row"], table["column"])
     inside = ((places >= 0) & (places <= np.array(shape) - 1)).all(axis=1)
-    support = place(*_project(atoms, tilt))[~(atoms.symbols == "Pt")]
+    support = place(*project_atoms(atoms, tilt))[~(atoms.symbols == "Pt")]
     platinum = (table["element"] == "Pt").to_numpy()
     return PlacedAtoms(
         places[inside], platinum[inside], support, tuple(pixel), tuple(shape)

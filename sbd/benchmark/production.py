@@ -66,7 +66,7 @@ from a description of them, under Creative Commons Attribution 4.0 International
 (CC-BY-4.0); please cite the paper and the companion."""
 _OF_ONE_S_OWN = """Some of the structures are not among the library's 95; under which
 licence these images may be used is for those to say who made them."""
-_FITTED = "The constants were fitted to four clean images that the authors published."
+_FITTED = "The constants were fitted to seven clean images of the authors."
 _CHOSEN = "The constants were chosen for this folder."
 
 

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _PARTS = ("model", "average", "optimiser", "schedule")
 _FINE = 256  # samples of the box that the examples are interpolated from
-_SIDES = 1.0, 4.7  # left and right of the box; the seam is at 48 of 50 [angstrom]
+_SIDES = 0.0, 6.4  # left and right of the box; the seam is at 46 of 50 [angstrom]
 _BOTTOM = 7.0  # below the support [angstrom]
 _TOP = 5.0  # above the particle, where the support's other side shines in [angstrom]
 _SETTLING = 32  # batches that the final statistics of normalisations are from

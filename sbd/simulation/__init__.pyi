@@ -1,11 +1,12 @@
 __all__ = [
     "AUTHORS_PIXEL",
     "DEFOCI",
-    "KIRKLAND",
+    "LOBATO",
     "PARTICLES",
     "PUBLISHED",
     "REFERENCE",
     "SEEN",
+    "SHAPES",
     "THICKNESSES",
     "TILTS",
     "VACUUM",
@@ -30,7 +31,7 @@ from .films import add_film
 from .frame import AUTHORS_PIXEL
 from .imaging import ExitWave, exit_wave, form_image, resample
 from .matching import SimulationMatch, match_simulation
-from .microscope import KIRKLAND, REFERENCE, WAVE_LIMIT, Microscope
+from .microscope import LOBATO, REFERENCE, WAVE_LIMIT, Microscope
 from .noise import VACUUM, poisson_noise
 from .refinement import RefinedSpecimen, refine_specimen
 from .specimens import (
@@ -38,6 +39,7 @@ from .specimens import (
     PARTICLES,
     PUBLISHED,
     SEEN,
+    SHAPES,
     THICKNESSES,
     TILTS,
     structure_table,

@@ -21,7 +21,7 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from tqdm import tqdm
 
 from sbd.simulation.frame import AUTHORS_PIXEL, BOX
-from sbd.simulation.imaging import IMAGE_SAMPLES, exit_wave, form_image
+from sbd.simulation.imaging import IMAGE_SAMPLES, ExitWave, exit_wave, form_image
 from sbd.simulation.microscope import Microscope
 from sbd.simulation.noise import VACUUM
 from sbd.simulation.specimens import (
@@ -36,7 +36,7 @@ from sbd.typing import Image
 from sbd.validation import check_image
 
 _COARSE, _FINE = 0.40, 0.20  # binned pixels of the search and of the score [angstrom]
-_LEFT, _RIGHT = 3.0, 44.0  # the support does not close at 48 [angstrom]
+_LEFT, _RIGHT = 3.0, 44.0  # the support does not close at 46 [angstrom]
 _BOTTOM, _TOP = 8.0, 46.0  # above its end, below what shines in from the other side
 _SURFACE = 23.0  # below it, from the bottom of the box, there is only support
 _FREQUENCIES = np.arange(-IMAGE_SAMPLES // 2 + 1, IMAGE_SAMPLES // 2) / BOX
@@ -333,13 +333,19 @@ def _spectra(
 ) -> np.ndarray:
     """Centred Fourier coefficients of focal series: (tilts, defoci, m, m)."""
     atoms = pt_on_ceria(particle, defect, thickness=thickness)
-    foci = 10.0 * np.array(defoci)
-    result = []
-    for wave in exit_wave(atoms, scope.microscope, grid=scope.grid, tilts=tilts):
-        series = form_image(wave, defocus=foci, samples=IMAGE_SAMPLES)
-        spectra = np.fft.fftshift(np.fft.fft2(series), axes=(1, 2)) / IMAGE_SAMPLES**2
-        result.append(spectra[:, 1:, 1:].astype(np.complex64))  # without Nyquist
-    return np.array(result)
+    waves = exit_wave(atoms, scope.microscope, grid=scope.grid, tilts=tilts)
+    return np.array([make_template(wave, defoci) for wave in waves])
+
+
+def make_template(wave: ExitWave, defocus: float | Sequence[float]) -> np.ndarray:
+    """Centred Fourier coefficients of images of a wave: (..., m, m), none of Nyquist's.
+
+    At a defocus or several [nm].
+    """
+    foci = 10.0 * np.asarray(defocus, float)
+    image = form_image(wave, defocus=foci, samples=IMAGE_SAMPLES)
+    spectrum = np.fft.fftshift(np.fft.fft2(image, norm="forward"), axes=(-2, -1))
+    return spectrum[..., 1:, 1:].astype(np.complex64)
 
 
 class _Comparison:

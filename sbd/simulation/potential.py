@@ -110,7 +110,7 @@ def scattering_factors(atoms: Atoms, microscope: Microscope) -> dict[str, np.nda
     factors = {}
     for symbol in map(str, np.unique(atoms.get_chemical_symbols())):
         f = _form_factor(symbol, microscope.form_factors, k2)
-        rms = microscope.thermal.get(symbol, 0.0)
+        rms = microscope.displacement(symbol)
         damped = f * np.exp(-2 * np.pi**2 * rms**2 * k2) / box**2
         if proportional:
             factor = damped * (1 + 1j * microscope.absorption.get(symbol, 0.0))

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from scipy import spatial, special
 from tqdm import tqdm
 
-from sbd.simulation.frame import BOX
-from sbd.simulation.imaging import IMAGE_SAMPLES, exit_wave, form_image
-from sbd.simulation.matching import SimulationMatch, compare_frame
+from sbd.simulation.imaging import exit_wave
+from sbd.simulation.matching import SimulationMatch, compare_frame, make_template
 from sbd.simulation.microscope import Microscope
-from sbd.simulation.specimens import layer_counts
-from sbd.simulation.structures import pt_on_ceria
+from sbd.simulation.specimens import find_shape, layer_counts
+from sbd.simulation.structures import project_atoms, pt_on_ceria
 from sbd.typing import Image
 from sbd.validation import check_image, check_positive, check_shape, check_whole
 
@@ -39,7 +38,9 @@ class RefinedSpecimen:
         The simulated image, as a `SimulationMatch` has it.
     edits : tuple of (row, column, atoms)
         What has to be put on the perfect particle, or taken from it (negative), as
-        `pt_on_ceria` takes it.
+        `pt_on_ceria` takes it for `shape`.
+    shape : str
+        The particle with its support.
     table : pandas.DataFrame
         A row for each site: ``row`` from the top and ``column`` from the left; how many
         ``atoms`` there are and how many were ``before``; by how much the logarithm of
@@ -52,6 +53,7 @@ class RefinedSpecimen:
 
     image: Image = field(repr=False)
     edits: tuple[tuple[int, int, int], ...]
+    shape: str
     table: pd.DataFrame = field(repr=False)
     rounds: int
 
@@ -127,8 +129,8 @@ def refine_specimen(
         done += 1
     bar.close()
     return RefinedSpecimen(
-        image=work.full_image(), edits=work.edits(work.atoms), table=work.table(gains),
-        rounds=done,
+        image=work.full_image(), edits=work.edits(work.atoms), shape=work.shape,
+        table=work.table(gains), rounds=done,
     )  # fmt: skip
 
 
@@ -144,6 +146,7 @@ class _Refinement:
     ) -> None:
         told = match.parameters
         self.told, self.scope, self.grid = told, microscope, grid
+        self.shape = find_shape(told["particle"], told["defect"])
         self.comparison = compare_frame(image, told["pixel"], told["mirrored"])
         self.origin = np.array(told["origin"])
         self.perfect = layer_counts(told["particle"])
@@ -165,11 +168,8 @@ class _Refinement:
         # one atom at every site tells where that is
         filled = {site: max(n, 1) for site, n in self.atoms.items()}
         atoms = self._build(filled)
-        platinum = atoms.positions[atoms.symbols == "Pt"]
-        behind = atoms.positions[:, 2].max() - platinum[:, 2]
-        angles = np.deg2rad([self.told["tilt_x"], self.told["tilt_y"]])
-        down, right = (behind * np.tan(angle) for angle in angles)
-        seen = np.stack([BOX - platinum[:, 1] + down, platinum[:, 0] + right], 1)
+        tilt = self.told["tilt_x"], self.told["tilt_y"]
+        seen = np.stack(project_atoms(atoms, tilt), 1)[atoms.symbols == "Pt"]
         ends = np.cumsum([filled[site] for site in self.sites])[:-1]
         return np.array([part.mean(0) for part in np.split(seen, ends)])
 
@@ -187,9 +187,8 @@ class _Refinement:
         return groups
 
     def _build(self, atoms: dict) -> Atoms:
-        return pt_on_ceria(
-            self.told["particle"], self.edits(atoms), thickness=self.told["thickness"]
-        )
+        edits = self.edits(atoms)
+        return pt_on_ceria(self.shape, edits, thickness=self.told["thickness"])
 
     def _simulate(self, atoms: dict) -> NDArray[np.complex64]:
         """Centred Fourier coefficients of the image of so many atoms at the sites."""
@@ -197,11 +196,8 @@ class _Refinement:
         (wave,) = exit_wave(
             self._build(atoms), self.scope, grid=self.grid, tilts=[tilt]
         )
-        focus = 10.0 * self.told["defocus"]
-        image = form_image(wave, defocus=focus, samples=IMAGE_SAMPLES)
         self.count()
-        spectrum = np.fft.fftshift(np.fft.fft2(image)) / IMAGE_SAMPLES**2
-        return spectrum[1:, 1:].astype(np.complex64)
+        return make_template(wave, self.told["defocus"])
 
     def _compare(self) -> None:
         """Lay the image of the present atoms over what is to be explained."""

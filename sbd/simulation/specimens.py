@@ -2,15 +2,17 @@
 
 ``assets/particles.toml`` holds the four particles, column by column, and says what is
 known of each. ``assets/structures.csv`` holds the 95 structures: a particle, a defect
-(which atoms are taken from or put on which columns), a thickness of the support, and
-the split a structure belongs to. That there are 95, and how many of each label, follows
-from the authors' evaluation logs: 14 at 30, 40 and 60 angstrom, one for each label, and
-53 at 50 angstrom, where the number of logged test images tells 3, 4 or 5 structures a
-label (for PtNp3, D0 and D2 might also have 4 each instead of 3 and 5). What
-distinguished those is not known; the variants b to e are ours.
+(which atoms are taken from or put on which columns), a thickness of the support, the
+shape of particle and support, and the split a structure belongs to. That there are 95,
+and how many of each label, follows from the authors' evaluation logs: 14 at 30, 40 and
+60 angstrom, one for each label, and 53 at 50 angstrom, where the number of logged test
+images tells 3, 4 or 5 structures a label (for PtNp3, D0 and D2 might also have 4 each
+instead of 3 and 5). One of those is seen in an image: PtNp1 beside a support that falls
+off. What distinguished the others is not known; the variants b to e are ours.
 
 Beside them stand the four structures of which the authors published images, by their
-file names, at 40 angstrom: they are for evaluation and in no table to train on.
+file names, at 40 angstrom: they are for evaluation and in no table to train on. The
+three that were seen without a label are in the test split of the table.
 """
 
 import tomllib
@@ -46,10 +48,18 @@ PUBLISHED = {
 }
 """Defects of PtNp2 that the authors published images of, by file name."""
 
-SEEN = ("PtNpA", "PtNpB")
-"""Specimens of the authors' images without a label; not of the benchmark."""
+SEEN = {
+    "unlabelled/1": ("PtNp1", "D0", 30.0, (0.0, 0.0), 12.0),
+    "unlabelled/2": ("PtNp1", "D0b", 50.0, (3.0, 0.0), 14.0),
+    "unlabelled/3": ("PtNp1", "D1", 30.0, (2.0, 0.0), 16.0),
+}
+"""What the authors' images without a label show.
 
-_SEEN_DEFECTS = {"PtNpA": {"D0": "", "left": "2.0:-3"}, "PtNpB": {"D0": ""}}
+Particle, defect, thickness [angstrom], tilt [degrees] and defocus [nm].
+"""
+
+SHAPES = (*PARTICLES, "PtNp1-falling")
+"""Particles with their supports; the last is a variant at 50 angstrom of the first."""
 
 Edits = Sequence[tuple[int, int, int]]
 
@@ -63,7 +73,8 @@ def structure_table() -> pd.DataFrame:
         Columns ``structure`` (unique name), ``particle``, ``defect`` (label of the
         evaluation logs), ``variant`` (``"a"`` to ``"e"``), ``thickness`` [angstrom],
         ``sites`` (atoms taken or put on, as "row.column:atoms", rows from the top),
-        ``description`` and ``split`` (strict: no structure is in two).
+        ``description``, ``split`` (strict: no structure is in two) and ``shape``, the
+        particle with its support.
 
     Examples
     --------
@@ -82,13 +93,22 @@ def particle_card(particle: str) -> dict:
 
     Its ``rows`` are (shift, atoms in each column), the top one first.
     """
-    check_word("particle", particle, PARTICLES + SEEN)
-    card = {"step": 0, "edge": 0.0} | _cards()[particle]
+    check_word("particle", particle, SHAPES)
+    card = _cards()[particle]
+    if "like" in card:
+        card = _cards()[card["like"]] | card
+    card = {"edges": ()} | card
     rows = []
     for line in card["rows"].strip().splitlines():
         shift, counts = line.split(":")
         rows.append((int(shift), [int(n) for n in counts.split()]))
     return card | {"rows": rows}
+
+
+def find_shape(particle: str, defect: str | Edits) -> str:
+    """Tell the particle with its support that a defect of a particle is of."""
+    known = defect if isinstance(defect, str) else None
+    return _shapes().get((particle, known), particle)
 
 
 def defect_labels(particle: str) -> tuple[str, ...]:
@@ -154,8 +174,17 @@ def _cards() -> dict[str, dict]:
 @cache
 def _defects() -> dict[str, dict[str, str]]:
     """Sites of every defect, by particle and label."""
-    sites = {particle: {} for particle in PARTICLES}
+    sites = {shape: {"D0": ""} for shape in SHAPES}
     for row in structure_table().itertuples():
         sites[row.particle][f"{row.defect}{row.variant.lstrip('a')}"] = row.sites
     sites["PtNp2"] |= PUBLISHED
-    return sites | _SEEN_DEFECTS
+    return sites
+
+
+@cache
+def _shapes() -> dict[tuple[str, str], str]:
+    """Name the shape of every particle and label."""
+    return {
+        (row.particle, f"{row.defect}{row.variant.lstrip('a')}"): row.shape
+        for row in structure_table().itertuples()
+    }

@@ -12,19 +12,19 @@ from ase import Atoms
 from scipy.spatial import KDTree
 
 from sbd.simulation.frame import BOX
-from sbd.simulation.specimens import Edits, layer_counts, particle_card
+from sbd.simulation.specimens import Edits, find_shape, layer_counts, particle_card
 
-PT_LATTICE = 3.983
-"""Lattice parameter of platinum that fits the authors' images [angstrom]."""
+PT_LATTICE = 3.924
+"""Lattice parameter of platinum, but of PtNp2, that fits their images [angstrom]."""
 
 CEO2_LATTICE = 5.400
 """Lattice parameter of ceria that fits the authors' images [angstrom]."""
 
 _LAYERS = 8  # Ce layers of the support
 _TOP_LAYER = 26.05  # height of its top Ce layer above the bottom of the box
-_SEAM = 48.0  # where the support does not close, from the left of the box
-_INTERFACE = 2.344  # from the top Ce layer to the lowest Pt row
-_PT_FORWARD = 1.7  # of the particle's middle behind the support's, along the beam
+_SEAM = 46.27  # where the support does not close, from the left of the box
+_INTERFACE = 2.678  # from the top Ce layer to the lowest Pt row
+_PT_FORWARD = 0.08  # of the particle's middle behind the support's, along the beam
 
 
 def check_tilts(tilts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -49,13 +49,12 @@ def _column(n: int, period: float, full: int) -> np.ndarray:
 
 def _platinum(particle: str, defect: str | Edits) -> np.ndarray:
     """Positions of the platinum atoms; z = 0 in the middle of the support."""
-    card = particle_card(particle)
+    card = particle_card(find_shape(particle, defect))
     lattice = card.get("lattice", PT_LATTICE)
     spacing, period = lattice * np.sqrt(6) / 4, lattice / np.sqrt(2)
     layer = lattice / np.sqrt(3)
     wanted, perfect = layer_counts(particle, defect), card["rows"]
-    step = card["step"] * CEO2_LATTICE / np.sqrt(3)
-    bottom = _TOP_LAYER + step + card.get("interface", _INTERFACE)
+    bottom = _TOP_LAYER + card.get("interface", _INTERFACE)
     forward = card.get("forward", _PT_FORWARD)
     start = np.cumsum([shift for shift, _ in perfect]) * spacing / 3
     middle = start[-1] + spacing * (len(wanted[-1]) - 1) / 2
@@ -73,37 +72,34 @@ def _platinum(particle: str, defect: str | Edits) -> np.ndarray:
     return np.array(atoms)
 
 
-def _ceria(particle: str, thickness: float) -> tuple[np.ndarray, np.ndarray]:
+def _ceria(shape: str, thickness: float) -> tuple[np.ndarray, np.ndarray]:
     """Positions of cerium and of oxygen; z = 0 in the middle."""
     spacing = CEO2_LATTICE * np.sqrt(6) / 4
     period = CEO2_LATTICE / np.sqrt(2)
     layer = CEO2_LATTICE / np.sqrt(3)
     bond = CEO2_LATTICE * np.sqrt(3) / 4
-    card = particle_card(particle)
-    steps, edge, edges = card["step"], card["edge"], card.get("edges", ())
+    edges = particle_card(shape)["edges"]
     n = round(thickness / period)
-    # the lowest atoms are those of odd j + k, or the platinum tells which
-    turned = n % 2 if card.get("planes") == "of the particle" else 0
+    turned = n % 2  # the planes of cerium stay where they are beside the platinum
     cerium, oxygen = [], []
-    for k in range(-steps - 1, _LAYERS + 1):  # k counts downward from the flat top
+    for k in range(-1, _LAYERS + 1):  # k counts downward from the top
         y = _TOP_LAYER - k * layer
         # one layer down: a third of the spacing to the left and half a period along z
         first = 0.6 * spacing - k * spacing / 3
-        left = int(np.ceil((_SEAM - BOX - first) / spacing))
-        for j in range(left, left + int(BOX / spacing)):
+        left, right = ((x - first) / spacing for x in (_SEAM - BOX, _SEAM))
+        for j in range(int(np.ceil(left)), int(np.ceil(right))):
             x = first + j * spacing
             odd = (j + k + turned) % 2
             z = period * (np.arange(n) - (n - 1) / 2 + (0.5 - odd) / 2)
-            inside = 0 <= k < _LAYERS or (-steps <= k < 0 and x >= edge)
-            if inside and (not 0 <= k < len(edges) or x >= edges[k]):
+            if 0 <= k < _LAYERS and (k >= len(edges) or x >= edges[k]):
                 cerium += [(x, y, height) for height in z]
             oxygen += [(x, y + up, height) for up in (-bond, bond) for height in z]
-    keep = [o for o in oxygen if o[1] < _surface(o[0], steps, edge, layer)]
-    keep = np.array(keep)
-    keep = keep[keep[:, 1] > _TOP_LAYER - (_LAYERS - 1) * layer - 0.3 * layer]
-    cerium, oxygen = np.array(cerium), np.unique(keep.round(6), axis=0)
+    cerium, oxygen = np.array(cerium), np.unique(np.array(oxygen).round(6), axis=0)
+    down = (_TOP_LAYER - oxygen[:, 1]) / layer
+    oxygen = oxygen[(down > -0.3) & (down < _LAYERS - 1 + 0.3)]
     if len(edges):
-        oxygen = oxygen[_bound(oxygen, cerium, 1.05 * bond)]
+        aside = oxygen[:, 0] > edges[0] + spacing
+        oxygen = oxygen[aside | _bound(oxygen, cerium, 1.05 * bond)]
     for atoms in (cerium, oxygen):
         atoms[:, 0] %= BOX
     return cerium, oxygen
@@ -115,11 +111,6 @@ def _bound(oxygen: np.ndarray, cerium: np.ndarray, reach: float) -> np.ndarray:
     near = KDTree(cerium).query_ball_point(oxygen, reach)
     columns = [len({tuple(c) for c in cerium[some, :2].round(3)}) for some in near]
     return np.array(columns) >= 2
-
-
-def _surface(x: float, steps: int, edge: float, layer: float) -> float:
-    """Height above which there is no oxygen."""
-    return _TOP_LAYER + (steps if x >= edge else 0) * layer + 0.3 * layer
 
 
 def pt_on_ceria(
@@ -135,8 +126,8 @@ def pt_on_ceria(
 
     Parameters
     ----------
-    particle : {"PtNp1", "PtNp2", "PtNp3", "PtNp4", "PtNpA", "PtNpB"}
-        Shape of the particle; the last two are known from images whose label is not.
+    particle : {"PtNp1", "PtNp2", "PtNp3", "PtNp4", "PtNp1-falling"}
+        Shape of the particle and of its support.
     defect : str or sequence of (row, column, atoms)
         A label such as ``"D1"`` or ``"D1b"`` (`structure_table` lists them), or the
         authors' file name such as ``"S3_5"``, or the atoms to take from (negative) or
@@ -169,7 +160,7 @@ def pt_on_ceria(
         msg = f"thickness must be 10 to 200 angstrom; got {thickness}"
         raise ValueError(msg)
     (tilt,) = check_tilts([tilt])
-    cerium, oxygen = _ceria(particle, thickness)
+    cerium, oxygen = _ceria(find_shape(particle, defect), thickness)
     platinum = _platinum(particle, defect)
     symbols = ["Pt"] * len(platinum) + ["Ce"] * len(cerium) + ["O"] * len(oxygen)
     atoms = Atoms(symbols, np.concatenate([platinum, cerium, oxygen]))
@@ -185,6 +176,19 @@ def pt_on_ceria(
         "tilt": tilt,
     }
     return atoms
+
+
+def project_atoms(
+    atoms: Atoms, tilt: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the atoms as an image shows them [angstrom].
+
+    From the box's upper left corner; a tilt displaces what lies before the exit.
+    """
+    x, y, z = atoms.positions.T
+    before = z.max() - z
+    down, right = (before * np.tan(np.deg2rad(angle)) for angle in tilt)
+    return BOX - y + down, x + right
 
 
 def atoms_per_column(atoms: Atoms) -> pd.DataFrame:
@@ -205,7 +209,7 @@ def atoms_per_column(atoms: Atoms) -> pd.DataFrame:
     --------
     >>> columns = atoms_per_column(pt_on_ceria("PtNp4", "D1"))
     >>> columns[columns["element"] == "Pt"]["atoms"].tolist()
-    [3, 4, 4, 5, 4, 3, 4, 5, 6, 5, 4]
+    [4, 3, 4, 5, 4, 3, 4, 5, 6, 5, 4]
     """
     x, y, _ = atoms.positions.round(3).T
     places = pd.DataFrame({"element": atoms.get_chemical_symbols(), "x": x, "y": y})

@@ -57,8 +57,11 @@ def test_no_image_of_the_tuning_is_of_a_structure_of_the_test_split():
     splits = {table[image["structure"]] for image in RECORD["images"]}
     assert splits == {RECORD["split"]} == {"valid"}
     assert 12 <= len(RECORD["images"]) <= 16
-    for label in ("structure", "tilt_x", "tilt_y", "defocus", "contrast"):
+    for label in ("structure", "tilt_x", "tilt_y", "defocus"):
         assert len({image[label] for image in RECORD["images"]}) > 2
+    # one image in twenty is black, and none of these is
+    contrasts = {image["contrast"] for image in RECORD["images"]}
+    assert contrasts == {"intermediate", "white"}
 
 
 def test_a_denoiser_that_nobody_has_tuned_is_told(monkeypatch):

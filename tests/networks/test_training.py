@@ -132,7 +132,7 @@ def test_steps_and_data_are_asked_for(benchmark, tmp_path):
         run(benchmark, tmp_path, steps=0)
     empty = sbd.simulate_benchmark(
         tmp_path / "empty",
-        recipes=(Recipe("PtNp1", "Dh", 10.0),),
+        recipes=(Recipe("PtNp2", "Dh", 10.0),),
         tilts=((0.0, 0.0),),
         defoci=(0.0,),
         grid=64,

@@ -138,5 +138,5 @@ def test_the_authors_image_is_recognised():
     assert {name: found.parameters[name] for name in wanted} == wanted
     assert found.correlation > 0.999
     assert found.frame_correlation > 0.999
-    # whole frame; the seam, 2.7 angstrom beyond its right edge, costs 2 dB
-    assert sbd.psnr(published, found.image) > 54
+    # whole frame, though the seam is only 1.1 angstrom beyond its right edge
+    assert sbd.psnr(published, found.image) > 57

@@ -13,7 +13,7 @@ BOX = 50.0
 Q = 40 / BOX  # spatial frequency of the grating [1/angstrom]
 EPS = 1e-2  # its amplitude [rad]
 C1 = 80.0
-PERFECT = {"focal_spread": 0.0, "convergence": 0.0, "vibration": 0.0}
+PERFECT = {"focal_spread": 0.0, "convergence": 0.0, "vibration": 0.0, "exit_plane": 0.0}
 
 
 def chi(k, c1, cs=-1.3e5, c5=5e7):

@@ -12,13 +12,13 @@ from sbd.simulation.specimens import layer_counts
 GRID, TILT, FOCUS = 128, (2.0, 0.0), 8.0
 EDITS = ((0, 3, -1), (2, 4, 1), (4, 1, -2))
 ONE = {
-    "particles": ("PtNpA",), "thicknesses": (30.0,), "tilts": (TILT,),
+    "particles": ("PtNp1",), "thicknesses": (30.0,), "tilts": (TILT,),
     "defoci": (FOCUS,), "grid": GRID,
 }  # fmt: skip
 
 
 def simulate(edits):
-    atoms = sbd.pt_on_ceria("PtNpA", edits, thickness=30.0)
+    atoms = sbd.pt_on_ceria("PtNp1", edits, thickness=30.0)
     (wave,) = sbd.exit_wave(atoms, grid=GRID, tilts=[TILT])
     image = sbd.form_image(wave, defocus=10 * FOCUS, samples=512)
     return image[33:445, 16:464].astype(float)
@@ -42,9 +42,9 @@ def refined(image, match):
 def test_atoms_put_on_and_taken_are_found(refined):
     assert set(refined.edits) == set(EDITS)
     counts = refined.table["atoms"].tolist()
-    assert counts == np.concatenate(layer_counts("PtNpA", EDITS)).tolist()
+    assert counts == np.concatenate(layer_counts("PtNp1", EDITS)).tolist()
     before = refined.table["before"].tolist()
-    assert before == np.concatenate(layer_counts("PtNpA")).tolist()
+    assert before == np.concatenate(layer_counts("PtNp1")).tolist()
 
 
 def test_the_image_of_the_atoms_found_is_the_image(image, refined):

@@ -8,14 +8,14 @@ import sbd
 from sbd.simulation.frame import BOX
 from sbd.simulation.specimens import (
     PARTICLES,
-    SEEN,
+    SHAPES,
     THICKNESSES,
     defect_labels,
     particle_card,
 )
-from sbd.simulation.structures import PT_LATTICE
+from sbd.simulation.structures import _SEAM, PT_LATTICE
 
-EVERY = [(p, d) for p in PARTICLES + SEEN for d in defect_labels(p)]
+EVERY = [(p, d) for p in SHAPES for d in defect_labels(p)]
 
 
 def neighbours(atoms):
@@ -37,11 +37,11 @@ def test_no_two_atoms_are_closer_than_chemistry_allows(particle, defect):
 def test_ceria_is_stoichiometric_and_bonded(particle):
     atoms = sbd.pt_on_ceria(particle, thickness=40.0)
     cerium, oxygen = (atoms.symbols.count(symbol) for symbol in ("Ce", "O"))
-    # a step of the support has one oxygen column less at its foot
-    assert 2 * cerium - oxygen in ({0, 10} if particle == "PtNp4" else {0})
+    # the box cuts through the crystal; a step has two oxygen columns less at its foot
+    assert 2 * cerium - oxygen == (0 if particle == "PtNp4" else -20)
     oxide = atoms[~(atoms.symbols == "Pt")]
     # the Ce-O bond of fluorite is a sqrt(3) / 4, but where the support does not close
-    whole = abs(oxide.positions[:, 0] - 48.0) > 3.0
+    whole = abs(oxide.positions[:, 0] - _SEAM) > 3.0
     bonds = neighbours(oxide)[whole]
     np.testing.assert_allclose(bonds, 5.4 * np.sqrt(3) / 4, rtol=1e-5)
 
@@ -53,13 +53,36 @@ def test_the_support_is_a_lattice_across_the_sides_of_the_box():
     spacing, period = 5.4 * np.sqrt(6) / 4, 5.4 / np.sqrt(2)
     moved = cerium + np.array([spacing, 0.0, period / 2])
     moved[:, 0] %= BOX
-    inner = (abs(cerium[:, 0] - 48.0) > 4.0) & (cerium[:, 2] < cerium[:, 2].max() - 4.0)
+    inner = (abs(cerium[:, 0] - _SEAM) > 4.0) & (
+        cerium[:, 2] < cerium[:, 2].max() - 4.0
+    )
     distance, _ = cKDTree(cerium).query(moved[inner])
     # half a period forwards or backwards: neighbouring columns alternate
     other = cerium + np.array([spacing, 0.0, -period / 2])
     other[:, 0] %= BOX
     back, _ = cKDTree(cerium).query(other[inner])
     assert np.minimum(distance, back).max() < 1e-6
+
+
+@pytest.mark.parametrize(("particle", "top"), [("PtNp1", 15), ("PtNp4", 11)])
+def test_layers_of_the_support_have_the_columns_of_the_paper_s_drawing(particle, top):
+    columns = sbd.atoms_per_column(sbd.pt_on_ceria(particle, thickness=30.0))
+    cerium = columns[columns["element"] == "Ce"]
+    layers = [len(group) for _, group in cerium.groupby("y", sort=False)]
+    assert layers == [top, 15, 16, 15, 15, 16, 15, 15]
+
+
+def test_particles_stand_where_the_paper_s_drawing_has_them():
+    # of the middle of the lowest row from the nearest cerium of the top layer, in
+    # column spacings of ceria; read off the drawings to 0.03
+    drawn = {"PtNp1": -0.175, "PtNp3": -0.162, "PtNp4": -0.411}
+    for particle, wanted in drawn.items():
+        columns = sbd.atoms_per_column(sbd.pt_on_ceria(particle, thickness=30.0))
+        platinum, cerium = (columns[columns["element"] == e] for e in ("Pt", "Ce"))
+        lowest = platinum[platinum["y"] == platinum["y"].min()]["x"].mean()
+        top = cerium[cerium["y"] == cerium["y"].max()]["x"] - lowest
+        nearest = top.iloc[top.abs().argmin()]
+        assert -nearest / (5.4 * np.sqrt(6) / 4) == pytest.approx(wanted, abs=0.03)
 
 
 def test_the_published_particle_has_its_atoms():
@@ -146,7 +169,7 @@ def cut_crystal():
 
 def test_a_particle_seen_in_images_is_a_cut_of_the_crystal_with_three_planes():
     atoms = cut_crystal()
-    assert len(atoms) == sbd.pt_on_ceria("PtNpA").symbols.count("Pt")
+    assert len(atoms) == sbd.pt_on_ceria("PtNp1").symbols.count("Pt")
     # seen along [1-10]: up is [111], to the right [11-2], in thirds of a column spacing
     layer, right = atoms.sum(1) // 2, atoms @ [1, 1, -2]
     rows, first = [], []
@@ -154,13 +177,13 @@ def test_a_particle_seen_in_images_is_a_cut_of_the_crystal_with_three_planes():
         places, counts = np.unique(right[layer == k], return_counts=True)
         rows.append(counts.tolist())
         first.append(places[0])
-    card = particle_card("PtNpA")["rows"]
+    card = particle_card("PtNp1")["rows"]
     assert [counts for _, counts in card] == rows
     assert [shift for shift, _ in card][1:] == np.diff(first).tolist()
 
 
 def test_a_support_that_falls_off_keeps_no_oxygen_on_a_single_column_of_cerium():
-    atoms = sbd.pt_on_ceria("PtNpB", thickness=30.0)
+    atoms = sbd.pt_on_ceria("PtNp1", "D0b", thickness=30.0)
     cerium, oxygen = (atoms.positions[atoms.symbols == s] for s in ("Ce", "O"))
     bond = 5.4 * np.sqrt(3) / 4
     near = cKDTree(cerium).query_ball_point(oxygen, 1.01 * bond)
@@ -177,10 +200,11 @@ def test_a_support_that_falls_off_keeps_no_oxygen_on_a_single_column_of_cerium()
     )
 
 
-def test_cerium_stays_where_it_is_when_a_particle_s_support_gets_thicker():
+@pytest.mark.parametrize("particle", PARTICLES)
+def test_cerium_stays_where_it_is_when_a_particle_s_support_gets_thicker(particle):
     planes = []
     for thickness in (30.0, 34.0, 38.0):  # 8, 9 and 10 periods
-        atoms = sbd.pt_on_ceria("PtNpA", thickness=thickness)
+        atoms = sbd.pt_on_ceria(particle, thickness=thickness)
         middle = atoms.positions[atoms.symbols == "Pt", 2].mean()
         cerium = atoms.positions[atoms.symbols == "Ce"] - (0, 0, middle)
         column = cerium[abs(cerium[:, :2] - cerium[0, :2]).max(1) < 0.01]

@@ -15,7 +15,7 @@ from sbd.files import replacing
 
 def main() -> None:
     """Simulate the image, write it, enter its digest in the catalogue and print it."""
-    edits = [(0, 0, -5), (1, 7, -4)]
+    edits = [(0, 0, -3), (1, 7, -6)]
     atoms = sbd.pt_on_ceria("PtNp1", edits, thickness=45.0, tilt=(2.5, 0.5))
     wave = sbd.exit_wave(atoms, grid=768)
     clean = sbd.form_image(wave, defocus=70.0).astype(np.float16)

@@ -163,8 +163,8 @@ def test_the_particles_are_told_with_what_is_known():
     table = describe_particles()
     assert list(table["particle"]) == list(PARTICLES)
     assert table["known"][1].startswith("Known to the atom")
-    assert table["columns"][3] == "3 4 / 3 4 5 4 3 / 4 5 6 5 4"
-    assert table["facets"][3] == "100 -111 | terrace 111"
+    assert table["columns"][3] == "4 3 / 3 4 5 4 3 / 4 5 6 5 4"
+    assert table["facets"][3] == "terrace -111 | 110 111"
 
 
 @pytest.mark.parametrize("show", [show_projections, show_models])

@@ -17,6 +17,7 @@ from sbd.companion.pages.structures.portraits import (
     explain_balls,
     explain_discs,
     find_limits,
+    find_offset,
     show_columns,
     show_model,
 )
@@ -119,6 +120,7 @@ def test_the_whole_particle_is_in_view_with_its_rings(particle):
     left, right, bottom, top = find_limits(particle)
     for defect in defect_labels(particle):
         columns = changed_columns(particle, defect)
+        columns["x"] -= find_offset(particle, defect)
         # a ring has a radius of 1.13 angstrom, and its line is 0.15 wide at most
         assert columns["x"].between(left + 1.2, right - 1.2).all()
         assert columns["y"].between(bottom + 1.2, top - 1.2).all()
@@ -131,6 +133,18 @@ def test_the_step_of_the_support_is_in_view():
     heights, counts = np.unique(cerium[:, 1].round(3), return_counts=True)
     assert len(heights) == 2
     assert counts[0] > counts[1]
+
+
+def test_a_support_that_falls_off_is_in_view():
+    ax, circles = drawn("PtNp1", "D0b")
+    assert find_offset("PtNp1", "D0b") == pytest.approx(10.0)
+    diameter = 2 * 0.8 * ATOMS["Ce"][1]
+    cerium = circles.get_offsets()[np.isclose(circles.get_widths(), diameter)]
+    heights = np.unique(cerium[:, 1].round(3))
+    first = [cerium[abs(cerium[:, 1] - y) < 0.1, 0].min() for y in heights]
+    assert first[-1] > first[0] + 2.0 > ax.get_xlim()[0] + 1.0
+    # beside it nothing else differs
+    assert (changed_columns("PtNp1", "D0b")["change"] == 0).all()
 
 
 def balls(particle, defect, thickness=40.0):

@@ -2,6 +2,7 @@ __all__ = [
     "change_structure",
     "compare_published",
     "compare_structures",
+    "compare_unlabelled",
     "describe_columns",
     "describe_default",
     "describe_difference",
@@ -9,6 +10,7 @@ __all__ = [
     "grid_error",
     "locate_difference",
     "score_pair",
+    "score_pairs",
     "series_error",
     "show_budget",
     "show_column_peaks",
@@ -31,7 +33,9 @@ from .pairs import (
     change_structure,
     compare_published,
     compare_structures,
+    compare_unlabelled,
     score_pair,
+    score_pairs,
     weigh_column,
 )
 from .residuals import describe_columns, describe_difference, locate_difference

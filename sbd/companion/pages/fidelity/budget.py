@@ -32,7 +32,8 @@ _NAMES = {
     "storage": "stored as {}",
     "engine": "{}, single precision",
     "no absorption": "no absorption",
-    "no thermal": "no thermal motion",
+    "no thermal": "no thermal motion, no absorption",
+    "proportional": "absorption as the potential",
     "tilt + 0.1": "tilt off by 0.1°",
 }
 """How to call an effect of the budget, or a setting, in a chart."""

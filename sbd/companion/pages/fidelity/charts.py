@@ -199,7 +199,7 @@ def _draw_profile(ax: Axes, pair: Pair) -> None:
     seam = find_seam()
     ax.axvline(seam, color=INK, linewidth=0.8, linestyle=":")
     ax.axvspan(profile.index[-1], BOX, color=PALE, linewidth=0)
-    for place, words in ((profile.index[-1] + 0.2, "outside"), (seam + 0.2, "seam")):
+    for place, words in ((BOX - 1.6, "outside"), (seam + 0.2, "seam")):
         ax.text(
             place, 0.04, words, rotation=90, ha="left", va="bottom", fontsize=_SMALL,
             transform=ax.get_xaxis_transform(),

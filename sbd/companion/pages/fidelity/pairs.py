@@ -20,11 +20,18 @@ import pandas as pd
 from sbd.data.examples import find_published
 from sbd.metrics import psnr
 from sbd.simulation.frame import AUTHORS_PIXEL, BOX, CROP_SHAPE
-from sbd.simulation.imaging import IMAGE_SAMPLES, ExitWave, exit_wave, form_image
-from sbd.simulation.matching import match_simulation
+from sbd.simulation.imaging import IMAGE_SAMPLES, ExitWave, exit_wave
+from sbd.simulation.matching import compare_frame, make_template, match_simulation
 from sbd.simulation.microscope import REFERENCE, Microscope
 from sbd.simulation.noise import VACUUM
-from sbd.simulation.specimens import PUBLISHED, Edits, defect_edits, layer_counts
+from sbd.simulation.specimens import (
+    PUBLISHED,
+    SEEN,
+    Edits,
+    defect_edits,
+    find_shape,
+    layer_counts,
+)
 from sbd.simulation.structures import pt_on_ceria
 from sbd.typing import Image
 from sbd.validation import check_word
@@ -33,7 +40,10 @@ BORDER = 60
 """Pixels off each border that the inner frame leaves out."""
 
 _CONDITIONS = {"thickness": 40.0, "tilt_x": 3.0, "tilt_y": 0.0, "defocus": 6.0}
-_STAND_IN = {"origin": (2.07, 49.985), "shape": CROP_SHAPE}  # as in the authors' files
+# where the authors' files with and without a label lie in the box, nearly
+_STAND_IN = {"origin": (2.07, 49.985), "shape": CROP_SHAPE}
+_UNLABELLED = {"origin": (3.2, 1.5), "shape": (832, 896)}
+_DIGITS = {"PSNR": 1, "PSNR inside": 1, "correlation": 4, "rms": 2, "largest": 1}
 _ENOUGH = 256  # samples of the box that the search does with
 
 
@@ -68,7 +78,8 @@ def compare_published(
     alone.
     """
     check_word("name", name, PUBLISHED)
-    published, source = _published(name, source)
+    stand_in = _CONDITIONS | {"particle": "PtNp2", "defect": name} | _STAND_IN
+    published, source = _published(f"clean/PtNp2-{name}", source, stand_in)
     grid = grid or Microscope().grid
     found = match_simulation(
         published, particles=("PtNp2",), thicknesses=(_CONDITIONS["thickness"],),
@@ -81,6 +92,38 @@ def compare_published(
     return Pair(published, simulated, parameters, source)
 
 
+def compare_unlabelled(
+    *, few: bool = False, source: str = "auto", grid: int | None = None
+) -> dict[str, Pair]:
+    """Simulate what the images without a label, or the first, were found to show.
+
+    By the names of `sbd.simulation.SEEN`. As `compare_published`, but only the place is
+    searched: ``make unlabelled`` searches all of the benchmark.
+    """
+    names = list(SEEN)[:1] if few else list(SEEN)
+    return {name: _compare_seen(name, source, grid) for name in names}
+
+
+def _compare_seen(name: str, source: str, grid: int | None) -> Pair:
+    """Simulate what one image without a label shows."""
+    particle, defect, thickness, tilt, defocus = SEEN[name]
+    conditions = {
+        "particle": particle, "defect": defect, "thickness": thickness,
+        "tilt_x": tilt[0], "tilt_y": tilt[1], "defocus": defocus,
+    }  # fmt: skip
+    published, source = _published(name, source, conditions | _UNLABELLED)
+    pixel = (AUTHORS_PIXEL, AUTHORS_PIXEL)
+    parameters = conditions | {
+        "pixel": pixel, "dose": VACUUM, "grid": grid or Microscope().grid
+    }  # fmt: skip
+    comparison = compare_frame(published, pixel, mirrored=False)
+    start = np.array(_UNLABELLED["origin"])
+    origin = comparison.refine(_spectrum(parameters), start)
+    parameters["origin"] = tuple(round(float(place), 4) for place in origin)
+    simulated = _simulate(parameters, published.shape)
+    return Pair(published, simulated, parameters, source)
+
+
 def change_structure(pair: Pair, defect: str | Edits) -> Pair:
     """Simulate other atoms (as for `sbd.pt_on_ceria`) in the place of those found."""
     if not isinstance(defect, str):
@@ -89,6 +132,14 @@ def change_structure(pair: Pair, defect: str | Edits) -> Pair:
     parameters = pair.parameters | {"defect": defect}
     simulated = _simulate(parameters, pair.published.shape)
     return replace(pair, simulated=simulated, parameters=parameters)
+
+
+def score_pairs(pairs: Mapping[str, Pair]) -> dict[str, dict[str, float]]:
+    """Say the same as `score_pair`, of several and rounded."""
+    return {
+        name: {key: round(score, _DIGITS[key]) for key, score in score_pair(p).items()}
+        for name, p in pairs.items()
+    }
 
 
 def score_pair(pair: Pair) -> dict[str, float]:
@@ -152,27 +203,19 @@ def inner_frame(image: Image) -> Image:
     return image[inside, inside] if min(image.shape) > 2 * BORDER else image
 
 
-def _published(name: str, source: str) -> tuple[Image, str]:
+def _published(item: str, source: str, stand_in: Mapping) -> tuple[Image, str]:
     """Get the authors' file, or what stands in for it; and which of the two."""
-    published = find_published(f"clean/PtNp2-{name}", source)
+    published = find_published(item, source)
     if published is not None:
         return published, "authors"
     pixel = (AUTHORS_PIXEL, AUTHORS_PIXEL)
-    parameters = _CONDITIONS | {"particle": "PtNp2", "defect": name, "pixel": pixel}
-    parameters |= {"origin": _STAND_IN["origin"], "dose": VACUUM, "grid": None}
-    return _simulate(parameters, _STAND_IN["shape"]), "simulated"
+    parameters = stand_in | {"pixel": pixel, "dose": VACUUM, "grid": None}
+    return _simulate(parameters, stand_in["shape"]), "simulated"
 
 
 def _simulate(parameters: Mapping, shape: tuple[int, int]) -> Image:
     """Simulate a frame of the box; by the reference where no grid is given."""
-    particle, defect = parameters["particle"], parameters["defect"]
-    edits = defect_edits(particle, defect) if isinstance(defect, str) else defect
-    atoms = tuple(sorted(edit for edit in edits if edit[2]))  # by any name, one wave
-    names = ("thickness", "tilt_x", "tilt_y", "grid")
-    wave = _wave(particle, atoms, *(parameters[name] for name in names))
-    defocus, dose = 10 * parameters["defocus"], parameters["dose"]
-    image = form_image(wave, defocus=defocus, samples=IMAGE_SAMPLES, dose=dose)
-    spectrum = np.fft.fftshift(np.fft.fft2(image, norm="forward"))[1:, 1:]
+    spectrum = _spectrum(parameters)
     frequencies = np.arange(-IMAGE_SAMPLES // 2 + 1, IMAGE_SAMPLES // 2) / BOX
     rows, columns = (
         np.exp(2j * np.pi * np.outer(start + pixel * np.arange(n), frequencies))
@@ -181,6 +224,17 @@ def _simulate(parameters: Mapping, shape: tuple[int, int]) -> Image:
         )
     )
     return (rows @ spectrum @ columns.T).real
+
+
+def _spectrum(parameters: Mapping) -> np.ndarray:
+    """Simulate the whole box: centred Fourier coefficients."""
+    particle, defect = parameters["particle"], parameters["defect"]
+    edits = defect_edits(particle, defect) if isinstance(defect, str) else defect
+    atoms = tuple(sorted(edit for edit in edits if edit[2]))  # by any name, one wave
+    names = ("thickness", "tilt_x", "tilt_y", "grid")
+    shape = find_shape(particle, defect)
+    wave = _wave(shape, atoms, *(parameters[name] for name in names))
+    return make_template(wave, parameters["defocus"])
 
 
 @lru_cache(maxsize=24)

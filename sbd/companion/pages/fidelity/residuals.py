@@ -123,7 +123,7 @@ def find_seam() -> float:
         gaps = np.diff(row, append=row[0] + BOX)
         odd = np.abs(gaps - np.median(gaps)).argmax()
         seams.append(row[odd] + gaps[odd] / 2)
-    return float(np.mean(seams))
+    return float(np.median(seams))
 
 
 def describe_difference(pair: Pair) -> dict[str, float]:

@@ -18,6 +18,7 @@ from sbd.companion.pages.structures.portraits import (
     explain_balls,
     explain_discs,
     find_limits,
+    find_offset,
     show_columns,
     show_model,
 )
@@ -84,7 +85,8 @@ def show_projections(particle: str, structures: pd.DataFrame | None = None) -> F
         for row, (left, bottom) in places:
             ax = open_panel(canvas, left, bottom + _FOOT, (across, up))
             show_columns(ax, particle, row.label)
-            ax.set(xlim=frame[:2], ylim=frame[2:])
+            aside = find_offset(particle, row.label)
+            ax.set(xlim=(frame[0] + aside, frame[1] + aside), ylim=frame[2:])
             _name(ax, row.label, row.split)
             _write(canvas, left, bottom + _FOOT - 0.03, row.description, va="top")
         explain_discs(canvas, (_GAP, _KEY / 2), across / (frame[1] - frame[0]))
@@ -168,7 +170,7 @@ def _measure(particle: str) -> tuple[Extent, float, float]:
     """
     left, right, bottom, top = find_limits(particle)
     pixels = int(((_WIDTH - _GAP) / _ACROSS - _GAP) * DPI)
-    spacing = PT_LATTICE * np.sqrt(6) / 4
+    spacing = particle_card(particle).get("lattice", PT_LATTICE) * np.sqrt(6) / 4
     third = int(spacing / 3 * pixels / (right - left))  # of a column spacing, in pixels
     scale = 3 * third / spacing
     spots, high = changed_columns(particle), round((top - bottom) * scale)

@@ -20,7 +20,7 @@ from sbd.companion.pages.atomic_models import ATOMS, show_atoms
 from sbd.companion.pages.diagrams import BLUE
 from sbd.plotting.colours import INK, RED
 from sbd.plotting.images import STYLE
-from sbd.simulation.specimens import defect_labels, particle_card
+from sbd.simulation.specimens import defect_labels, find_shape, particle_card
 from sbd.simulation.structures import CEO2_LATTICE, atoms_per_column, pt_on_ceria
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _EDGE = "#1d3a52"
 _DISC, _RING = 1.02, 1.13  # radii of discs and of rings round them [angstrom]
 _DASHES = (0, (2.0, 1.2))
 _TURN, _LEAN = 25.0, 14.0  # of the balls [degrees]
+_FOOT = 6.0  # that is shown beside the edge of a support [angstrom]
 _NARROWEST = 26.0  # width of a projection of a small particle [angstrom]
 _FONT = FontProperties(family=STYLE["font.family"])
 _BOLD = FontProperties(family=STYLE["font.family"], weight="bold")
@@ -52,9 +53,10 @@ def changed_columns(particle: str, defect: str = "D0") -> pd.DataFrame:
 
     More than in the perfect particle; columns that only the latter has have 0 atoms.
     """
+    whole = _columns(find_shape(particle, defect), "D0")
     found, perfect = (
         columns[columns["element"] == "Pt"].set_index(["y", "x"])["atoms"]
-        for columns in (_columns(particle, defect), _columns(particle, "D0"))
+        for columns in (_columns(particle, defect), whole)
     )
     both = pd.DataFrame({"atoms": found, "before": perfect}).fillna(0).astype(int)
     both["change"] = both["atoms"] - both.pop("before")
@@ -68,7 +70,8 @@ def show_columns(ax: Axes, particle: str, defect: str = "D0") -> EllipseCollecti
     """
     columns = changed_columns(particle, defect)
     left, right, bottom, top = find_limits(particle)
-    support = _columns(particle, "D0").query("y > @bottom and element != 'Pt'")
+    left, right = (x + find_offset(particle, defect) for x in (left, right))
+    support = _columns(particle, defect).query("y > @bottom and element != 'Pt'")
     support = support[support["x"].between(left - 2, right + 2)]
     there, gone = columns[columns["atoms"] > 0], columns[columns["atoms"] == 0]
     fewer, more = there[there["change"] < 0], there[there["change"] > 0]
@@ -100,10 +103,11 @@ def show_model(
 
     Pale red: atoms that only the perfect particle has; blue: only the defect.
     """
-    atoms, perfect = (
-        _cut(pt_on_ceria(particle, label, thickness=thickness), particle)
-        for label in (defect, "D0")
-    )
+    shown = (particle, defect), (find_shape(particle, defect), "D0")
+    atoms, perfect = (pt_on_ceria(*one, thickness=thickness) for one in shown)
+    for each in (atoms, perfect):
+        each.positions[:, 0] -= find_offset(particle, defect)
+    atoms, perfect = (_cut(each, particle) for each in (atoms, perfect))
     here, there = _places(atoms), _places(perfect)
     taken = perfect[[place not in set(here) for place in there]]
     taken.positions += (atoms.cell.lengths() - taken.cell.lengths()) / 2
@@ -115,17 +119,31 @@ def show_model(
     return show_atoms(ax, atoms + taken, colours=paint, **look)
 
 
+def find_offset(particle: str, defect: str) -> float:
+    """Tell how far a structure stands right of the perfect particle [angstrom]."""
+    return (
+        particle_card(find_shape(particle, defect))["centre"]
+        - particle_card(particle)["centre"]
+    )
+
+
 @cache
 def find_limits(particle: str) -> Extent:
     """Find left, right, bottom and top of what a projection has to show [angstrom]."""
-    card, labels = particle_card(particle), defect_labels(particle)
-    spots = pd.concat([changed_columns(particle, label) for label in labels])
+    labels = defect_labels(particle)
+    offsets = {label: find_offset(particle, label) for label in labels}
+    spots = pd.concat([
+        changed_columns(particle, label).assign(x=lambda t, by=by: t["x"] - by)
+        for label, by in offsets.items()
+    ])  # fmt: skip
     left, right = spots["x"].min() - 1.3, spots["x"].max() + 1.3
+    for label, by in offsets.items():  # show where a support falls off
+        edges = particle_card(find_shape(particle, label))["edges"]
+        left = min([left, *(edge - by - _FOOT for edge in edges[:1])])
     spare = max(0.0, _NARROWEST - (right - left)) / 2
     left, right, bottom = left - spare, right + spare, spots["y"].min() - 3.9
-    if card["step"]:  # show its foot
-        left, right = card["edge"] - 4.0, card["edge"] - 4.0 + right - left
-        bottom -= card["step"] * CEO2_LATTICE / np.sqrt(3)
+    if any(particle_card(find_shape(particle, label))["edges"] for label in labels):
+        bottom -= CEO2_LATTICE / np.sqrt(3)
     return left, right, bottom, spots["y"].max() + 1.4
 
 
