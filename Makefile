@@ -145,6 +145,10 @@ erased: env  ## measure the test against the image without the column; minutes
 unlabelled: env  ## find the specimens of the authors' images without a label; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/specimens.py book/measured/specimens.json
 
+.PHONY: optics
+optics: env  ## say how well the authors' images determine the microscope; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/optics.py book/measured/optics.json
+
 .PHONY: recorded
 recorded: env  ## measure p-values on recorded electrons; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/vacuum_counts.py book/measured/vacuum_counts.json
