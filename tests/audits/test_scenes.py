@@ -87,8 +87,10 @@ def test_columns_are_where_the_clean_image_shows_them(scene):
     here, there = match.pairs.T
     shift = (found.positions[here] - platinum[there]) * pixel
     # thick columns and thin ones are displaced by the tilt, by the mean of the beam's
-    # weight along them and not by that of their atoms: a tenth of an angstrom
-    np.testing.assert_allclose(shift.mean(axis=0), 0, atol=0.1)
+    # weight along them and not by that of their atoms: a tenth of an angstrom, and 0.14
+    # at 4 degrees where contrast has just reversed, in either microscope
+    near = "tilt (0, 4) degrees, 2 nm" in scene.title
+    np.testing.assert_allclose(shift.mean(axis=0), 0, atol=0.15 if near else 0.1)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=TITLES)
@@ -234,37 +236,37 @@ def test_the_focal_series_is_one_held_out_image_at_every_defocus():
         others, known = file["images"], json.loads(str(file["labels"]))
     assert tuple(label["defocus"] for label in labels) == DEFOCI
     same = [known.index(label) for label in labels if label in known]
-    assert same == [2]
-    np.testing.assert_array_equal(images[12], others[2])
+    assert same == [1]
+    np.testing.assert_array_equal(images[2], others[1])
     of = {(x["structure"], x["tilt_x"], x["tilt_y"]) for x in labels}
-    assert of == {("PtNp2-Dh-30", 3.0, 0.0)}
+    assert of == {("PtNp1-D1-30", 0.0, 4.0)}
 
 
 def test_the_lens_alone_makes_the_focal_series():
     with np.load(fetch("example/focal-series")) as file:
         images = file["images"].astype(float)
     wave = sbd.exit_wave(
-        find_recipe("PtNp2-Dh-30").build(), grid=256, tilts=[(3.0, 0.0)]
+        find_recipe("PtNp1-D1-30").build(), grid=256, tilts=[(0.0, 4.0)]
     )[0]
     foci = [0, 1, 10, 20]
     formed = sbd.form_image(wave, defocus=[10.0 * f for f in foci], samples=128)
     for focus, image in zip(foci, formed, strict=True):
-        # a coarser grid than the benchmark's leaves 53 dB; neighbouring foci reach 50
-        assert sbd.psnr(images[focus], image) > 51.5
+        # a coarser grid than the benchmark's leaves 56 dB; neighbouring foci reach 49
+        assert sbd.psnr(images[focus], image) > 55
 
 
 def test_contrast_reverses_in_the_focal_series():
     series = sbd.focal_series([0, 1, 2, 20], frame=(384, 480))
     assert list(series) == [0.0, 1.0, 2.0, 20.0]
-    assert [s.polarity for s in series.values()] == ["dark", "dark", "bright", "bright"]
+    assert [s.polarity for s in series.values()] == ["dark", *["bright"] * 3]
     seen = [s.truth.hit.mean() for s in series.values()]
-    assert min(seen[0], seen[2], seen[3]) > 0.8
-    assert seen[1] < 0.2  # where it reverses
+    assert min(seen[2], seen[3]) > 0.8
+    assert seen[1] < 0.2 < seen[0]  # where it reverses
     assert {s.clean.shape for s in series.values()} == {(384, 480)}
-    (whole,) = sbd.focal_series([12]).values()
-    np.testing.assert_array_equal(whole.clean, HELD_OUT[2].clean)
-    assert whole.title == HELD_OUT[2].title
-    cut = sbd.held_out_scenes(frame=(384, 480))[2]
+    (whole,) = sbd.focal_series([2]).values()
+    np.testing.assert_array_equal(whole.clean, HELD_OUT[1].clean)
+    assert whole.title == HELD_OUT[1].title
+    cut = sbd.held_out_scenes(frame=(384, 480))[1]
     np.testing.assert_array_equal(cut.clean, crop_scene(whole, (384, 480)).clean)
 
 
