@@ -76,7 +76,7 @@ micrograph = sbd.example_micrograph(source, rng=rng, crop=size.crop)
 denoised = sbd.denoise(micrograph.noisy, model, device=device)
 likelihood = sbd.likelihood_map(micrograph.noisy, denoised, vacuum=micrograph.vacuum)
 
-# %% mystnb={"figure": {"caption": "Simulation-based denoising. Simulating: an atomic model and its images. Training: a clean image, its counts, and what the network makes of them. Inference: a micrograph, denoised, and how far the counts support each atom.", "name": "fig-pipeline"}, "image": {"alt": "Three rows of panels. Simulating: an atomic model of a platinum particle on ceria, its projection and six simulated images. Training: a clean image, a noisy one, a network and a denoised image. Inference: a recorded image, a network, the denoised image and a likelihood map with a colour bar.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Simulation-based denoising. Simulating: an atomic model and its images. Training: a clean image, its counts, and what the network makes of them. Inference: a micrograph, denoised, and how far the counts support each atom.", "name": "fig-pipeline"}, "image": {"alt": "Three rows of panels. Simulating: an atomic model of a platinum particle on ceria, its projection and six simulated images. Training: a clean image, a noisy one, a network and a denoised image. Inference: a noisy image, a network, the denoised image and a likelihood map with a colour bar.", "width": "100%"}}
 fig = show_pipeline(
     atoms,
     simulated=simulated,

@@ -76,7 +76,7 @@ numbers
 # %% [markdown]
 # And every other denoiser of the library on the same counts. No truth is known for a recorded micrograph; look at the vacuum, where nothing should be, and at the edge of the particle.
 
-# %% mystnb={"figure": {"caption": "The same micrograph through the other denoisers, in the order of their scores below.", "name": "fig-others"}, "image": {"alt": "Small images of the micrograph: a blurred one, several with fringes, some with the particle on an even background, and the two sharpest at the end.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "The same micrograph through the other denoisers, in the order of the table below.", "name": "fig-others"}, "image": {"alt": "Small images of the micrograph: a blurred one, several with fringes, some with the particle on an even background, and the two sharpest at the end.", "width": "100%"}}
 shown = ("raw counts", "constant", "spot filter", "PURE-LET")
 others = {n: f for n, f in sbd.classical_denoisers().items() if n not in shown}
 images = {name: f(micrograph.noisy) for name, f in others.items()}
@@ -102,7 +102,7 @@ denoisers["network"] = lambda noisy: sbd.denoise(noisy, model, device=device)
 table = sbd.compare_denoisers(clean, denoisers, draws=size.draws, seed=seed)
 table.round({"PSNR": 1, "SSIM": 3})
 
-# %% mystnb={"figure": {"caption": "PSNR by the authors' metric, whole image.", "name": "fig-table"}, "image": {"alt": "Horizontal bars of the PSNR of ten denoisers; the network's bar is the longest, followed by the windowed Fourier threshold.", "width": "80%"}}
+# %% mystnb={"figure": {"caption": "PSNR by the authors' metric, whole image.", "name": "fig-table"}, "image": {"alt": "Horizontal bars of the PSNR of the raw counts, a constant and eleven denoisers; the network's bar is the longest, followed by correlation averaging and the windowed Fourier threshold.", "width": "80%"}}
 fig = sbd.show_scores(
     table["PSNR"].to_dict(), label="PSNR (dB)", reference="constant", heading=title
 )

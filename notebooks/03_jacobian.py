@@ -102,7 +102,7 @@ numbers
 #
 # The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind, beside that network's row. It is cleaner to look at; it is no derivative, and says nothing of what is subtracted.
 
-# %% mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle. (b) Weight of each column's disc in the pixel (orange). (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with a bright middle and spots around it, the denoised image with discs in red and blue on its columns, and two maps of weights around the pixel, the second without negative ones.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle. (b) Weight of each column's disc in the pixel (orange). (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with spots at and around its middle, the denoised image with discs from white to red on its columns, and two maps of weights around the pixel, the second without negative ones.", "width": "100%"}}
 table = sbd.column_weights(row, columns, pixel)
 paper = sbd.load_model("weights/paper")
 part, there = micrograph.noisy[inside], (pixel[0] - top, pixel[1] - left)

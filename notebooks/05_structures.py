@@ -14,9 +14,9 @@
 #
 # Every structure that the benchmark is computed from: along the beam, as an image shows it, and as balls. A reader who doubts a column can count its atoms here.
 #
-# **What is known.** The authors published clean images of one particle, PtNp2, with four defects. Our model of it fits those images to the atom, and no alternative that we tried does.
+# **What is known.** The authors published clean images of one particle, PtNp2, with four defects. Our model of it fits those images to the atom, and no alternative that we tried does. Three more images, without a label, show a second particle: whole, without one column, and beside a support that falls off in steps. Its atoms, too, fit [to the atom](06_fidelity.ipynb).
 #
-# **What is our reconstruction.** All the rest. Of PtNp1, PtNp3 and PtNp4 the paper's figure shows silhouettes: they give the columns in each layer and the step under PtNp4. How many atoms a column has is ours, and so is which silhouette bears which label. The labels of the defects stand in the authors' evaluation logs and are explained nowhere that we could find. We take D0 for the perfect particle, D1 and D2 for one and two columns of the surface missing, Dh for half a column missing, and Ds for single atoms missing. The letters b to e, and which structures are for training, validation and test, are ours too.
+# **What is our reconstruction.** All the rest. That the second particle is PtNp1 is a guess. Of PtNp3 and PtNp4 the paper's figure shows silhouettes: they give the columns in each layer and the step under PtNp4. How many atoms a column has is ours, and so is which silhouette bears which label. The labels of the defects stand in the authors' evaluation logs and are explained nowhere that we could find. We take D0 for the perfect particle, D1 and D2 for one and two columns of the surface missing, Dh for half a column missing, and Ds for single atoms missing. The letters b to e, and which structures are for training, validation and test, are ours too: what the authors' images show is for test.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -86,7 +86,7 @@ numbers
 # %% [markdown]
 # ## PtNp1
 #
-# Five layers on a flat support. Label by label, every structure that differs in its atoms; those without a letter exist at four thicknesses of the support, those with one at 50 Å only.
+# Five layers on a flat support; D0b stands beside one that falls off, as one image shows it. Label by label, every structure that differs in its atoms; those without a letter exist at four thicknesses of the support, those with one at 50 Å only.
 
 # %% mystnb={"figure": {"caption": "PtNp1 along the beam: atoms in each column, and what differs from the perfect particle. At the right of each name is the split that the structure belongs to.", "name": "fig-structures-ptnp1"}, "image": {"alt": "A grid of panels, a label a row. Each shows five layers of discs with numbers on a strip of pale ceria; rings and broken circles mark the columns in which the structure differs from the perfect one.", "width": "100%"}}
 fig = show_projections("PtNp1", shown)

@@ -60,14 +60,14 @@ origin = {"source": "simulated" if len(cleans) == 1 else "authors", "seed": seed
 #
 # On simulated images alone, with counts drawn anew at every step. No image of the authors was among them, nor the bundled one. Validation images are of structures that the network does not learn from, and each run has its own. Where the curve still rises, more training would help; where it is flat, it takes another network or other images.
 
-# %% mystnb={"figure": {"caption": "The training of the default weights, run by run; each run goes on from the one before. (a) Quality on validation images, (b) loss on the images of each step.", "name": "fig-networks"}, "image": {"alt": "Two charts over the training steps. Left, the PSNR on validation images rises steeply, then ever more slowly. Right, the loss falls in the same way.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "The training of the default weights, run by run; each run goes on from the one before. (a) Quality on validation images, (b) loss on the images of each step.", "name": "fig-networks"}, "image": {"alt": "Two charts over the training steps. Left, the PSNR on validation images rises steeply, then more slowly, and jumps at the last run. Right, the loss falls in the same way.", "width": "100%"}}
 card = json.loads(sbd.fetch("weights/default").with_suffix(".json").read_text())
 runs = pd.DataFrame({name: card[name] for name in card if name.startswith("run ")})
 fig = networks.show_training(card)
 numbers = sbd.save_figure(fig, "07_networks", origin | card["metrics"], figures)
 
 # %% [markdown]
-# What came of it, measured with the final weights: on the bundled image, over several draws of the counts with the standard error of their mean, and on pure vacuum, in electrons per pixel.
+# What came of it, measured with the final weights: on the bundled image as it was then, over several draws of the counts with the standard error of their mean, and on pure vacuum, in electrons per pixel.
 
 # %%
 numbers
@@ -143,7 +143,7 @@ sums.round(2)
 # %% [markdown]
 # Why are some lost? The counts of a single column may not suffice to tell it from vacuum. An observer who knows where it would be and what it would look like has an expected score, the contrast of the column in standard deviations of its counts. Columns of a high score are found by any good method. Those of a low one can be known from their neighbours alone, by continuing the lattice, and this is how a column is invented, too.
 
-# %% mystnb={"figure": {"caption": "Platinum columns by defocus: (a) the share that is found, dotted what the finder sees in the clean image, (b) invented ones. (c) The share found by the score that a column's own counts can reach.", "name": "fig-networks-scores"}, "image": {"alt": "Three charts with a line for the network and one for the windowed Fourier filter: the share of columns found rises with the defocus, the number of invented columns stays low, and the share found rises with the expected score to one.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Platinum columns by defocus: (a) the share that is found, dotted what the finder sees in the clean image, (b) invented ones. (c) The share found by the score that a column's own counts can reach.", "name": "fig-networks-scores"}, "image": {"alt": "Three charts with a line for the network and one for the windowed Fourier filter: the share of columns found rises with the defocus, but for a small dip of the network's, the number of invented columns stays low for the network and is higher for the filter, and the share found rises with the expected score to one.", "width": "100%"}}
 fig = networks.show_column_audit(looks)
 scores = {name: audit.found_by_score(ones).round(2) for name, ones in looks.items()}
 numbers = {name: table["found_share"].to_dict() for name, table in scores.items()}

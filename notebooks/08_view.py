@@ -66,7 +66,7 @@ origin = {"source": "simulated" if len(cleans) == 1 else "authors", "seed": seed
 # %% [markdown]
 # ## The networks
 #
-# All but the last two had the same images, the paper's dose, and about the same time of one processor core. A network that works on every pixel spends it on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and looks four times as far, and loses nothing, because the microscope passes no detail so fine. More scales look farther still. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. The paper's network, here with a quarter of its channels and without biases, and the default had longer; the table tells how long (nobody kept the time of the default: it was hours). Even so the paper's is not much better than its relatives that had minutes: an hour of one core is little for a network that works on every pixel, and without constants it also has to learn the brightness.
+# All but the last two had the same images, the paper's dose, and about the same time of one processor core. A network that works on every pixel spends it on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and looks four times as far, and loses nothing, because the microscope passes no detail so fine. More scales could look farther still; how far they do is measured below. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. The paper's network, here with a quarter of its channels and without biases, and the default had longer; the table tells how long (nobody kept the time of the default: it was hours). Even so the paper's is no better than its relatives that had minutes: an hour of one core is little for a network that works on every pixel, and without constants it also has to learn the brightness.
 
 # %%
 trained = pd.DataFrame({name: card.get("cost") for name, card in cards.items()}).T
@@ -102,7 +102,7 @@ views = scores.groupby(["method", "image"], sort=False)["psnr"].mean().unstack()
 views["radius"] = pd.Series(radii)
 views["equal"] = ["longer" not in name for name in names]
 
-# %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks; discs: trained for the same time, diamonds: longer.", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with numbered marks that rise to the right.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks; discs: trained for the same time, diamonds: longer.", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with numbered marks; most rise to the right, and the paper's network lies below the others.", "width": "100%"}}
 fig = view.show_views(views)
 numbers = views.round(2).T.to_dict()
 numbers = sbd.save_figure(fig, "08_view", origin | numbers, figures)

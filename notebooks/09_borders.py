@@ -86,7 +86,7 @@ numbers = sbd.save_figure(fig, "09_borders", origin | numbers, figures)
 # %% [markdown]
 # And for three cuts, by the distance from the new end, the largest change there or farther away, relative to the largest value:
 
-# %% mystnb={"figure": {"caption": "The largest change, beyond a distance from the cut, when (a) the last 15 columns are cut off, (b) the first 16, (c) the first 256.", "name": "fig-borders-distance"}, "image": {"alt": "Three charts with falling lines on a logarithmic axis; that of the published evaluation stays up.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "The largest change, beyond a distance from the cut, when (a) the last 15 columns are cut off, (b) the first 16, (c) the first 256.", "name": "fig-borders-distance"}, "image": {"alt": "Three charts on a logarithmic axis. The two lines of the paper's network nearly coincide, fall and then level off; that of the default network falls below them in the first and third chart, and stays flat above them in the second.", "width": "100%"}}
 cuts = {"15 at the far end": 15, "16 at the near end": -16, "256 at the near end": -256}
 changes = {
     cut: {n: borders.change_by_distance(run, noisy, cut=c) for n, run in runs.items()}

@@ -64,7 +64,7 @@ pd.concat(maps.get("theirs", {"": pd.DataFrame()})).round(2)
 # %% [markdown]
 # ## Ours
 #
-# The networks are small ones of the kind that the [default](07_networks.ipynb) begins with, trained on the part of the benchmark that the paper's split leaves to each. The test images are simulated here, at parameters that the authors' test set has; the structures among them were in training at other parameters, as in the paper. The last row is a filter that learnt nothing.
+# The networks are small ones of the kind that the [default](07_networks.ipynb) begins with, trained on the part of the benchmark, as it was then, that the paper's split leaves to each. The test images are simulated here, as the benchmark is now, at parameters that the authors' test set has. Most structures among them were in training at other parameters, as in the paper; those of PtNp1 had other atoms then. The last row is a filter that learnt nothing.
 
 # %%
 rest = "filter"

@@ -12,7 +12,7 @@
 # %% [markdown]
 # # How sure can one be of a column?
 #
-# [The likelihood map](04_likelihood.ipynb) weighs each column against vacuum with the counts that the network has already used. That is like letting a witness grade his own testimony. Here the electrons are dealt out first, each by chance, to a few recordings. Since counts are Poisson, these know nothing of each other. The network sees one of them, and the others are asked whether it was right: whether they rule out the same image *without this column*. What comes out are three verdicts that mean what they say: supported, ruled out, and, for most columns at a low dose, undecided.
+# [The likelihood map](04_likelihood.ipynb) weighs each column against vacuum with the counts that the network has already used. That is like letting a witness grade his own testimony. Here the electrons are dealt out first, each by chance, to a few recordings. Since counts are Poisson, these know nothing of each other. The network sees one of them, and the others are asked whether it was right: whether they rule out the same image *without this column*. What comes out are three verdicts that mean what they say: supported, ruled out, and, for many columns at a low dose, undecided.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"

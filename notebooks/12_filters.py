@@ -109,7 +109,7 @@ numbers = sbd.save_figure(fig, "12_filters-gains", numbers, figures)
 # %% [markdown]
 # ## Other images
 #
-# Five images of the benchmark's test split, of other thickness, tilt and defocus, each counted once. The difference to the windowed Fourier threshold is taken image by image; its standard error says what five images can tell.
+# Five images of the benchmark's test split, of several thicknesses, tilts and defoci, each counted once. The difference to the windowed Fourier threshold is taken image by image; its standard error says what five images can tell.
 
 # %% mystnb={"figure": {"caption": "Difference of the PSNR to that of the windowed Fourier threshold, mean and standard error over five images.", "name": "fig-filters-ranking"}, "image": {"alt": "Horizontal bars, most of them to the left of zero; the network's and the correlation average's reach to the right.", "width": "85%"}}
 scenes = {s.title: s.clean for s in sbd.held_out_scenes()[: 2 if size.crop else 5]}

@@ -105,7 +105,7 @@ numbers = sbd.save_figure(fig, "13_purelet-risks", origin | numbers, figures)
 #
 # The heart of PURE is the overlap of each piece with the *unknown* clean image. For Haar boxes it is had exactly, by asking what a threshold would do with one electron less. For other transforms, as the published code does it, the question is answered to first order only. Among a few electrons one is not a small step.
 
-# %% mystnb={"figure": {"caption": "Average deviation of the estimated overlap from the true one, as a share of it, with its standard error.", "name": "fig-purelet-expansion"}, "image": {"alt": "Two lines against dose. The one of Haar boxes is zero within its error; the one of cosines rises far above zero below two electrons per pixel.", "width": "70%"}}
+# %% mystnb={"figure": {"caption": "Average deviation of the estimated overlap from the true one, as a share of it, with its standard error.", "name": "fig-purelet-expansion"}, "image": {"alt": "Two lines against dose. The one of Haar boxes is zero within twice its error; the one of cosines rises far above zero below two electrons per pixel.", "width": "70%"}}
 coarse = clean[::4, ::4]  # loses nothing, and fills the blocks of 8 pixels
 middle = [max(side // 2 - 32, 0) for side in coarse.shape]
 scene = coarse[middle[0] :, middle[1] :][:64, :64]

@@ -95,23 +95,23 @@ against
 # %% [markdown]
 # ## Through focus
 #
-# Now one particle, the third of these five, at the dose of the paper and at a series of defoci, everything else being equal. All methods see the same counts again. In focus its columns are dark; between 0 and 2 nm the contrast reverses, and at 1 nm the clean image itself shows the finder only a few columns. From 3 nm on all are bright, and they stay so.
+# Now one particle, the second of these five, at the dose of the paper and at a series of defoci, everything else being equal. All methods see the same counts again. In focus the clean image shows the finder half of its columns, as dark ones; between 0 and 2 nm the contrast reverses, and at 1 nm it shows none, so that there is nothing to score. From 3 nm on all are bright, and they stay so.
 
-# %% mystnb={"figure": {"caption": "One particle of the test split through focus. (a-f) Some of the clean images, each on a grey scale of its own, with the columns that the finder sees there. (g) PSNR, without the raw counts, which lie far below; (h) F1 of the particle's columns; (i) Jaccard index of its surface; means over the draws. (j) Of all pairs of methods on the same counts, the share that PSNR puts in the opposite order; above the dotted line, more than by chance.", "name": "fig-surfaces-focal"}, "image": {"alt": "Six images of a particle, whose columns are dark in focus and bright from 2 nm on. Below, four charts over the defocus. PSNR has its peak at 1 nm and falls from there; F1 and the Jaccard index are near zero up to 2 nm, rise steeply until 4 nm and stay high. The share of pairs in opposite order is high up to 2 nm and low from 4 nm on.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "One particle of the test split through focus. (a-f) Some of the clean images, each on a grey scale of its own, with the columns that the finder sees there. (g) PSNR, without the raw counts, which lie far below; (h) F1 of the particle's columns; (i) Jaccard index of its surface; means over the draws. (j) Of all pairs of methods on the same counts, the share that PSNR puts in the opposite order; above the dotted line, more than by chance.", "name": "fig-surfaces-focal"}, "image": {"alt": "Six images of a particle, whose columns are dark in focus and bright from 2 nm on. Below, four charts over the defocus. PSNR has its peak at 1 nm and falls from there; F1 and the Jaccard index are low up to 3 nm for most methods, missing at 1 nm, rise steeply until 6 nm and stay high. The share of pairs in opposite order is high up to 3 nm and low from 4 nm on.", "width": "100%"}}
 foci = [0, 12] if size.crop else [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20]
 series = sbd.focal_series(foci, frame=(384, 480))
 how = {"draws": size.draws // 2 + 1, "seed": seed}
 focal = audit_focal_series(denoisers, series, **how)
-among = focal.groupby("defocus").apply(disagreement, [*metrics])
+among = focal.groupby("defocus").apply(disagreement, [*metrics]).dropna()
 charts = {"psnr": "PSNR (dB)"} | metrics
 fig = surfaces.show_focal_series(series, focal, charts, among, least={"psnr": 18})
 numbers = {"source": origin["source"], **how, "opposed": among.round(3).T.to_dict()}
 means = focal.groupby(["method", "defocus"], sort=False)[list(charts)].mean().round(2)
-numbers |= {f"{m}, {f:g} nm": row.to_dict() for (m, f), row in means.iterrows()}
+numbers |= {f"{m}, {f:g} nm": r.to_dict() for (m, f), r in means.dropna().iterrows()}
 numbers = sbd.save_figure(fig, "14_surfaces-focal", numbers, figures)
 
 # %% [markdown]
-# PSNR is best where there is the least to see. Nearly every method has its highest PSNR at 1 nm, where the image is almost flat: there even a constant reaches more than the network does anywhere from 3 nm on, and neither shows a column. Up to 2 nm PSNR has the methods nearly upside down. At 0 and at 2 nm the Gaussian and the Butterworth filter, last in PSNR but for the raw counts, have the best F1, though with more false columns than right ones, while most of those above them show nothing. From 4 nm on PSNR and columns put most pairs in the same order, but not all: the spot filter is ahead of VST + TV in PSNR throughout, yet at 16 and 20 nm it has the worse columns and the worse surface, with many dots where there is nothing.
+# PSNR is best where there is the least to see. Nearly every method has its highest PSNR at 1 nm, where the image is almost flat: there even a constant reaches more than the network does anywhere from 3 nm on. Up to 2 nm PSNR has the methods nearly upside down. At 0 and at 2 nm the Gaussian and the Butterworth filter, last in PSNR but for the raw counts, have the best F1, though a low one, while most of those above them show nothing. From 4 nm on PSNR and columns put most pairs in the same order, but not all: the spot filter is ahead of VST + TV in PSNR throughout, yet from 12 nm on it has the worse columns and the worse surface, with many dots where there is nothing.
 #
 # Now the other way round, method by method: of all pairs of defoci, the share in which the better PSNR belongs to the worse columns. Contrast grows with defocus; that makes columns easier to find, and gives a method more to get wrong. So PSNRs at different defoci should not be compared at all, not even those of one and the same filter.
 
