@@ -84,7 +84,7 @@ numbers = {
     "PSNR by atoms": {name: w.round(1).to_dict() for name, w in weights.items()},
 }
 fig = fidelity.show_structure_test(first, perfect, weights)
-numbers = sbd.save_figure(fig, "06_fidelity-structures", numbers, figures)
+numbers = sbd.save_figure(fig, "06_fidelity-structures", numbers, figures, exact=False)
 
 # %%
 numbers
@@ -104,7 +104,7 @@ fidelity.compare_structures(pairs).round(1)
 described = fidelity.describe_difference(first)
 numbers = {"source": first.source} | {k: round(v, 1) for k, v in described.items()}
 fig = fidelity.show_profiles(first)
-numbers = sbd.save_figure(fig, "06_fidelity-profiles", numbers, figures)
+numbers = sbd.save_figure(fig, "06_fidelity-profiles", numbers, figures, exact=False)
 
 # %% [markdown]
 # The highest share of the difference in the power at any frequency, in percent; where the frame ends at the right and where the seam is, from the left of the box, and their distance, in Å:
@@ -144,7 +144,7 @@ numbers = {
     "recomputed": float(f"{live['rms']:.2e}"),
 }
 fig = fidelity.show_budget(errors, fidelity.score_pair(first)["rms"])
-numbers = sbd.save_figure(fig, "06_fidelity-budget", numbers, figures)
+numbers = sbd.save_figure(fig, "06_fidelity-budget", numbers, figures, exact=False)
 
 # %% [markdown]
 # The same, lowest and highest error by the size of the tilt, in percent of the contrast:
