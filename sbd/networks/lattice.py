@@ -15,8 +15,8 @@ from sbd.networks.translations import average_translations
 
 _WINDOWS = ((32, 8, (8.0,)), (64, 16, (6.0, 12.0)), (96, 16, (7.0, 12.0, math.inf)))
 
-_TOLERANCES = (0.012, 0.025)  # of the first average over translations
-_STRICTER = (0.003, 0.006, 0.012, 0.025)  # of the second, whose guide is better
+_TOLERANCES = (0.004, 0.008, 0.016, 0.032)  # of averages over translations
+_NUMBER = 97  # of translations
 
 
 class LatticeUNet(nn.Module):
@@ -94,27 +94,31 @@ class LatticeUNet(nn.Module):
 
 
 class CrystalUNet(nn.Module):
-    """Two networks, and between them the crystal's own translations.
+    """A first estimate, the crystal's own translations, and a correction.
 
-    A `LatticeUNet` makes a first estimate. It is averaged over the translations under
-    which the crystal looks the same (`sbd.networks.translations`), and once more with
-    weights from the first average; the counts are averaged likewise. A second UNet sees
-    all of it and corrects the second average.
+    The pilot, a network of its own, makes a first estimate. It is averaged over the
+    translations under which the crystal looks the same (`sbd.networks.translations`),
+    and what it left of the counts likewise, with four degrees of strictness. A UNet
+    sees all of it and corrects one of the averages. The pilot may be such a network
+    itself: its better estimate tells better what looks the same.
 
     Parameters
     ----------
     scales : {2, 4, 6}, default 4
-        Of both UNets, as for `LatticeUNet`.
+        Of the UNet, as for `LatticeUNet`.
     channels : int, default 32
-        Of both UNets, at their full resolution.
+        Of the UNet, at its full resolution.
     bias : bool, default True
-        Whether the UNets add constants.
+        Whether the UNet adds constants.
     binning : int, default 4
         Pixels along each axis that are added.
+    pilot : dict, optional
+        Parameters of the pilot: of a `CrystalUNet` where they name a pilot again, else
+        of a `LatticeUNet`. None takes the same as here.
 
     Examples
     --------
-    >>> model = CrystalUNet(scales=2, channels=4).eval()
+    >>> model = CrystalUNet(scales=2, channels=4, pilot={"scales": 2}).eval()
     >>> model(torch.ones(1, 1, 40, 50)).shape
     torch.Size([1, 1, 40, 50])
     """
@@ -128,18 +132,22 @@ class CrystalUNet(nn.Module):
         channels: int = 32,
         bias: bool = True,
         binning: int = 4,
+        pilot: dict | None = None,
     ) -> None:
         super().__init__()
-        self.config = {
+        common = {
             "scales": scales,
             "channels": channels,
             "bias": bias,
             "binning": binning,
         }
+        self.pilot = make_pilot(common if pilot is None else pilot)
+        self.config = {**common, "pilot": self.pilot.config}
         self.binning = binning
-        self.pilot = LatticeUNet(**self.config)
-        inputs = 3 + 2 * len(_TOLERANCES) + 3 * len(_STRICTER)
-        self.unet = _correction(inputs, scales, channels, bias=bias)
+        if self.pilot.binning != binning:
+            msg = f"binning must be the pilot's, {self.pilot.binning}; got {binning}"
+            raise ValueError(msg)
+        self.unet = _correction(3 + 3 * len(_TOLERANCES), scales, channels, bias=bias)
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
         """Denoise counts of shape (batch, 1, height, width) [electrons per pixel]."""
@@ -150,9 +158,9 @@ class CrystalUNet(nn.Module):
         return self.finish(self.prepare(binned))
 
     def prepare(self, binned: torch.Tensor) -> torch.Tensor:
-        """Compute all that the second network sees; training leaves this part as it is.
+        """Compute all that the UNet sees; training leaves this part as it is.
 
-        (batch, channels, height, width), the second average and the local mean last.
+        (batch, channels, height, width), one of the averages and the local mean last.
         """
         pilot = self.pilot.denoise_binned(binned)
         with torch.autocast(binned.device.type, enabled=False):
@@ -161,36 +169,35 @@ class CrystalUNet(nn.Module):
                 binned, window=96, hop=16, thresholds=(math.inf,), counts=1
             )
             level = level.clamp_min(1e-6)
-            variance = level / self.binning**2
-            found = self.operations.find_translations(pilot)
-            common = {"variance": variance, "add": self.operations.sum_translations}
-            first, times = average_translations(
-                pilot, pilot, found, tolerances=_TOLERANCES, **common
-            )
-            again, more = average_translations(
-                first[:, -1],
+            averages, numbers = average_translations(
+                pilot,
                 torch.cat([pilot, binned - pilot], 1),
-                found,
-                tolerances=_STRICTER,
-                **common,
+                self.operations.find_translations(pilot, number=_NUMBER),
+                variance=level / self.binning**2,
+                tolerances=_TOLERANCES,
+                add=self.operations.sum_translations,
             )
-            estimates = torch.cat([pilot, first[:, :, 0], again[:, :, 0]], 1)
-            numbers = torch.cat([times[:, :, 0], more[:, :, 0]], 1)
+            estimates = torch.cat([pilot, averages[:, :, 0]], 1)
             seen = [
                 2 * (binned / level - 1),
                 10 * (estimates / level - 1),
-                10 * again[:, :, 1] / level,
-                torch.log10(numbers),
+                10 * averages[:, :, 1] / level,
+                torch.log10(numbers[:, :, 0]),
                 -0.5 * torch.log10(self.binning**2 * level.detach()),
-                again[:, 1, :1],
+                averages[:, 1, :1],
                 level,
             ]
             return torch.cat(seen, dim=1)
 
     def finish(self, prepared: torch.Tensor) -> torch.Tensor:
-        """Correct the second average; what `prepare` returned goes in."""
+        """Correct an average; what `prepare` returned goes in."""
         seen, base, level = prepared.tensor_split([-2, -1], 1)
         return base + 0.1 * level * self.unet(seen)
+
+
+def make_pilot(config: dict) -> "LatticeUNet | CrystalUNet":
+    """Make the untrained network that a `CrystalUNet` with this pilot begins with."""
+    return (CrystalUNet if "pilot" in config else LatticeUNet)(**config)
 
 
 def _correction(inputs: int, scales: int, channels: int, *, bias: bool) -> UNet:

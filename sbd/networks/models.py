@@ -55,7 +55,7 @@ def create_model(
     *,
     seed: int,
     pilot: nn.Module | str | Path | None = None,
-    **config: int,
+    **config: object,
 ) -> nn.Module:
     """Make an untrained network whose weights depend on the seed alone.
 
@@ -65,10 +65,9 @@ def create_model(
         Which network.
     seed : int
         Of the weights.
-    pilot : LatticeUNet, str or pathlib.Path, optional
-        The trained network, or its file, that a CrystalUNet begins with; the second
-        network is then made like it.
-    **config : int or bool
+    pilot : LatticeUNet, CrystalUNet, str or pathlib.Path, optional
+        The trained network, or its file, that a CrystalUNet begins with.
+    **config : int, bool or dict
         Its parameters, such as ``channels``.
 
     Returns
@@ -89,13 +88,13 @@ def create_model(
     check_word("kind", kind, _CLASSES)
     if pilot is not None:
         pilot = pilot if isinstance(pilot, nn.Module) else load_model(pilot)
-        if kind != "CrystalUNet" or not isinstance(pilot, LatticeUNet):
+        if kind != "CrystalUNet" or not isinstance(pilot, LatticeUNet | CrystalUNet):
             msg = (
-                "pilot must be a LatticeUNet, and is for a CrystalUNet only; got "
-                f"{type(pilot).__name__} for {kind}"
+                "pilot must be a LatticeUNet or CrystalUNet, and is for a CrystalUNet "
+                f"only; got {type(pilot).__name__} for {kind}"
             )
             raise ValueError(msg)
-        config = pilot.config | config
+        config = {"binning": pilot.binning, **config, "pilot": pilot.config}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = _CLASSES[kind](**config)
