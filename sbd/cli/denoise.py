@@ -1,6 +1,9 @@
 """``sbd denoise``: an estimate of the clean image."""
 
 import argparse
+import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from sbd.cli.files import check_target, read_image
@@ -14,7 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("noisy", type=Path)
     parser.add_argument("denoised", type=Path, help="the .npy file to write")
     parser.add_argument("--model", help="name or file of the weights")
-    parser.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
+    parser.add_argument(
+        "--pixel", type=float, nargs="+", metavar="SIDE",
+        help="size of a pixel, or of its sides down and across [angstrom]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--frames", choices=("sum", "each"),
+        help="of a stack: denoise the sum of its frames, or each of them",
+    )  # fmt: skip
     parser.add_argument("--device")
     parser.add_argument("--tile", type=int, help="side of the pieces, for the memory")
     parser.add_argument(
@@ -23,14 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    noisy: Path, denoised: Path, *, model: str | None = None, **how: object
+    noisy: Path,
+    denoised: Path,
+    *,
+    model: str | None = None,
+    pixel: Sequence[float] | None = None,
+    **how: object,
 ) -> None:
-    """Write the estimate; `how` are options of `sbd.denoise`."""
+    """Write the estimate, say what was added; `how` are options of `sbd.denoise`."""
     import numpy as np
 
-    from sbd.denoisers.network import denoise
+    from sbd.denoisers.network import choose_bins, denoise
+    from sbd.networks.models import load_model
 
     check_target(denoised, "denoised", ".npy")
-    image = denoise(read_image(noisy), model or None, **how)
+    sides = pixel[0] if pixel and len(pixel) == 1 else pixel
+    image = denoise(read_image(noisy), model or None, pixel=sides, **how)
+    if pixel:
+        with warnings.catch_warnings(action="ignore"):  # it has been said
+            down, across = choose_bins(sides, load_model(model or None))
+        sys.stderr.write(f"{down} x {across} pixels were added to a bin\n")
     with replacing(denoised) as part, part.open("wb") as file:
         np.save(file, image)

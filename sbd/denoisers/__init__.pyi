@@ -3,6 +3,7 @@ __all__ = [
     "LetDictionary",
     "Tuning",
     "band_limit",
+    "choose_bins",
     "classical_denoisers",
     "denoise",
     "denoise_absf",
@@ -32,7 +33,13 @@ from .binning import band_limit
 from .detectors import estimate_gain
 from .fourier import denoise_absf, denoise_spot_filter, denoise_wiener, filter_gains
 from .lowpass import denoise_butterworth, denoise_lowpass
-from .network import denoise, denoise_constant, denoise_gaussian, denoise_network
+from .network import (
+    choose_bins,
+    denoise,
+    denoise_constant,
+    denoise_gaussian,
+    denoise_network,
+)
 from .purelet import LetDictionary, denoise_purelet, let_dictionary
 from .stabilised import denoise_bm3d, denoise_vst
 from .tuning import Tuning, tune

@@ -6,28 +6,46 @@ in `sbd.denoisers.averaging`, methods for Gaussian noise in `sbd.denoisers.stabi
 PURE-LET in `sbd.denoisers.purelet`.
 """
 
-import copy
+import logging
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import ndimage
 
-from sbd.denoisers.binning import bin_counts, unbin
-from sbd.networks.inference import average_symmetries, denoise_in_tiles, fold
+from sbd.networks.inference import (
+    average_symmetries,
+    denoise_in_tiles,
+    fold,
+    whole_precision,
+)
 from sbd.networks.models import choose_device, evaluating, load_model
-from sbd.typing import Image
-from sbd.validation import check_counts, check_image, check_positive, check_whole
+from sbd.networks.published import denoise_by_bins
+from sbd.typing import Denoiser, Image
+from sbd.validation import (
+    check_counts,
+    check_image,
+    check_positive,
+    check_whole,
+    check_word,
+)
+
+log = logging.getLogger(__name__)
 
 _SMALLEST = 16  # pixels; what the networks are made for
+_FINEST = 0.02  # no microscope's pixel is smaller [angstrom]
+_SLACK = 1.2  # between 0.16 and 0.22 angstrom whole pixels miss the range by up to this
+_UNEVEN = 1.12  # ratio of sides that networks learn from
 
 
 def denoise(
     noisy: Image,
     model: torch.nn.Module | str | Path | None = None,
     *,
-    pixel: float | None = None,
+    pixel: float | tuple[float, float] | None = None,
+    frames: str | None = None,
     device: str = "auto",
     ensemble: bool = False,
     tile: int | None = None,
@@ -35,19 +53,21 @@ def denoise(
     """Denoise a micrograph with the network that comes with this library.
 
     The one call a newcomer needs; `denoise_network` with a look at the input first. The
-    default weights were trained at 0.055 to 0.08 angstrom per pixel and 0.1 to 10
-    electrons per pixel in vacuum. Say what your pixels measure: on coarser ones the
-    network would blur the lattice away, so they are refused; there, use
-    `denoise_windowed_fourier` with a smaller binning.
+    default weights were trained on bins of 0.22 to 0.32 angstrom that hold 1.6 to 160
+    electrons in vacuum. Say what your pixels measure, from 0.02 to 0.32 angstrom, and
+    as many are added as make such a bin (`choose_bins`); unsaid, they are taken for
+    the paper's, of which 4 x 4 are added.
 
     Parameters
     ----------
-    noisy : ndarray of shape (height, width)
+    noisy : ndarray of shape (height, width) or (frames, height, width)
         Recorded counts, in electrons per pixel; at least 16 x 16 pixels.
     model : torch.nn.Module, str or pathlib.Path, optional
         A network, or what `load_model` takes. None takes the default weights.
-    pixel : float, optional
+    pixel : float or (float, float), optional
         Size of a pixel, if it is known; as for `denoise_network` [angstrom].
+    frames : {"sum", "each"}, optional
+        What to do with a stack, as for `denoise_network`.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute, as for `denoise_network`.
     ensemble : bool, default False
@@ -59,8 +79,8 @@ def denoise(
 
     Returns
     -------
-    ndarray of shape (height, width)
-        Estimate as float32, in electrons per pixel.
+    ndarray of shape (height, width), or as `noisy` where each frame is denoised
+        Estimate as float32, in electrons per pixel (and frame).
 
     Raises
     ------
@@ -70,7 +90,8 @@ def denoise(
     Warns
     -----
     UserWarning
-        If `model` is None and the image does not look like counts at such a dose.
+        If `model` is None and the image does not look like counts at such a dose, or
+        as `choose_bins` warns.
 
     See Also
     --------
@@ -81,30 +102,55 @@ def denoise(
     >>> denoise(np.ones((20, 30)), torch.nn.Identity(), device="cpu").shape
     (20, 30)
     """
+    how = {"device": device, "ensemble": ensemble, "tile": tile}
+    if np.ndim(noisy) == 3:
+        one = partial(denoise, model=model, pixel=pixel, **how)
+        return _denoise_stack(one, noisy, frames)
     if model is None:
-        _warn_of_dose(check_image(noisy, "noisy", counts=True))
-    return denoise_network(
-        noisy, model, pixel=pixel, device=device, ensemble=ensemble, tile=tile
-    )
+        model = load_model(model)
+        (down, across), _ = _pick_bins(pixel, model)
+        share = down * across / getattr(model, "binning", 1) ** 2
+        _warn_of_dose(check_image(noisy, "noisy", counts=True), share)
+    return denoise_network(noisy, model, pixel=pixel, **how)
 
 
-def _warn_of_dose(noisy: Image) -> None:
-    """Say so where an image cannot be counts of the dose the weights were made for."""
-    mean = float(noisy.mean())
-    if mean > 12 or noisy.min() > mean / 2 > 0:  # of Poisson counts some are far below
+def _warn_of_dose(noisy: Image, share: float) -> None:
+    """Say so where an image cannot be counts of the dose the weights were made for.
+
+    `share` is how much larger a bin is than what they learnt from.
+    """
+    mean = float(noisy.mean()) * share
+    if (
+        mean > 12 or noisy.min() * share > mean / 2 > 0
+    ):  # of Poisson counts some are far below
         warnings.warn(
-            f"noisy has a mean of {mean:.3g} and no value below {noisy.min():.3g}, "
-            "which does not look like 0.1 to 10 counted electrons per pixel; take off "
-            "the detector's offset and divide by its gain",
+            f"noisy has a mean of {noisy.mean():.3g} and no value below "
+            f"{noisy.min():.3g}, which does not look like 0.1 to 10 counted electrons "
+            "per pixel; take off the detector's offset and divide by its gain",
             stacklevel=3,
         )
+
+
+def _denoise_stack(denoise: Denoiser, stack: np.ndarray, frames: str | None) -> Image:
+    """Denoise the sum of a stack's frames, or each alone, as `frames` says."""
+    if frames is None:
+        msg = (
+            "frames must be 'sum' or 'each' where noisy is a stack; got None for shape "
+            f"{np.shape(stack)}"
+        )
+        raise ValueError(msg)
+    check_word("frames", frames, ("sum", "each"))
+    if frames == "sum":
+        return denoise(np.sum(stack, 0, dtype=np.float64))
+    return np.stack([denoise(frame) for frame in stack])
 
 
 def denoise_network(
     noisy: Image,
     model: torch.nn.Module | str | Path | None = None,
     *,
-    pixel: float | None = None,
+    pixel: float | tuple[float, float] | None = None,
+    frames: str | None = None,
     device: str = "auto",
     ensemble: bool = False,
     tile: int | None = None,
@@ -116,20 +162,22 @@ def denoise_network(
 
     Parameters
     ----------
-    noisy : ndarray of shape (height, width)
+    noisy : ndarray of shape (height, width) or (frames, height, width)
         Recorded counts, in electrons per pixel; at least 16 x 16 pixels.
     model : torch.nn.Module, str or pathlib.Path, optional
         A network that maps (1, 1, height, width) to the same shape, used in evaluation
         mode and left as it came; or what `load_model` takes. None takes the default
-        weights. In a loop, load the model once, `sbd.networks.inference.fold` it, and
-        hand it over.
-    pixel : float, optional
-        Size of a pixel, if it is known. Where it is too small for the weights, counts
-        are added first and the result is interpolated; None takes the image as it is
-        [angstrom].
+        weights. In a loop, load the model once and hand it over.
+    pixel : float or (float, float), optional
+        Size of a pixel, or of its sides (down, across), if it is known: `choose_bins`
+        tells how many are added for the network, whose result is interpolated. None
+        adds as many as in training [angstrom].
+    frames : {"sum", "each"}, optional
+        What to do with a stack: denoise the sum of its frames, or each frame alone. A
+        stack is refused unless this is said.
     device : {"auto", "cpu", "cuda", "mps"}
-        Where to compute. A GPU that is asked for and missing is replaced by the CPU,
-        with a warning.
+        Where to compute, in float32 everywhere. A GPU that is asked for and missing is
+        replaced by the CPU, with a warning.
     ensemble : bool, default False
         Whether to average over the eight turns and mirrors of the image, at eight times
         the cost.
@@ -141,8 +189,8 @@ def denoise_network(
 
     Returns
     -------
-    ndarray of shape (height, width)
-        Estimate as float32, in electrons per pixel.
+    ndarray of shape (height, width), or as `noisy` where each frame is denoised
+        Estimate as float32, in electrons per pixel (and frame).
 
     Raises
     ------
@@ -162,6 +210,10 @@ def denoise_network(
     >>> denoise_network(np.full((16, 17), 9.0), blur, device="cpu")[1, 1].item()
     9.0
     """
+    if np.ndim(noisy) == 3:
+        how = {"device": device, "ensemble": ensemble, "tile": tile}
+        one = partial(denoise_network, model=model, pixel=pixel, **how)
+        return _denoise_stack(one, noisy, frames)
     noisy = check_counts(noisy)
     if min(noisy.shape) < _SMALLEST:
         msg = f"noisy must be at least 16 x 16 pixels; got shape {noisy.shape}"
@@ -174,27 +226,22 @@ def denoise_network(
     elif not isinstance(model, torch.nn.Module):
         msg = f"model must be a network, a name or a path; got {model!r}"
         raise TypeError(msg)
-    width = _width_of_bins(pixel, getattr(model, "trained_pixel", None))
-    if width > 1:
-        binned = bin_counts(noisy, width)
-        coarse = denoise_network(
-            binned,
-            model,
-            device=device,
-            ensemble=ensemble,
-            tile=tile and -(-tile // width),
+    bins = choose_bins(pixel, model)
+    if min(n // b for n, b in zip(noisy.shape, bins, strict=True)) < 4:
+        msg = (
+            f"noisy must be at least 4 x 4 bins of {bins[0]} x {bins[1]} pixels; got "
+            f"shape {noisy.shape}"
         )
-        return unbin(coarse, width, noisy.shape).astype(np.float32)
-    network = fold(model)
-    if any(t.device.type != place.type for t in network.state_dict().values()):
-        network = copy.deepcopy(network).to(place)  # the caller's stays where it is
+        raise ValueError(msg)
+    network = fold(model, place)
 
-    def estimate(image: Image) -> Image:
+    def estimate(image: Image, across: bool = False) -> Image:
         counts = torch.as_tensor(image, device=place)[None, None]
+        shape = bins[::-1] if across else bins
         if tile is None:
-            denoised = network(counts)
+            denoised = denoise_by_bins(network, counts, shape)
         else:
-            denoised = denoise_in_tiles(network, counts, tile=tile)
+            denoised = denoise_in_tiles(network, counts, tile=tile, bins=shape)
         if denoised.shape != counts.shape:
             msg = f"model must return shape {counts.shape}; got {denoised.shape}"
             raise ValueError(msg)
@@ -202,29 +249,100 @@ def denoise_network(
 
     counts = noisy.astype(np.float32)
     # not inference_mode: tables that a model caches must serve gradients later
-    with evaluating(network), torch.no_grad():
+    with evaluating(network), torch.no_grad(), whole_precision():
         return average_symmetries(estimate, counts) if ensemble else estimate(counts)
 
 
-def _width_of_bins(pixel: float | None, trained: tuple[float, float] | None) -> int:
-    """Tell how many pixels make one of a size that the weights were trained with."""
+def choose_bins(
+    pixel: float | tuple[float, float] | None, model: torch.nn.Module | None = None
+) -> tuple[int, int]:
+    """Tell how many pixels `denoise` adds along each axis for a network.
+
+    A network learnt from bins of a range of sizes. Of whole numbers of pixels those are
+    taken that bring both sides of a bin into it, or next to it.
+
+    Parameters
+    ----------
+    pixel : float, (float, float) or None
+        Size of a pixel, or of its sides (down, across), from 0.02 angstrom on. None
+        takes as many as the network learnt from [angstrom].
+    model : torch.nn.Module, optional
+        The network; None takes the default weights.
+
+    Returns
+    -------
+    (int, int)
+        Pixels down and across that make a bin.
+
+    Raises
+    ------
+    ValueError
+        If `pixel` is no size of this kind, or too coarse: by more than a fifth, or a
+        slip of nanometres.
+
+    Warns
+    -----
+    UserWarning
+        If a side of the bins is not within the range, or one is over a fifth longer
+        than the other.
+
+    Examples
+    --------
+    >>> choose_bins(0.1), choose_bins((0.062, 0.13)), choose_bins(0.25)
+    ((3, 3), (4, 2), (1, 1))
+    """
+    model = load_model() if model is None else model
+    bins, doubt = _pick_bins(pixel, model)
+    if doubt:
+        warnings.warn(doubt, stacklevel=3)
+    if pixel is not None:
+        log.info("adding %d x %d pixels to a bin", *bins)
+    return bins
+
+
+def _pick_bins(
+    pixel: float | tuple[float, float] | None, model: torch.nn.Module
+) -> tuple[tuple[int, int], str]:
+    """Pick pixels down and across that make a bin, and say what is amiss with it."""
+    own = getattr(model, "binning", 1)
     if pixel is None:
-        return 1
-    if not 0 < pixel < np.inf:
-        msg = f"pixel must be a size above 0 [angstrom]; got {pixel}"
+        return (own, own), ""
+    sides = np.ravel(np.asarray(pixel, float))
+    if sides.size not in (1, 2) or not ((sides > 0) & (sides < np.inf)).all():
+        msg = f"pixel must be a size above 0, or two [angstrom]; got {pixel}"
         raise ValueError(msg)
-    if trained is None:  # nobody knows
-        return 1
-    low, high = trained
-    width = max(1, round((low + high) / 2 / pixel))
-    if low * (1 - 1e-9) <= width * pixel <= high * (1 + 1e-9):
-        return width
-    msg = (
-        f"pixel must be {low:g} to {high:g} angstrom for these weights, or such a size "
-        f"over a whole number; got {pixel:g} (use denoise_windowed_fourier, which "
-        "needs no pixel size)"
-    )
-    raise ValueError(msg)
+    sides = np.broadcast_to(sides, 2)
+    if min(sides) < _FINEST:
+        msg = (
+            f"pixel must be at least {_FINEST} angstrom; got {pixel} (were these "
+            "nanometres? then multiply by ten)"
+        )
+        raise ValueError(msg)
+    if (trained := getattr(model, "trained_pixel", None)) is None:  # nobody knows
+        return (own, own), ""
+    low, high = own * np.array(trained)
+    most = int(_SLACK * high / min(sides)) + 1
+    widths = np.array([(i, j) for i in range(1, most + 1) for j in range(1, most + 1)])
+    bins = widths * sides
+    beyond = np.maximum(low / bins, bins / high).clip(1).max(1)  # of the range, times
+    uneven = bins.max(1) / bins.min(1)
+    centre = np.abs(np.log(bins / (low * high) ** 0.5)).max(1)
+    best = np.lexsort((centre, uneven.clip(_UNEVEN), beyond.round(9)))[0]
+    chosen = f"bins of {' x '.join(f'{side:.3g}' for side in bins[best])} angstrom"
+    if beyond[best] > _SLACK:
+        msg = (
+            f"pixel must be at most {high:g} angstrom for these weights, and a whole "
+            f"number of them {low:g} to {high:g}; got {pixel}, whose best are {chosen} "
+            "(use denoise_windowed_fourier, which needs no pixel size)"
+        )
+        raise ValueError(msg)
+    doubt = ""
+    if beyond[best] > 1 + 1e-9 or uneven[best] > _SLACK:
+        doubt = (
+            f"pixel of {pixel} angstrom makes {chosen}, where these weights learnt "
+            f"from {low:g} to {high:g}, nearly square; expect a little less of them"
+        )
+    return tuple(widths[best].tolist()), doubt
 
 
 def denoise_constant(noisy: Image) -> Image:

@@ -7,8 +7,10 @@ and mirrors is an estimate of its own.
 import copy
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import product
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,25 +18,70 @@ from torch import nn
 
 from sbd.networks.convolutions import FastConvolution, FixedConvolution
 from sbd.networks.lattice import CrystalUNet, LatticeUNet
-from sbd.networks.published import DnCNN, DurrUNet, UNet
+from sbd.networks.operations import Operations
+from sbd.networks.published import DnCNN, DurrUNet, UNet, denoise_by_bins
 from sbd.networks.translations import TILE
-from sbd.typing import Denoiser, Image
+from sbd.typing import Image
 
 _WIDE = 128  # channels from which computing rows together pays
 
+_FOLDED: WeakKeyDictionary = WeakKeyDictionary()
+"""What `fold` made of each network: what it was, and the copy on each device."""
 
-def fold(model: nn.Module) -> nn.Module:
+
+def fold(model: nn.Module, device: torch.device | None = None) -> nn.Module:
     """Make a copy of a network that does the same in evaluation mode, faster.
 
-    `model` itself where there is nothing to fold; results differ by rounding alone.
+    On `device`, or where the network is. The copy is kept and given again as long as
+    the network stays what it is; `model` itself where there is nothing to do. Results
+    differ by rounding alone.
     """
-    if not any(_normalised(model)):
+    there = next((t.device for t in model.parameters()), device)
+    device = there if device is None else device
+    if there == device and not any(_normalised(model)):
         return model
+    state = _describe(model)
+    kept = _FOLDED.get(model)
+    if kept is None or kept[0] != state:
+        _FOLDED[model] = kept = (state, {})
+    if device not in kept[1]:
+        kept[1][device] = _fold(model, device)
+    return kept[1][device]
+
+
+def _describe(model: nn.Module) -> tuple:
+    """Tell all that a network's result depends on, so that changes are seen."""
+    parts = [
+        (
+            id(part),
+            *((key, value) for key, value in vars(part).items() if _is_plain(value)),
+            *(
+                (key, t.data_ptr(), 0 if t.is_inference() else t._version)
+                for key, t in (*part._parameters.items(), *part._buffers.items())
+                if t is not None
+            ),
+            *part._forward_hooks,
+            *part._forward_pre_hooks,
+        )
+        for part in model.modules()
+    ]
+    # what is changed through `data` has the version it had
+    tensors = (*model.parameters(), *model.buffers())
+    tensors = [t.detach() for t in tensors if t.is_floating_point()]
+    return float(nn.utils.get_total_norm(tensors)), *parts
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, bool | int | float | str | tuple | Operations)
+
+
+def _fold(model: nn.Module, device: torch.device | None) -> nn.Module:
     model = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
+    on_cpu = device is None or device.type == "cpu"
     for convs, norms, i, j in list(_normalised(model)):
-        convs[i] = _fold_pair(convs[i], norms[j])
+        convs[i] = _fold_pair(convs[i], norms[j], on_cpu=on_cpu)
         norms[j] = nn.Identity()
-    return model.to(memory_format=torch.channels_last)
+    return model.to(device, memory_format=torch.channels_last)
 
 
 def _normalised(model: nn.Module) -> Iterator[tuple[nn.Module, nn.Module, int, int]]:
@@ -55,7 +102,7 @@ def _normalised(model: nn.Module) -> Iterator[tuple[nn.Module, nn.Module, int, i
                 yield convs, norms, i, j
 
 
-def _fold_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Module:
+def _fold_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d, *, on_cpu: bool) -> nn.Module:
     """Multiply a normalisation into a copy of the convolution before it."""
     folded, norm = copy.deepcopy(conv), copy.deepcopy(norm).cpu().double()
     zero = torch.zeros(1, conv.out_channels, 1, 1, dtype=torch.float64)
@@ -67,11 +114,18 @@ def _fold_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Module:
         shift = shift + scale * conv.bias.cpu()
     if conv.bias is not None or shift.any():
         folded.bias = nn.Parameter(shift.to(conv.weight), requires_grad=False)
-    if not FastConvolution.takes(conv):
+    if not on_cpu or not FastConvolution.takes(conv):
         return folded
     if min(conv.in_channels, conv.out_channels) >= _WIDE:
         return FastConvolution(folded)
     return FixedConvolution(folded) if conv.padding_mode == "replicate" else folded
+
+
+@contextmanager
+def whole_precision() -> Iterator[None]:
+    """Compute in float32 what is float32: a GPU's quick way keeps 10 bits of 23."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def find_tiling(model: nn.Module) -> tuple[int, int]:
@@ -102,21 +156,27 @@ def find_tiling(model: nn.Module) -> tuple[int, int]:
 
 
 def denoise_in_tiles(
-    model: nn.Module, noisy: torch.Tensor, *, tile: int
+    model: nn.Module,
+    noisy: torch.Tensor,
+    *,
+    tile: int,
+    bins: tuple[int, int] | None = None,
 ) -> torch.Tensor:
     """Denoise (batch, 1, height, width) in pieces, with margins that are thrown away.
 
-    `tile` is their side [pixels], rounded up to the grid that `find_tiling` tells.
+    `tile` is their side [pixels], rounded up to the grid that `find_tiling` tells;
+    `bins` as for `denoise_by_bins`.
     """
     grid, halo = find_tiling(model)
     if not hasattr(model, "denoise_binned"):
-        return _in_tiles(model, noisy, tile=tile, grid=grid, halo=halo)
+        pieces = partial(_in_tiles, model, tile=tile, grid=grid, halo=halo)
+        return denoise_by_bins(pieces, noisy, bins)
     # binning and interpolation are done by the network, to the whole image
     tiled = copy.copy(model)
     sizes = {"tile": tile, "grid": grid, "halo": halo}
     sizes = {name: -(-size // model.binning) for name, size in sizes.items()}
     tiled.denoise_binned = partial(_in_tiles, model.denoise_binned, **sizes)
-    return tiled(noisy)
+    return denoise_by_bins(tiled, noisy, bins)
 
 
 def _in_tiles(
@@ -137,13 +197,16 @@ def _in_tiles(
     return whole
 
 
-def average_symmetries(denoise: Denoiser, noisy: Image) -> Image:
-    """Average what a denoiser makes of the eight turns and mirrors of an image."""
+def average_symmetries(denoise: Callable[[Image, bool], Image], noisy: Image) -> Image:
+    """Average what a denoiser makes of the eight turns and mirrors of an image.
+
+    It is told of each whether rows have become columns.
+    """
     total = 0
     for turns in range(4):
         for mirrored in (False, True):
-            image = noisy.T if mirrored else noisy
-            estimate = denoise(np.ascontiguousarray(np.rot90(image, turns)))
-            estimate = np.rot90(estimate, -turns)
+            image = np.rot90(noisy.T if mirrored else noisy, turns)
+            across = mirrored != bool(turns % 2)
+            estimate = np.rot90(denoise(np.ascontiguousarray(image), across), -turns)
             total = total + (estimate.T if mirrored else estimate)
     return total / 8

@@ -183,15 +183,28 @@ class UNet(nn.Module):
         return self.outc["conv"](x)
 
 
-def denoise_by_bins(model: nn.Module, noisy: torch.Tensor) -> torch.Tensor:
-    """Bin counts of shape (batch, channels, height, width), denoise, interpolate."""
-    if model.binning == 1:
-        return model.denoise_binned(noisy)
+def denoise_by_bins(
+    model: nn.Module, noisy: torch.Tensor, bins: tuple[int, int] | None = None
+) -> torch.Tensor:
+    """Bin counts of shape (batch, channels, height, width), denoise, interpolate.
+
+    `bins` are the pixels that are added along each axis; None: as many as the network
+    learnt from. Of others it sees a dose such that a bin holds what was counted in it.
+    """
+    own = getattr(model, "binning", 1)
+    down, across = bins or (own, own)
+    estimate = getattr(model, "denoise_binned", model)
+    if down == across == own == 1:
+        return estimate(noisy)
+    operations = getattr(model, "operations", TORCH)
+    dose = down * across / own**2
     height, width = noisy.shape[-2:]
-    b = model.binning
-    whole = model.operations.mirror(noisy, (0, -height % b), (0, -width % b))
-    binned = model.denoise_binned(F.avg_pool2d(whole, b))
-    fine = model.operations.upsample(binned, whole.shape[-2:])
+    whole = operations.mirror(noisy, (0, -height % down), (0, -width % across))
+    binned = F.avg_pool2d(whole, (down, across))
+    if dose == 1:
+        fine = operations.upsample(estimate(binned), whole.shape[-2:])
+    else:
+        fine = operations.upsample(estimate(binned * dose) / dose, whole.shape[-2:])
     return fine[..., :height, :width]
 
 

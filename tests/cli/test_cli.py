@@ -37,6 +37,21 @@ def test_a_file_of_counts_is_denoised(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "clean.npy"), whole, rtol=1e-5)
 
 
+def test_pixels_are_added_as_their_size_asks_and_that_is_said(tmp_path, capsys):
+    names = [str(tmp_path / name) for name in ("noisy.npy", "clean.npy")]
+    stack = np.random.default_rng(0).poisson(0.45, (2, 64, 70))
+    np.save(names[0], stack)
+    options = ["--device", "cpu", "--frames", "each", "--pixel", "0.062", "0.13"]
+    assert main(["denoise", *names, *options]) == 0
+    assert capsys.readouterr().err == "4 x 2 pixels were added to a bin\n"
+    first = sbd.denoise(stack[0], pixel=(0.062, 0.13), device="cpu")
+    np.testing.assert_array_equal(np.load(names[1])[0], first)
+    assert main(["denoise", *names, "--frames", "sum", "--pixel", "0.0062"]) == 1
+    assert "were these nanometres" in capsys.readouterr().err
+    assert main(["denoise", *names]) == 1
+    assert "frames must be 'sum' or 'each'" in capsys.readouterr().err
+
+
 def record(folder, dose, frames=1):
     """Write counts of a part of the bundled image; return what `sbd judge` is given."""
     clean, _ = sbd.example_truth("simulated")

@@ -6,6 +6,7 @@ import torch
 
 import sbd.denoisers.network
 from sbd.denoisers.network import (
+    choose_bins,
     denoise,
     denoise_constant,
     denoise_gaussian,
@@ -195,14 +196,124 @@ def test_small_pixels_are_added_to_those_the_weights_know():
         assert image.mean() == pytest.approx(2.0, abs=0.1)
 
 
-@pytest.mark.parametrize("pixel", [0.09, 0.045, 0.3])
-def test_pixels_that_the_weights_never_saw_are_refused(pixel):
-    noisy = np.eye(40)
-    with pytest.raises(ValueError, match=r"pixel must be 0.055 to 0.08 angstrom for"):
-        sbd.denoise(noisy, pixel=pixel, device="cpu")
+LEARNT = (0.055, 0.08)  # angstrom per pixel, of which four make a bin
 
 
-@pytest.mark.parametrize("pixel", [0.0, -1.0, np.nan, np.inf])
+class Bins(torch.nn.Module):
+    """A network on bins that keeps what it was given, and gives it back."""
+
+    def __init__(self, binning=4, trained=LEARNT):
+        super().__init__()
+        self.binning, self.trained_pixel = binning, trained
+
+    def denoise_binned(self, binned):
+        self.seen = binned
+        return binned
+
+
+@pytest.mark.parametrize(
+    ("pixel", "bins"),
+    [
+        (0.02, (13, 13)), (0.031, (9, 9)), (0.0488, (5, 5)), (0.0622, (4, 4)),
+        (0.1, (3, 3)), (0.124, (2, 2)), (0.25, (1, 1)), (0.31, (1, 1)),
+        ((0.062, 0.064), (4, 4)), ((0.062, 0.13), (4, 2)), ((0.09, 0.25), (3, 1)),
+        (None, (4, 4)),
+    ],
+)  # fmt: skip
+def test_as_many_pixels_are_added_as_make_a_bin_that_was_learnt_from(pixel, bins):
+    assert choose_bins(pixel, Bins()) == bins
+    if pixel is not None:
+        sides = np.multiply(bins, pixel)
+        assert 0.22 <= sides.min() <= sides.max() <= 0.32
+
+
+def test_every_size_that_can_be_binned_without_loss_is():
+    """From the smallest pixel to the largest, but for what lies between 1 and 2."""
+    for pixel in np.geomspace(0.02, 0.32, 200):
+        least, most = np.ceil(0.22 / pixel - 1e-9), np.floor(0.32 / pixel + 1e-9)
+        if least <= most:
+            assert least <= choose_bins(pixel, Bins())[0] <= most
+
+
+@pytest.mark.parametrize(
+    ("pixel", "bins"), [(0.2, (1, 1)), (0.17, (2, 2)), ((0.06, 0.2), (4, 1))]
+)
+def test_pixels_between_two_bins_are_taken_with_a_warning(pixel, bins):
+    with pytest.warns(UserWarning, match=r"learnt from 0.22 to 0.32"):
+        assert choose_bins(pixel, Bins()) == bins
+
+
+@pytest.mark.parametrize("pixel", [0.0062, 0.019, (0.06, 0.006)])
+def test_nanometres_are_taken_for_what_they_are(pixel):
+    with pytest.raises(ValueError, match=r"pixel must be at least 0.02.*nanometres"):
+        sbd.denoise(np.eye(40), pixel=pixel, device="cpu")
+
+
+@pytest.mark.parametrize("pixel", [0.4, 0.62, (0.06, 0.5)])
+def test_pixels_that_are_too_coarse_are_refused(pixel):
+    with pytest.raises(ValueError, match=r"pixel must be at most 0.32 angstrom"):
+        sbd.denoise(np.eye(40), pixel=pixel, device="cpu")
+
+
+def test_a_network_on_every_pixel_takes_no_coarser_ones():
+    model = Bins(binning=1)
+    assert choose_bins(0.0311, model) == (2, 2)
+    with pytest.raises(ValueError, match=r"pixel must be at most 0.08 angstrom"):
+        choose_bins(0.25, model)
+
+
+@pytest.mark.parametrize("pixel", [0.0, -1.0, np.nan, np.inf, (0.06, -1), (1, 1, 1)])
 def test_a_pixel_has_a_size(pixel):
     with pytest.raises(ValueError, match="pixel must be a size above 0"):
         sbd.denoise(np.eye(40), pixel=pixel, device="cpu")
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+@pytest.mark.parametrize(("pixel", "bins"), [((0.062, 0.13), (4, 2)), (0.031, (9, 9))])
+def test_a_network_sees_what_was_counted_in_a_bin(pixel, bins, tile):
+    noisy = vacuum((72, 90))
+    model = Bins()
+    if tile:
+        model = LatticeUNet(scales=2, channels=4).eval()
+        model.trained_pixel = LEARNT
+    estimate = denoise(noisy, model, pixel=pixel, device="cpu", tile=tile)
+    assert estimate.shape == noisy.shape
+    if tile:
+        whole = denoise(noisy, model, pixel=pixel, device="cpu")
+        # rounding; the pieces begin on the grid of the windows
+        np.testing.assert_allclose(estimate, whole, atol=1e-5)
+        return
+    down, across = bins
+    summed = noisy.reshape(72 // down, down, 90 // across, across).sum((1, 3))
+    np.testing.assert_allclose(model.seen[0, 0] * 16, summed, rtol=1e-6)
+    # what comes back is per pixel again
+    assert estimate.mean() == pytest.approx(noisy.mean(), rel=1e-5)
+
+
+def test_turned_images_are_binned_along_the_sides_they_had():
+    noisy = vacuum((64, 64))
+    mean = denoise(noisy, Bins(), pixel=(0.062, 0.13), device="cpu", ensemble=True)
+    once = denoise(noisy, Bins(), pixel=(0.062, 0.13), device="cpu")
+    np.testing.assert_allclose(mean, once, atol=1e-5)  # interpolated along both axes
+
+
+def test_too_few_bins_are_refused():
+    with pytest.raises(
+        ValueError, match="noisy must be at least 4 x 4 bins of 13 x 13"
+    ):
+        denoise(vacuum((40, 60)), Bins(), pixel=0.02, device="cpu")
+
+
+@pytest.mark.parametrize("door", [denoise, denoise_network])
+def test_a_stack_is_summed_or_taken_frame_by_frame_as_asked(door):
+    blur = torch.nn.AvgPool2d(3, stride=1, padding=1)
+    stack = np.stack([vacuum((20, 24), seed) for seed in range(3)])
+    each = door(stack, blur, frames="each", device="cpu")
+    for frame, estimate in zip(stack, each, strict=True):
+        np.testing.assert_array_equal(estimate, door(frame, blur, device="cpu"))
+    summed = door(stack, blur, frames="sum", device="cpu")
+    np.testing.assert_array_equal(summed, door(stack.sum(0), blur, device="cpu"))
+    with pytest.raises(ValueError, match="frames must be 'sum' or 'each' where noisy"):
+        door(stack, blur, device="cpu")
+    with pytest.raises(ValueError, match="frames must be one of sum, each; got 'mean'"):
+        door(stack, blur, frames="mean", device="cpu")

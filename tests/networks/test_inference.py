@@ -1,6 +1,8 @@
 """Check that networks at work compute what they were trained to compute."""
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from sbd.networks.inference import (
     fold,
 )
 from sbd.networks.lattice import CrystalUNet
+from sbd.networks.models import create_model
 from sbd.networks.published import DnCNN, DurrUNet, UNet
 
+SMALL = {"scales": 2, "channels": 4}
 NETWORKS = {
     "UNet": lambda: UNet(scales=2, channels=8),
     "bias-free UNet": lambda: UNet(scales=2, channels=8, bias=False),
@@ -207,7 +211,7 @@ def test_the_average_turns_and_mirrors_with_the_image():
     image = lattice(30, 41)[0, 0].numpy().astype(float)
     slope = np.add.outer(np.arange(30), 2 * np.arange(41))
 
-    def skewed(image):
+    def skewed(image, across=False):  # noqa: ARG001
         return image * np.roll(image, 1, 0) + np.roll(image, (2, 3), (0, 1))
 
     mean = average_symmetries(skewed, image)
@@ -217,11 +221,51 @@ def test_the_average_turns_and_mirrors_with_the_image():
         np.testing.assert_allclose(
             average_symmetries(skewed, turned(image)), turned(mean), rtol=1e-13
         )
-    np.testing.assert_array_equal(average_symmetries(lambda a: a, slope), slope)
+    np.testing.assert_array_equal(average_symmetries(lambda a, _: a, slope), slope)
 
 
 def test_the_average_takes_each_of_the_eight_once():
     image = np.arange(6.0).reshape(2, 3)
     seen = []
-    average_symmetries(lambda a: seen.append(a.tobytes() + bytes(a.shape)) or a, image)
+
+    def look(a, across):
+        seen.append(a.tobytes() + bytes(a.shape))
+        assert across == (a.shape != image.shape)
+        return a
+
+    average_symmetries(look, image)
     assert len(set(seen)) == len(seen) == 8
+
+
+def test_a_network_is_folded_once_and_anew_when_it_has_changed():
+    model = create_model("UNet", seed=0, **SMALL).eval()
+    x = torch.rand(1, 1, 24, 28, generator=torch.Generator().manual_seed(0))
+    first = fold(model)
+    assert fold(model) is first
+    before = first(x)
+    changes = (
+        lambda: model.outc["conv"].bias.data.add_(1.0),
+        lambda: model.load_state_dict(
+            create_model("UNet", seed=1, **SMALL).state_dict()
+        ),
+        lambda: setattr(model, "align_corners", False),
+        lambda: setattr(model, "outc", copy.deepcopy(model.outc)),
+        lambda: model.inc["double_conv"][1].running_mean.add_(0.1),
+    )
+    for change in changes:
+        change()
+        again = fold(model)
+        assert again is not first
+        # rounding of some hundred sums of order 1
+        torch.testing.assert_close(again(x), model(x), rtol=1e-4, atol=1e-5)
+        first = again
+    assert not torch.equal(before, first(x))
+
+
+def test_what_was_folded_is_forgotten_with_its_network():
+    model = create_model("UNet", seed=0, scales=2, channels=4).eval()
+    kept = weakref.ref(fold(model))
+    assert kept() is not None
+    del model
+    gc.collect()
+    assert kept() is None
