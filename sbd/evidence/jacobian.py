@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sbd.networks.inference import fold
-from sbd.networks.models import evaluating
+from sbd.networks.inference import fold, whole_precision
+from sbd.networks.models import choose_device, evaluating
 from sbd.typing import Image, Pixel
 from sbd.validation import check_image, check_pixel, check_shape, check_whole
 
 
 def jacobian_row(
-    model: torch.nn.Module, noisy: Image, pixel: Pixel
+    model: torch.nn.Module, noisy: Image, pixel: Pixel, *, device: str | None = None
 ) -> tuple[Image, float]:
     r"""Linearise a network around a noisy image, at one denoised pixel.
 
@@ -45,6 +45,8 @@ def jacobian_row(
         Recorded counts, in electrons per pixel.
     pixel : tuple of int
         (row, column) of the denoised pixel.
+    device : {"auto", "cpu", "cuda", "mps"}, optional
+        Where to compute, as for `denoise_network`; None: where the network is.
 
     Returns
     -------
@@ -69,12 +71,17 @@ def jacobian_row(
     >>> int(row.argmax()), bias
     (5, 0.0)
     """
-    rows, biases = jacobian_rows(model, noisy, [pixel])
+    rows, biases = jacobian_rows(model, noisy, [pixel], device=device)
     return rows[0], float(biases[0])
 
 
 def jacobian_rows(
-    model: torch.nn.Module, noisy: Image, pixels: Sequence[Pixel], *, workers: int = 1
+    model: torch.nn.Module,
+    noisy: Image,
+    pixels: Sequence[Pixel],
+    *,
+    workers: int = 1,
+    device: str | None = None,
 ) -> tuple[NDArray, NDArray[np.float64]]:
     """Linearise a network around a noisy image, at many denoised pixels.
 
@@ -91,6 +98,8 @@ def jacobian_rows(
     workers : int, default 1
         Threads that go back, each for other pixels. That takes less time than one that
         uses as many of the processor's cores for a single pixel; on a GPU it does not.
+    device : {"auto", "cpu", "cuda", "mps"}, optional
+        As for `jacobian_row`.
 
     Returns
     -------
@@ -118,7 +127,7 @@ def jacobian_rows(
     check_whole("workers", workers)
     counts = noisy.astype(np.float64)
     biases = np.empty(len(pixels))
-    with linearising(model, noisy) as (y, values), _threads(workers) as work:
+    with linearising(model, noisy, device) as (y, values), _threads(workers) as work:
         rows = torch.empty((len(pixels), *noisy.shape), dtype=y.dtype)
 
         def go_back(i: int) -> None:
@@ -147,7 +156,13 @@ def _threads(workers: int) -> Iterator[Callable]:
             torch.set_num_threads(before)
 
 
-def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> Image:
+def jacobian_action(
+    model: torch.nn.Module,
+    noisy: Image,
+    direction: Image,
+    *,
+    device: str | None = None,
+) -> Image:
     """Tell how the denoised image changes when the noisy one moves in a direction.
 
     Of networks that are shown the lattice the choices are held: see `jacobian_row`.
@@ -163,6 +178,8 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
         Recorded counts, in electrons per pixel.
     direction : ndarray of shape (height, width)
         What is multiplied by the Jacobian at `noisy`.
+    device : {"auto", "cpu", "cuda", "mps"}, optional
+        As for `jacobian_row`.
 
     Returns
     -------
@@ -186,7 +203,7 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
     noisy = check_image(noisy, "noisy")
     direction = check_image(direction, "direction")
     check_shape(direction, "direction", noisy, "noisy")
-    with linearising(model, noisy) as (y, values):
+    with linearising(model, noisy, device) as (y, values):
         free = torch.zeros_like(values, requires_grad=True)
         (back,) = torch.autograd.grad(values, y, free, create_graph=True)
         along = torch.tensor(direction, dtype=y.dtype, device=y.device)
@@ -194,7 +211,9 @@ def jacobian_action(model: torch.nn.Module, noisy: Image, direction: Image) -> I
     return moved.cpu().numpy()
 
 
-def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
+def jacobian_column(
+    model: torch.nn.Module, noisy: Image, pixel: Pixel, *, device: str | None = None
+) -> Image:
     """Tell how much each denoised pixel changes with one noisy pixel.
 
     Of networks that are shown the lattice the choices are held: see `jacobian_row`.
@@ -207,6 +226,8 @@ def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image
         Recorded counts, in electrons per pixel.
     pixel : tuple of int
         (row, column) of the noisy pixel.
+    device : {"auto", "cpu", "cuda", "mps"}, optional
+        As for `jacobian_row`.
 
     Returns
     -------
@@ -227,12 +248,12 @@ def jacobian_column(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image
     noisy = check_image(noisy, "noisy")
     direction = np.zeros_like(noisy)
     direction[check_pixel(pixel, noisy.shape)] = 1
-    return jacobian_action(model, noisy, direction)
+    return jacobian_action(model, noisy, direction, device=device)
 
 
 @contextmanager
 def linearising(
-    model: torch.nn.Module, noisy: Image
+    model: torch.nn.Module, noisy: Image, device: str | None = None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Denoise an image with everything kept that derivatives need.
 
@@ -242,10 +263,16 @@ def linearising(
         msg = f"model must be a torch.nn.Module; got {model!r}"
         raise TypeError(msg)
     parameter = next(model.parameters(), torch.from_numpy(np.zeros(0, noisy.dtype)))
-    with torch.inference_mode(mode=False), evaluating(model), torch.enable_grad():
-        y = torch.tensor(noisy, dtype=parameter.dtype, device=parameter.device)
+    place = parameter.device if device is None else choose_device(device)
+    with (
+        torch.inference_mode(mode=False),
+        evaluating(model),
+        torch.enable_grad(),
+        whole_precision(),
+    ):
+        y = torch.tensor(noisy, dtype=parameter.dtype, device=place)
         y = y[None, None].requires_grad_()
-        denoised = fold(model)(y.clone())  # which it may change
+        denoised = fold(model, place)(y.clone())  # which it may change
         if denoised.shape != y.shape:
             msg = (
                 f"model must map {tuple(y.shape)} to the same shape; "

@@ -18,7 +18,9 @@ _RELUS = {
 }
 
 
-def guided_backpropagation(model: torch.nn.Module, noisy: Image, pixel: Pixel) -> Image:
+def guided_backpropagation(
+    model: torch.nn.Module, noisy: Image, pixel: Pixel, *, device: str | None = None
+) -> Image:
     r"""Go back from a denoised pixel through positive contributions only.
 
     A gradient passes a ReLU where its input was positive. Guided backpropagation lets
@@ -38,6 +40,8 @@ def guided_backpropagation(model: torch.nn.Module, noisy: Image, pixel: Pixel) -
         Recorded counts, in electrons per pixel.
     pixel : tuple of int
         (row, column) of the denoised pixel.
+    device : {"auto", "cpu", "cuda", "mps"}, optional
+        Where to compute, as for `jacobian_row`.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def guided_backpropagation(model: torch.nn.Module, noisy: Image, pixel: Pixel) -
     """
     noisy = check_image(noisy, "noisy")
     pixel = check_pixel(pixel, noisy.shape)
-    with _Guiding() as guiding, linearising(model, noisy) as (y, values):
+    with _Guiding() as guiding, linearising(model, noisy, device) as (y, values):
         if not guiding.met:
             msg = f"model must have ReLUs; got a {type(model).__name__} without any"
             raise ValueError(msg)
