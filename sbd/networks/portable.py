@@ -20,21 +20,21 @@ from torch import nn
 from sbd.networks.operations import Operations
 from sbd.networks.spectra import _cosine_matrix
 from sbd.networks.translations import (
-    _BORDER,
     _FRACTION,
     _PATCH,
     _RAMP,
     _REACH,
     _SIDE,
+    _TAPS,
     _WINDOW,
     TILE,
-    _box,
+    _interpolator,
     _peaks,
-    _polyphase,
     _smooth,
     keep_still,
 )
 
+_BORDER = _REACH // 2 + _SIDE + _PATCH  # around an image [pairs of places]
 _PERIOD = _WINDOW + _REACH  # of the transforms that correlate a window
 _TOGETHER = 43  # translations computed at a time, or
 _SHIFTED = 400  # as many as make this number of shifted tiles, if that is more
@@ -223,17 +223,19 @@ def sum_translations(
     variance: torch.Tensor,
     tolerances: Sequence[float],
 ) -> torch.Tensor:
-    """Do what `sbd.networks.translations.sum_translations` does."""
+    """Do what `sbd.networks.translations.sum_translations` does, to one image."""
+    guide, images, variance = guide[0], images[0], variance[0]
+    found = found[0][0], found[1][0]
     height, width = images.shape[-2:]
     tiles = _Tiles.of(height, width)
     quarters = torch.round(found[0] * _FRACTION)
     live = (found[1] > 0).to(images)
     guide = _polyphase(guide)
-    sources = _polyphase(images, outside=0)
+    sources = _polyphase(images, inside=True)
     still = torch.zeros(len(tiles.corner), 1, 2)
     here = tiles.cut(guide, still, margin=_PATCH)
     known = tiles.inside(still, margin=_PATCH).to(images)
-    scale = tiles.cut(_polyphase(variance), still)
+    scale = tiles.cut(_spread(variance), still)
     share = _box(known).clamp_min(1) * scale.clamp_min(1e-12)
     parity = _FRACTION * torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
     together = max(_TOGETHER, _SHIFTED // len(tiles.corner))
@@ -254,7 +256,50 @@ def sum_translations(
     # (tolerances, channels, tiles, row and column parity, side, side)
     whole = sums.unflatten(3, (2, 2)).permute(0, 1, 2, 5, 3, 6, 4)
     blended = _blend(whole.reshape(-1, *tiles.grid, 2 * _SIDE, 2 * _SIDE))
-    return blended[:, :height, :width].unflatten(0, (len(tolerances), -1))
+    return blended[None, :, :height, :width].unflatten(1, (len(tolerances), -1))
+
+
+def _polyphase(images: torch.Tensor, *, inside: bool = False) -> torch.Tensor:
+    """Interpolate to quarters of a place: (channels, 8, 8, height, width), in pairs.
+
+    Mirrored near the edge, or nothing but what is inside; with a border of zeros.
+    """
+    height, width = images.shape[-2:]
+    extra = (height % 2, width % 2)
+    beyond = _TAPS + 2 * _PATCH
+    x = mirror(images, *((beyond, beyond + more) for more in extra))
+    kernel = _interpolator().to(images)[:, None, None]
+    x = F.conv2d(x[:, None], kernel.mT).flatten(0, 1)
+    x = F.conv2d(x[:, None], kernel)
+    if inside:
+        low = 2 * _PATCH
+        known = torch.ones(height + extra[0], width + extra[1]).to(images)
+        x = x * F.pad(known, [low] * 4)
+    # even and odd places apart: phases 0..3 are of the even ones, 4..7 of the odd ones
+    x = x.unflatten(0, (-1, _FRACTION)).unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
+    x = x.permute(0, 4, 1, 6, 2, 3, 5).flatten(1, 2).flatten(2, 3)
+    return F.pad(x, _around(height, width, _PATCH))
+
+
+def _around(height: int, width: int, known: int) -> tuple[int, int, int, int]:
+    """Pairs of places left, right, above and below, but for those that are known."""
+    rest = _BORDER - known
+    more = [-n % TILE // 2 for n in (height, width)]
+    return rest, rest + more[1], rest, rest + more[0]
+
+
+def _spread(image: torch.Tensor) -> torch.Tensor:
+    """Take the even places, at the first phase, and with a border."""
+    pairs = F.pad(image[:, ::2, ::2], _around(*image.shape[-2:], 0), "replicate")
+    return pairs[:, None, None]
+
+
+def _box(image: torch.Tensor) -> torch.Tensor:
+    """Sum over (2 * _PATCH + 1)^2, where all of it is there."""
+    for axis in (-1, -2):
+        n = image.shape[axis] - 2 * _PATCH
+        image = sum(image.narrow(axis, i, n) for i in range(2 * _PATCH + 1))
+    return image
 
 
 @dataclass

@@ -20,7 +20,7 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-_AT_ONCE = 2**16  # numbers in the windows that are transformed at a time
+_AT_ONCE = 2**19  # numbers in the windows that are transformed at a time
 
 
 def windowed_fourier(

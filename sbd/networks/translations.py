@@ -20,14 +20,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from scipy.fft import next_fast_len
 
 from sbd.networks.spectra import mirror
-from sbd.networks.squares import Part, add_squares, view_squares
+from sbd.networks.sums import Part, add_weighted
 
 TILE = 64  # distance between tiles [places]
 _RAMP = 16  # overlap of neighbouring tiles, half on each side
@@ -39,11 +39,11 @@ _LEAST = 0.3  # smallest correlation of a translation
 _FRACTION = 4  # translations are rounded to one over this of a place
 _BAND = 0.27  # what is interpolated has no higher frequencies [cycles per place]
 _TAPS = 8
+_BLOCK = 32  # places that are interpolated together
 _PATCH = 2  # likeness is judged over 2 * 2 * _PATCH + 1 places
 _AT_ONCE = 32  # windows that are correlated at a time, for the memory's sake
-_TOGETHER = 8  # translations computed at a time
+_TOGETHER = 64  # tiles averaged at a time, except on a CPU
 _SIDE = (TILE + _RAMP) // 2  # of a tile with its ramps [pairs of places]
-_BORDER = _REACH // 2 + _SIDE + _PATCH  # around an image [pairs of places]
 
 
 def find_translations(
@@ -134,40 +134,26 @@ def sum_translations(
     variance: torch.Tensor,
     tolerances: Sequence[float],
 ) -> torch.Tensor:
-    """Sum the weighted values of one image's places, and as last channel the weights.
+    """Sum the weighted values of images, and as last channel the weights.
 
     A weight is 1/e where patches of the guide differ by `tolerances` x `variance`.
+    (batch, tolerances, channels + 1, height, width)
     """
-    shifts, likeness = translations
-    channels, height, width = images.shape
-    tiles = _Tiles.of(height, width, images.device)
-    tried = int((likeness > 0).sum(1).max())
-    quarters = torch.round(shifts[:, :tried] * _FRACTION).long()
-    live = (likeness[:, :tried] > 0).to(images)
-    judge = _Judge(guide.detach(), variance.detach(), tiles)
-    number = [0.0 for _ in tolerances]
-
-    def parts() -> Iterator[Part]:
-        """Weigh some translations at a time; where each parity's places begin."""
-        for first in range(0, tried, _TOGETHER):
-            part = slice(first, first + _TOGETHER)
-            rows, columns = quarters[:, part].unbind(-1)
-            weights = judge.weigh(rows, columns, live[:, part], tolerances)
-            for i, weight in enumerate(weights):
-                number[i] = number[i] + weight.sum(1)
-            odd = product((rows, rows + _FRACTION), (columns, columns + _FRACTION))
-            yield weights, [tiles.index(*place) for place in odd]
-
-    phases = _polyphase(images, outside=0, pad=False)
-    border = _border(height, width)
-    sums = add_squares(phases, parts(), side=_SIDE, border=border)
-    # (row parity, column parity, channels, tolerances, tiles, side, side)
-    whole = sums.unflatten(0, (2, 2, channels, -1))
-    whole = whole.permute(4, 3, 2, 5, 0, 6, 1)
-    count = torch.stack(number, 1)[:, :, None, :, None, :, None]
-    whole = torch.cat([whole, count.expand(-1, -1, -1, -1, 2, -1, 2)], 2)
-    blended = _blend(whole.reshape(len(whole), -1, 2 * _SIDE, 2 * _SIDE), tiles.grid)
-    return blended[:, :height, :width].unflatten(0, (len(tolerances), -1))
+    batch, channels, height, width = images.shape
+    tiles = _Tiles.of(batch, height, width, images.device)
+    shifts, likeness = (part.flatten(0, 1) for part in translations)
+    looks = tiles.look(torch.round(shifts * _FRACTION).int(), likeness > 0)
+    judge = _Judge.of(guide.detach()[:, 0], variance.detach()[:, 0], tiles)
+    rates = -1 / guide.new_tensor(tolerances)[:, None]
+    sums, number = add_weighted(
+        _list_places(images), judge.weigh(looks, rates, tiles.together)
+    )
+    number = number[..., None, None, None].expand(*number.shape, 1, 2, 2)
+    whole = torch.cat([sums.unflatten(-1, (channels, 2, 2)), number], -3)
+    # tiles, row, column, tolerances, channels, row and column parity
+    whole = whole.permute(0, 3, 4, 1, 5, 2, 6).flatten(5).flatten(3, 4).flatten(1, 2)
+    whole = _blend(whole.unflatten(0, (batch, -1)), tiles.grid)
+    return whole[..., :height, :width].unflatten(1, (len(tolerances), -1))
 
 
 def average_translations(
@@ -183,147 +169,185 @@ def average_translations(
 
     (batch, tolerances, channels or 1, height, width); gradients go through `images`.
     """
-    sums = torch.stack(
-        # one by one, so that the tiles of an image stay in the processor's cache
-        [
-            add(guide[i], images[i], (shifts, likeness), variance[i], tolerances)
-            for i, (shifts, likeness) in enumerate(zip(*translations, strict=True))
-        ]
-    )
+    sums = add(guide, images, translations, variance, tolerances)
     number = sums[:, :, -1:].clamp_min(1e-9)
     return sums[:, :, :-1] / number, number
 
 
+class _Looks(NamedTuple):
+    """Where the patches of shifted tiles are in what `_list_phases` lists.
+
+    The sum of `rows` (tiles, rows, 1, translations) and `columns` (tiles, 1, columns,
+    translations), of the margin what is farther outside; which of both are to be used,
+    without the patches' margins; and how many translations each tile has.
+    """
+
+    rows: torch.Tensor
+    columns: torch.Tensor
+    down: torch.Tensor
+    across: torch.Tensor
+    number: list[int]
+
+
 @dataclass
 class _Tiles:
-    """Where the tiles of an image begin, in pairs of places of `_polyphase`."""
+    """Where the tiles of images begin, in pairs of places, one image after another."""
 
     grid: tuple[int, int]
-    top: torch.Tensor
-    left: torch.Tensor
+    size: tuple[int, int]
+    image: torch.Tensor
+    corner: tuple[torch.Tensor, torch.Tensor]
 
     @classmethod
-    def of(cls, height: int, width: int, device: torch.device) -> "_Tiles":
-        """Lay tiles over an image."""
+    def of(cls, batch: int, height: int, width: int, device: torch.device) -> "_Tiles":
+        """Lay tiles over images."""
         grid = -(-height // TILE), -(-width // TILE)
-        first = _BORDER - _RAMP // 4
-        top, left = (torch.arange(n, device=device) * (TILE // 2) + first for n in grid)
-        return cls(grid, top.repeat_interleave(grid[1]), left.repeat(grid[0]))
+        lines = (torch.arange(n, device=device).int() for n in (batch, *grid))
+        image, *first = (x.flatten() for x in torch.meshgrid(*lines, indexing="ij"))
+        down, across = (x * (TILE // 2) - _RAMP // 4 for x in first)
+        return cls(grid, (-(-height // 2), -(-width // 2)), image, (down, across))
 
-    def index(
-        self, rows: torch.Tensor, columns: torch.Tensor, margin: int = 0
-    ) -> tuple[torch.Tensor, ...]:
-        """Phases and corners of the tiles, shifted by so many quarters of a place."""
-        phase = rows % (2 * _FRACTION), columns % (2 * _FRACTION)
-        top = self.top[:, None] + (rows - phase[0]) // (2 * _FRACTION)
-        left = self.left[:, None] + (columns - phase[1]) // (2 * _FRACTION)
-        return *phase, top - margin, left - margin
+    @property
+    def together(self) -> int:
+        """How many are averaged at a time: what a processor's cache holds, or more."""
+        return 2 if self.image.device.type == "cpu" else _TOGETHER
+
+    def lines(self, axis: int) -> torch.Tensor:
+        """Pairs of places along one axis of the patches; (tiles, lines, 1)."""
+        line = torch.arange(-_PATCH, _SIDE + _PATCH, dtype=torch.int32)
+        return (self.corner[axis][:, None] + line.to(self.image.device))[..., None]
+
+    def look(self, quarters: torch.Tensor, live: torch.Tensor) -> _Looks:
+        """Look at the patches of tiles that are shifted so far (tiles, number, 2)."""
+        step = 2 * _FRACTION
+        phases = quarters % step
+        pairs = (quarters - phases) // step
+        place = self.image[:, None]
+        for phase in phases.unbind(-1):
+            place = place * step + phase
+        found = []
+        for axis, size in enumerate(self.size):
+            at = self.lines(axis) + pairs[:, None, :, axis]
+            both = (phases[..., axis] >= _FRACTION).int()[:, None]  # the odd one beyond
+            inner = at[:, _PATCH:-_PATCH]
+            usable = (inner >= 0) & (inner < size - both)
+            found.append((at.clamp(-_PATCH, size + _PATCH - 1) + _PATCH, usable))
+        (rows, down), (columns, across) = found
+        width = self.size[1] + 2 * _PATCH
+        rows = (place[:, None] * (self.size[0] + 2 * _PATCH) + rows) * width
+        return _Looks(
+            rows[:, :, None], columns[:, None],
+            (down & live[:, None])[:, :, None], across[:, None],
+            live.sum(1).clamp_min(1).tolist(),
+        )  # fmt: skip
 
 
+@dataclass
 class _Judge:
     """Says how much a place and a shifted one look alike."""
 
-    def __init__(
-        self, guide: torch.Tensor, variance: torch.Tensor, tiles: _Tiles
-    ) -> None:
-        self.tiles = tiles
-        patch = _SIDE + 2 * _PATCH
-        none = torch.zeros(len(tiles.top), 1, dtype=torch.long, device=guide.device)
-        still, wider = tiles.index(none, none), tiles.index(none, none, _PATCH)
-        self.guide = view_squares(_polyphase(guide)[0], patch)
-        self.here = self.guide[wider]
-        inside = _polyphase(torch.ones_like(guide), outside=0)[0, 0, 0]
-        self.inside = view_squares(inside, _SIDE)
-        self.known = view_squares(inside, patch)[wider[2:]]
-        scale = view_squares(_polyphase(variance)[0], _SIDE)[still]
-        self.share = _box(self.known).clamp_min(1) * scale.clamp_min(1e-12)
+    guide: torch.Tensor
+    here: torch.Tensor
+    known: torch.Tensor
+    share: torch.Tensor
+    box: torch.Tensor
+
+    @classmethod
+    def of(cls, guide: torch.Tensor, variance: torch.Tensor, tiles: _Tiles) -> "_Judge":
+        """Look at the tiles themselves; both images (batch, height, width)."""
+        guide = _list_phases(guide)
+        lines = [tiles.lines(axis) for axis in (0, 1)]
+        inside = [(x >= 0) & (x < n) for x, n in zip(lines, tiles.size, strict=True)]
+        known = (inside[0][:, :, None] & inside[1][:, None]).to(guide)
+        rows, columns = (
+            x.clamp(-_PATCH, n + _PATCH - 1) + _PATCH
+            for x, n in zip(lines, tiles.size, strict=True)
+        )
+        height, width = (n + 2 * _PATCH for n in tiles.size)
+        image = tiles.image[:, None, None, None] * (height * width)
+        places = rows[:, :, None] * width + columns[:, None]
+        here = guide[places + image * (2 * _FRACTION) ** 2]
+        level = F.pad(variance[:, None, ::2, ::2], [_PATCH] * 4, "replicate").flatten()
+        level = level[(places + image)[:, _PATCH:-_PATCH, _PATCH:-_PATCH]]
+        first = torch.arange(_SIDE)[:, None]
+        box = torch.arange(_SIDE + 2 * _PATCH) - first
+        box = ((box >= 0) & (box <= 2 * _PATCH)).to(guide)
+        share = _sum_patches(known, box).clamp_min(1) * level.clamp_min(1e-12)
+        return cls(guide, here, known, share, box)
 
     @torch.no_grad()
     def weigh(
-        self,
-        rows: torch.Tensor,
-        columns: torch.Tensor,
-        live: torch.Tensor,
-        tolerances: Sequence[float],
-    ) -> list[torch.Tensor]:
-        """Weights of shifted tiles, at every other place, for each tolerance."""
-        unlike = self.guide[self.tiles.index(rows, columns, _PATCH)] - self.here
-        unlike = _box(unlike.square_().mul_(self.known)).div_(self.share)
-        last = self.tiles.index(rows + _FRACTION, columns + _FRACTION)[2:]
-        usable = self.inside[self.tiles.index(rows, columns)[2:]] * self.inside[last]
-        usable *= live[:, :, None, None]
-        return [torch.exp(unlike / -t).mul_(usable) for t in tolerances]
+        self, looks: _Looks, rates: torch.Tensor, together: int
+    ) -> Iterator[Part]:
+        """Weigh the translations of some tiles at a time, at every other place."""
+        each = (*looks[:-1], self.here, self.known, self.share)
+        numbers = [
+            looks.number[i : i + together]
+            for i in range(0, len(looks.number), together)
+        ]
+        for number, *some in zip(
+            numbers, *(x.split(together) for x in each), strict=True
+        ):
+            rows, columns, down, across = (x[..., : max(number)] for x in some[:4])
+            here, known, share = some[4:]
+            places = rows + columns
+            unlike = self.guide.index_select(0, places.flatten()).view(places.shape)
+            unlike = unlike.sub_(here).square_().mul_(known)
+            unlike = _sum_patches(unlike, self.box).div_(share)
+            weights = torch.exp(unlike[..., None, :] * rates)
+            usable = down & across
+            inner = places[:, _PATCH:-_PATCH, _PATCH:-_PATCH]
+            yield weights.mul_(usable[..., None, :]), inner
 
 
-def _box(image: torch.Tensor) -> torch.Tensor:
-    """Sum over (2 * _PATCH + 1)^2, where all of it is there."""
-    for axis in (-1, -2):
-        n = image.shape[axis] - 2 * _PATCH
-        parts = [image.narrow(axis, i, n) for i in range(2 * _PATCH + 1)]
-        image = parts[0] + parts[1]
-        for part in parts[2:]:
-            image += part
-    return image
+def _sum_patches(image: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
+    """Sum over (2 * _PATCH + 1)^2 along axes 1 and 2, where all of it is there."""
+    rows = (box @ image.flatten(2)).unflatten(2, image.shape[2:])
+    return box @ rows
 
 
-def _polyphase(
-    image: torch.Tensor, *, outside: float | None = None, pad: bool = True
-) -> torch.Tensor:
-    """Interpolate to quarters of a place: (channels, 8, 8, height, width), in pairs.
+def _quarters(images: torch.Tensor) -> torch.Tensor:
+    """Interpolate (n, height, width) to quarters of a place, along both axes.
 
-    Mirrored near the edge, or `outside`; without `pad`, without the border of zeros.
+    The first is `_PATCH` pairs of places before the image. Mirrored near the edge, as
+    far as pairs of places around it may need.
     """
-    height, width = image.shape[-2:]
-    extra = (height % 2, width % 2)
-    beyond = _TAPS + 2 * _PATCH
-    x = mirror(image, (beyond, beyond + extra[0]), (beyond, beyond + extra[1]))
-    quarters = _Quarters.apply if x.requires_grad else _quarters
-    x = quarters(quarters(x, -2).flatten(0, 1), -1)
-    if outside is not None:
-        known = torch.zeros(x.shape[-2:]).to(image)
-        low = 2 * _PATCH
-        known[low : low + height + extra[0], low : low + width + extra[1]] = 1
-        x = x * known
-    # even and odd places apart: phases 0..3 are of the even ones, 4..7 of the odd ones
-    x = x.unflatten(0, (-1, _FRACTION)).unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
-    x = x.permute(0, 4, 1, 6, 2, 3, 5).flatten(1, 2).flatten(2, 3)
-    return F.pad(x, _border(height, width)) if pad else x
+    before = _TAPS + 2 * _PATCH
+    extra = (-(n + 4 * _PATCH + 2) % _BLOCK + 2 for n in images.shape[-2:])
+    x = mirror(images, *((before, before + more) for more in extra))
+    kernel = _block_interpolator(images.dtype, images.device)
+    size, step = kernel.shape[0], _BLOCK
+    x = (kernel.mT @ x.unfold(-2, size, step).mT).flatten(1, 2)
+    return (x.unfold(-1, size, step) @ kernel).flatten(2)
 
 
-def _border(height: int, width: int) -> tuple[int, int, int, int]:
-    """Pairs of places left, right, above and below that are zero."""
-    rest = _BORDER - _PATCH
-    more = [-n % TILE // 2 for n in (height, width)]
-    return rest, rest + more[1], rest, rest + more[0]
+def _list_phases(images: torch.Tensor) -> torch.Tensor:
+    """List what is at each phase of each pair, in the order of `_Tiles.look`."""
+    _, height, width = images.shape
+    rows, columns = (-(-n // 2) + 2 * _PATCH for n in (height, width))
+    step = 2 * _FRACTION
+    fine = _quarters(images)[:, : step * rows, : step * columns]
+    fine = fine.unflatten(2, (-1, step)).unflatten(1, (-1, step))
+    return fine.permute(0, 2, 4, 1, 3).flatten()
 
 
-def _quarters(images: torch.Tensor, axis: int) -> torch.Tensor:
-    """Interpolate along an axis; from (n, height, width) to (n, 4, height, width)."""
-    kernel = _interpolator().to(images)[:, None, None].movedim(-1, axis)
-    return F.conv2d(images[:, None], kernel)
+def _list_places(images: torch.Tensor) -> torch.Tensor:
+    """List likewise the four places that make a pair, at each phase.
+
+    From (batch, channels, height, width); in a row (channel, row and column parity).
+    """
+    batch, channels, *size = images.shape
+    fine = _quarters(images.flatten(0, 1))
+    step, odd = 2 * _FRACTION, _FRACTION
+    for axis, n in zip((1, 2), size, strict=True):
+        pairs = -(-n // 2) + 2 * _PATCH
+        fine = fine.narrow(axis, 0, step * pairs + odd).unfold(axis, step + odd, step)
+        fine = fine.unfold(-1, step, odd)  # parities, phases
+    # channels, pairs down and across, parity and phase down, the same across
+    fine = fine.unflatten(0, (batch, channels)).permute(0, 5, 7, 2, 3, 1, 4, 6)
+    return fine.reshape(-1, 4 * channels)
 
 
-class _Quarters(torch.autograd.Function):
-    """What `_quarters` does; its gradient is a sum of shifted images."""
-
-    @staticmethod
-    def forward(ctx, images, axis):  # noqa: ANN001, ANN205
-        """Interpolate along an axis."""
-        ctx.shape, ctx.axis = images.shape, axis
-        return _quarters(images, axis)
-
-    @staticmethod
-    def backward(ctx, gradient):  # noqa: ANN001, ANN205
-        """Add the transposed interpolator's terms; they can be differentiated again."""
-        total, n = gradient.new_zeros(ctx.shape), gradient.shape[ctx.axis]
-        for part, row in zip(gradient.unbind(1), _interpolator().tolist(), strict=True):
-            for start, weight in enumerate(row):
-                if weight:
-                    total.narrow(ctx.axis, start, n).add_(part, alpha=weight)
-        return total, None
-
-
-@lru_cache(maxsize=1)
 def _interpolator() -> torch.Tensor:
     """Windowed sinc of the band, at each quarter of a place; shape (4, taps)."""
     places = torch.arange(-_TAPS, _TAPS + 1, dtype=torch.float64)
@@ -334,12 +358,22 @@ def _interpolator() -> torch.Tensor:
     return kernel / kernel.sum(1, keepdim=True)
 
 
+@lru_cache(maxsize=8)
+def _block_interpolator(dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Make a matrix that interpolates a block of places: (places, quarters)."""
+    kernel = _interpolator().mT
+    block = torch.zeros(_BLOCK + 2 * _TAPS, _BLOCK, _FRACTION, dtype=torch.float64)
+    for place in range(_BLOCK):
+        block[place : place + len(kernel), place] = kernel
+    return block.flatten(1).to(device, dtype)
+
+
 def _blend(tiles: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-    """Lay tiles over one another with ramps; from (tiles, channels, side, side)."""
+    """Lay tiles over one another with ramps; (batch, tiles, channels, side, side)."""
     side = tiles.shape[-1]
     ramp = ((torch.arange(_RAMP) + 0.5) / _RAMP).to(tiles)
     line = torch.cat([ramp, torch.ones(side - 2 * _RAMP).to(tiles), ramp.flip(0)])
-    flat = (tiles * (line[:, None] * line)).flatten(1).T
+    flat = (tiles * (line[:, None] * line)).flatten(2).mT
     size = tuple(n * TILE + _RAMP for n in grid)
     whole = F.fold(flat, size, side, stride=TILE)
     for axis in (-1, -2):  # the outermost ramps have no other half

@@ -204,3 +204,21 @@ def test_threads_change_rounding_only():
     finally:
         torch.set_num_threads(threads)
     torch.testing.assert_close(*results, rtol=0, atol=1e-5)
+
+
+def test_images_together_have_the_averages_they_have_alone():
+    """Also where one has many translations and the other has none."""
+    noise = torch.rand(1, 1, 100, 130, generator=torch.Generator().manual_seed(0))
+    guide = torch.cat([crystal(100, 130), noise]).double()
+    options = {"tolerances": [0.01, 0.1]}
+    both = average_translations(
+        guide, guide, find_translations(guide), variance=guide / 16, **options
+    )
+    for i in range(2):
+        one = guide[i : i + 1]
+        alone = average_translations(
+            one, one, find_translations(one), variance=one / 16, **options
+        )
+        for ours, truth in zip(both, alone, strict=True):
+            # a hundred terms in float64, in another order
+            torch.testing.assert_close(ours[i : i + 1], truth, rtol=1e-12, atol=0)
