@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="which network; see sbd.networks.create_model")
     parser.add_argument("--start", help="name or file of weights to go on from")
     parser.add_argument(
-        "--pilot", help="file of the LatticeUNet that a CrystalUNet begins with"
+        "--pilot", help="name or file of the network that a CrystalUNet begins with"
     )
     parser.add_argument("--channels", type=int)
     parser.add_argument("--scales", type=int)
@@ -53,8 +53,9 @@ def run(
 ) -> None:
     """Train and print the last row of the curve."""
     from sbd.benchmark.dataset import Benchmark
-    from sbd.networks.models import create_model, load_model
-    from sbd.networks.training import Drawing, train
+    from sbd.networks.drawing import Drawing
+    from sbd.networks.models import change_pilot, create_model, load_model
+    from sbd.networks.training import train
 
     drawn = _taken(options, "crop", "upright", "dose", "paper_dose")
     if "dose" in drawn:
@@ -64,6 +65,8 @@ def run(
     kind = options.pop("model", "LatticeUNet")
     if start:
         model = load_model(start)
+        if "pilot" in made:
+            model = change_pilot(model, made["pilot"])
     else:
         model = create_model(kind, seed=options.get("seed", 0), **made)
     images = Benchmark(benchmark).select(

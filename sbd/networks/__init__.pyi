@@ -5,6 +5,7 @@ __all__ = [
     "DurrUNet",
     "LatticeUNet",
     "UNet",
+    "change_pilot",
     "create_model",
     "export_onnx",
     "field_of_view",
@@ -13,8 +14,9 @@ __all__ = [
     "train",
 ]
 
+from .drawing import Drawing
 from .lattice import CrystalUNet, LatticeUNet
-from .models import create_model, field_of_view, load_model, save_model
+from .models import change_pilot, create_model, field_of_view, load_model, save_model
 from .onnx import export_onnx
 from .published import DnCNN, DurrUNet, UNet
-from .training import Drawing, train
+from .training import train

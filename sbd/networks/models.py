@@ -87,13 +87,7 @@ def create_model(
     """
     check_word("kind", kind, _CLASSES)
     if pilot is not None:
-        pilot = pilot if isinstance(pilot, nn.Module) else load_model(pilot)
-        if kind != "CrystalUNet" or not isinstance(pilot, LatticeUNet | CrystalUNet):
-            msg = (
-                "pilot must be a LatticeUNet or CrystalUNet, and is for a CrystalUNet "
-                f"only; got {type(pilot).__name__} for {kind}"
-            )
-            raise ValueError(msg)
+        pilot = _load_pilot(pilot, kind)
         config = {"binning": pilot.binning, **config, "pilot": pilot.config}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -101,6 +95,50 @@ def create_model(
     if pilot is not None:
         model.pilot = copy.deepcopy(pilot)
     return model
+
+
+def change_pilot(model: CrystalUNet, pilot: nn.Module | str | Path) -> CrystalUNet:
+    """Give the last UNet of a network another pilot, to go on from there.
+
+    Parameters
+    ----------
+    model : CrystalUNet
+        The network, which stays what it is.
+    pilot : LatticeUNet, CrystalUNet, str or pathlib.Path
+        The other pilot, or its file.
+
+    Returns
+    -------
+    CrystalUNet
+        A network of its own, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If either is of another kind, or the pilot adds other bins.
+
+    Examples
+    --------
+    >>> model = create_model("CrystalUNet", seed=0, scales=2, channels=4)
+    >>> change_pilot(model, model).pilot.pilot.config == model.pilot.config
+    True
+    """
+    pilot = _load_pilot(pilot, type(model).__name__)
+    config = {key: value for key, value in model.config.items() if key != "pilot"}
+    changed = create_model("CrystalUNet", seed=0, pilot=pilot, **config)
+    changed.unet.load_state_dict(model.unet.state_dict())
+    return changed.eval().requires_grad_(requires_grad=False)
+
+
+def _load_pilot(pilot: nn.Module | str | Path, kind: str) -> nn.Module:
+    pilot = pilot if isinstance(pilot, nn.Module) else load_model(pilot)
+    if kind != "CrystalUNet" or not isinstance(pilot, LatticeUNet | CrystalUNet):
+        msg = (
+            "pilot must be a LatticeUNet or CrystalUNet, and is for a CrystalUNet "
+            f"only; got {type(pilot).__name__} for {kind}"
+        )
+        raise ValueError(msg)
+    return pilot
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -128,7 +166,11 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def save_model(
-    model: nn.Module, path: str | Path, *, notes: dict[str, str] | None = None
+    model: nn.Module,
+    path: str | Path,
+    *,
+    notes: dict[str, str] | None = None,
+    half: bool = False,
 ) -> None:
     """Write a network's weights and what they are, without any code.
 
@@ -140,6 +182,9 @@ def save_model(
         A ``.safetensors`` file; written to a temporary name and renamed.
     notes : dict of str to str, optional
         Anything to keep beside the weights.
+    half : bool, default False
+        Whether to keep 16 bits of each number, of which 11 are significant, in half the
+        space. What is loaded has 32 again.
 
     Raises
     ------
@@ -153,6 +198,10 @@ def save_model(
     tensors = {
         key: t.detach().cpu().contiguous() for key, t in model.state_dict().items()
     }
+    if half:
+        tensors = {
+            key: t.half() if t.is_floating_point() else t for key, t in tensors.items()
+        }
     header = {"class": name, "config": json.dumps(model.config), **(notes or {})}
     with replacing(path) as part:
         save_file(tensors, part, metadata=header)

@@ -140,6 +140,21 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
         sbd.load_model("weights/none")
 
 
+def test_half_the_bits_are_kept_on_request(tmp_path):
+    model = create_model("LatticeUNet", seed=0, scales=2, channels=16).eval()
+    sizes = []
+    for half in (False, True):
+        sbd.save_model(model, tmp_path / "w.safetensors", half=half)
+        sizes.append((tmp_path / "w.safetensors").stat().st_size)
+    again = sbd.load_model(tmp_path / "w.safetensors")
+    assert sizes[1] < 0.6 * sizes[0]
+    for key, tensor in model.state_dict().items():
+        kept = again.state_dict()[key]
+        assert kept.dtype == tensor.dtype
+        # 11 significant bits, rounded; what is below 6e-5 has fewer
+        torch.testing.assert_close(kept, tensor, rtol=2**-11, atol=2**-25)
+
+
 def test_a_foreign_model_is_not_saved(tmp_path):
     with pytest.raises(TypeError, match=r"one of UNet, DnCNN, .*; got Linear"):
         sbd.save_model(nn.Linear(1, 1), tmp_path / "x.safetensors")
