@@ -22,8 +22,9 @@ from tqdm import tqdm
 
 import sbd
 from sbd.files import write_json
+from sbd.networks.drawing import Drawing, draw_batch
 from sbd.networks.models import create_model
-from sbd.networks.training import Drawing, _draw_batch, _estimator, _weighted_error
+from sbd.networks.training import _estimator, _weighted_error
 
 KEEP = {
     "MALLOC_MMAP_THRESHOLD_": "268435456",
@@ -65,7 +66,7 @@ def measure(benchmark: Path, network: str, trick: str, steps: int) -> dict:
             spent = dict.fromkeys(spent, 0.0)
             began = time.perf_counter()
         clock = [time.process_time()]
-        noisy, clean = _draw_batch(images, drawing, binning, batch, (0, step))
+        noisy, clean = draw_batch(images, drawing, binning, batch, (0, step))
         clock.append(time.process_time())
         with torch.autocast("cpu", torch.bfloat16, enabled=how.get("half", False)):
             if hasattr(model, "prepare"):

@@ -1,8 +1,7 @@
 """Teach a network to denoise, on simulated images only.
 
-An example is drawn on the fly: an image of the benchmark, at a random rotation, pixel
-size, aspect, position and dose, counted afresh. Every draw depends on (seed, step)
-alone, so a run that was killed goes on as if nothing had happened.
+Examples are drawn on the fly (`sbd.networks.drawing`). Every draw depends on (seed,
+step) alone, so a run that was killed goes on as if nothing had happened.
 """
 
 import json
@@ -13,133 +12,27 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from scipy import ndimage
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from sbd.benchmark.dataset import Benchmark
 from sbd.files import replacing, sha256, write_json
+from sbd.networks.drawing import Drawing, draw_batch, draw_batch_there
 from sbd.networks.models import choose_device, evaluating, save_model
-from sbd.simulation.frame import BOX
-from sbd.simulation.imaging import resample
 from sbd.simulation.noise import VACUUM
-from sbd.typing import Image
 from sbd.validation import check_whole
 
 log = logging.getLogger(__name__)
 
 _PARTS = ("model", "average", "optimiser", "schedule")
-_FINE = 256  # samples of the box that the examples are interpolated from
-_SIDES = 0.0, 6.4  # left and right of the box; the seam is at 46 of 50 [angstrom]
-_BOTTOM = 7.0  # below the support [angstrom]
-_TOP = 5.0  # above the particle, where the support's other side shines in [angstrom]
 _SETTLING = 32  # batches that the final statistics of normalisations are from
-_SKY = 40.0  # of vacuum put there instead [angstrom]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How examples are drawn.
-
-    Parameters
-    ----------
-    crop : int, default 128
-        Side of an example [bins].
-    pixel : tuple of float, default (0.055, 0.080)
-        Range of pixel sizes [angstrom].
-    aspect : float, default 1.12
-        Largest ratio between the two pixel sides.
-    dose : tuple of float, default (0.1, 10.0)
-        Range of the vacuum's intensity, uniform in the logarithm [electrons/pixel].
-    paper_dose : float, default 0.6
-        Share of the examples at the paper's 0.45 electrons per pixel.
-    contrast : tuple of float, default (0.7, 1.2)
-        Range of a factor on the contrast of a third of the examples.
-    vacuum : float, default 0.08
-        Share of the examples that hold nothing but vacuum.
-    upright : float, default 0.0
-        Share of the examples within 10 degrees of a multiple of 90 degrees; the others
-        are turned by any angle, and large crops then reach beyond the simulated field,
-        which is mirrored there.
-    """
-
-    crop: int = 128
-    pixel: tuple[float, float] = (0.055, 0.080)
-    aspect: float = 1.12
-    dose: tuple[float, float] = (0.1, 10.0)
-    paper_dose: float = 0.6
-    contrast: tuple[float, float] = (0.7, 1.2)
-    vacuum: float = 0.08
-    upright: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_whole("crop", self.crop, 8)
-        for name in ("pixel", "dose"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high < np.inf:
-                msg = f"{name} must be a range above 0; got {(low, high)}"
-                raise ValueError(msg)
-        for name in ("paper_dose", "vacuum", "upright"):
-            if not 0 <= getattr(self, name) <= 1:
-                msg = f"{name} must be a share of 0 to 1; got {getattr(self, name)}"
-                raise ValueError(msg)
-
-
-def draw_example(
-    image: Image, drawing: Drawing, *, binning: int, rng: np.random.Generator
-) -> tuple[Image, Image]:
-    """Draw one noisy example and its truth, (crop, crop) [electrons per pixel].
-
-    From a stored image of a benchmark; means of `binning` x `binning` pixels.
-    """
-    n = drawing.crop
-    step = binning * rng.uniform(*drawing.pixel)  # angstrom per bin
-    stretch = drawing.aspect ** rng.uniform(-0.5, 0.5)
-    angle = rng.uniform(0, 2 * np.pi)
-    if rng.random() < drawing.upright:
-        angle = np.pi / 2 * rng.integers(4) + np.deg2rad(rng.uniform(-10, 10))
-    flip = rng.choice([-1.0, 1.0])
-    if rng.random() < drawing.vacuum:
-        clean = np.full((n, n), VACUUM)
-    else:
-        field, per = _field(image)
-        turn = np.array(
-            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        )
-        axes = turn @ np.diag([stretch, flip / stretch]) * step / per
-        sky = _SKY / per
-        middle = [rng.uniform(0.8 * sky, field.shape[0] - 0.3 * sky),
-                  rng.uniform(0.15, 0.85) * field.shape[1]]  # fmt: skip
-        grid = np.indices((n, n)).reshape(2, -1) - (n - 1) / 2
-        places = axes @ grid + np.array(middle)[:, None]
-        clean = ndimage.map_coordinates(field, places, order=3, mode="mirror")
-        clean = clean.reshape(n, n).clip(min=0)
-    if rng.random() < 1 / 3:
-        clean = VACUUM + rng.uniform(*drawing.contrast) * (clean - VACUUM)
-    dose = VACUUM
-    if rng.random() > drawing.paper_dose:
-        dose = np.exp(rng.uniform(*np.log(drawing.dose)))
-    clean = np.clip(clean, 0, None) * dose / VACUUM
-    counts = binning**2
-    noisy = rng.poisson(counts * clean) / counts
-    return noisy.astype(np.float32), clean.astype(np.float32)
-
-
-def _field(image: Image) -> tuple[Image, float]:
-    """Cut off the seams, put vacuum above; also the sampling [angstrom]."""
-    fine = resample(np.fft.fft2(image) / image.size, (_FINE, _FINE))
-    per = BOX / _FINE
-    left, right, bottom, top, sky = (
-        round(x / per) for x in (*_SIDES, _BOTTOM, _TOP, _SKY)
-    )
-    inner = fine[top:-bottom, left:-right]
-    return np.pad(inner, ((sky, 0), (0, 0)), mode="edge"), per
 
 
 def train(
@@ -269,6 +162,43 @@ def train(
     return run.average.eval()
 
 
+def time_steps(
+    model: nn.Module,
+    benchmark: Benchmark,
+    *,
+    steps: int = 20,
+    batch: int = 8,
+    drawing: Drawing | None = None,
+    device: str = "auto",
+    bf16: bool = False,
+) -> float:
+    """Measure how long a step of training takes, without keeping what is learnt [s].
+
+    The median of `steps`, after two that are not counted; options as for `train`.
+    """
+    team = _Team(0, 1, choose_device(device))
+    split = "train" if (benchmark.table["split"] == "train").any() else "valid"
+    rows = np.flatnonzero((benchmark.table["split"] == split).to_numpy())
+    images = benchmark.read(rows[:256])
+    drawing = drawing or Drawing()
+    model = deepcopy(model)
+    examples = _Examples(images, drawing, batch, 0, model.eval(), team, bf16=bf16)
+    examples.steps = range(steps + 2)
+    model.to(team.device, memory_format=torch.channels_last).requires_grad_()
+    if (pilot := getattr(model, "pilot", None)) is not None:
+        pilot.requires_grad_(requires_grad=False)
+    optimiser = torch.optim.AdamW(model.parameters())
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0)
+    settings = {"bf16": bf16}
+    run = _Run(Path(), settings, model, deepcopy(model), optimiser, schedule, [], team)
+    seconds = []
+    for step in examples.steps:
+        began = time.perf_counter()
+        run.learn(*examples.finish(*examples[step]), step)  # waits for the loss
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds[2:]))
+
+
 def _weighted_error(estimate: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
     """Mean squared relative error, with every dose about as important as any other."""
     level = clean.mean((1, 2, 3), keepdim=True)
@@ -285,21 +215,6 @@ def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
         )
         raise ValueError(msg)
     return benchmark.read(rows)
-
-
-def _draw_batch(
-    images: np.ndarray, drawing: Drawing, binning: int, batch: int, key: Sequence[int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    rng = np.random.default_rng(key)
-    chosen = rng.integers(len(images), size=batch)
-    pairs = [
-        draw_example(images[i].astype(np.float32), drawing, binning=binning, rng=rng)
-        for i in chosen
-    ]
-    noisy, clean = (
-        torch.from_numpy(np.stack(x))[:, None] for x in zip(*pairs, strict=True)
-    )
-    return noisy, clean
 
 
 def _estimator(model: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -365,20 +280,37 @@ class _Examples(Dataset):
         return len(self.steps)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw this process's examples of a step; whoever draws them also prepares."""
-        key = (self.seed, self.steps[index])
-        drawn = self._draw(self.images, self.drawing, self.batch, key)
-        mine = slice(self.team.rank, None, self.team.size)
-        noisy, clean = (part[mine] for part in drawn)
+        """Draw this process's examples of a step; on a CPU whoever draws also prepares.
+
+        A GPU draws itself: then only the step is told.
+        """
+        step = self.steps[index]
+        if self.team.device.type == "cuda":
+            return (step,)
+        noisy, clean = self.draw(step, self.images)
         on_cpu = self.team.device.type == "cpu"
         return self._prepare(noisy) if on_cpu else noisy, clean
 
-    def finish(self, noisy: torch.Tensor, clean: torch.Tensor) -> tuple:
+    def draw(
+        self, step: int, images: np.ndarray | torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw this process's examples of a step."""
+        drawn = self._draw(images, self.drawing, self.batch, (self.seed, step))
+        mine = slice(self.team.rank, None, self.team.size)
+        return tuple(part[mine] for part in drawn)
+
+    @cached_property
+    def stored(self) -> torch.Tensor:
+        """The images, where they are learnt from."""
+        return torch.from_numpy(self.images).to(self.team.device)
+
+    def finish(self, *drawn: torch.Tensor | int) -> tuple[torch.Tensor, torch.Tensor]:
         """Bring drawn examples to where they are learnt from."""
-        noisy, clean = noisy.to(self.team.device), clean.to(self.team.device)
-        if self.team.device.type != "cpu":
-            noisy = self._prepare(noisy)
-        return noisy, clean
+        device = self.team.device
+        if device.type == "cuda":
+            drawn = self.draw(int(drawn[0]), self.stored)
+        noisy, clean = (part.to(device) for part in drawn)
+        return noisy if device.type == "cpu" else self._prepare(noisy), clean
 
     def probe(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw the validation examples: the paper's dose and contrast, none empty."""
@@ -388,10 +320,15 @@ class _Examples(Dataset):
         return self._prepare(noisy.to(device)), clean.to(device)
 
     def _draw(
-        self, images: np.ndarray, drawing: Drawing, batch: int, key: Sequence[int]
+        self,
+        images: np.ndarray | torch.Tensor,
+        drawing: Drawing,
+        batch: int,
+        key: Sequence[int],
     ) -> tuple[torch.Tensor, torch.Tensor]:
         binning = getattr(self.model, "binning", 1)
-        return _draw_batch(images, drawing, binning, batch, key)
+        draw = draw_batch_there if isinstance(images, torch.Tensor) else draw_batch
+        return draw(images, drawing, binning, batch, key)
 
     @torch.no_grad()
     def _prepare(self, noisy: torch.Tensor) -> torch.Tensor:

@@ -10,15 +10,16 @@ from torch import nn
 import sbd
 import sbd.networks.training
 from sbd.benchmark.recipes import Recipe
-from sbd.networks.models import create_model
-from sbd.networks.training import (
+from sbd.networks.drawing import (
     Drawing,
     _field,
-    _load_split,
-    _update_average,
-    _weighted_error,
+    _Place,
+    _show,
+    draw_batch_there,
     draw_example,
 )
+from sbd.networks.models import create_model
+from sbd.networks.training import _load_split, _update_average, _weighted_error
 from sbd.simulation.imaging import resample
 
 VACUUM = 0.45
@@ -103,6 +104,49 @@ def test_the_two_pixel_sides_differ_by_no_more_than_the_aspect(stripes):
     assert periods.max() < PERIOD * 1.3**0.5 * (1 + SPLINE)
     assert periods.min() > PERIOD / 1.3**0.5 * (1 - SPLINE)
     assert periods.max() / periods.min() > 1.3 ** (2 / 3)
+
+
+def test_a_gpu_s_way_of_drawing_shows_the_same(stripes):
+    """The same places of an image, by cubic convolution of four times the samples.
+
+    Only what lies wholly below the empty part: at its edge the slope changes, which
+    both show, each in its way.
+    """
+    rows = 1 + 0.2 * np.sin(2 * np.pi * 9 * np.arange(128) / 128)
+    image = stripes * rows[:, None]
+    drawing = replace(
+        PLAIN, aspect=1.1, contrast=(0.7, 1.2), vacuum=0.2, paper_dose=0.5
+    )
+    places, clean = [], []
+    for seed in range(60):
+        place = _Place.draw(drawing, 4, rng(seed))
+        if place.empty or place.middle[0] > 47:
+            places.append(place)
+            clean.append(draw_example(image, drawing, binning=4, rng=rng(seed))[1])
+    assert {place.empty for place in places} == {True, False}
+    images = torch.from_numpy(np.stack([image] * len(places))).float()
+    shown = _show(images, places, drawing.crop)[:, 0].numpy()
+    dose = np.array([place.dose for place in places])[:, None, None]
+    # torch's cubic convolution is off by up to a tenth of what an image changes from
+    # sample to sample; of a wave of period T and amplitude A that is 2 pi A / T
+    change = 2 * np.pi * VACUUM * 1.2 * (0.3 / 51 * 1.2 + 0.2 / 114 * 1.3)
+    assert np.abs((shown - clean) / dose).max() < 0.1 * change / VACUUM
+
+
+def test_what_a_gpu_draws_are_counts_of_what_is_there_and_the_key_decides():
+    drawing = replace(PLAIN, crop=40, vacuum=1.0)
+    images = torch.full((3, 128, 128), VACUUM, dtype=torch.float16)
+    noisy, clean = draw_batch_there(images, drawing, 4, 5, (0, 7))
+    assert noisy.shape == clean.shape == (5, 1, 40, 40)
+    assert torch.equal(noisy * 16, (noisy * 16).round())
+    # 8,000 bins of 7.2 counts: four standard errors of mean and variance
+    assert float(noisy.mean()) == pytest.approx(
+        VACUUM, abs=4 * (7.2 / 8000) ** 0.5 / 16
+    )
+    assert float((16 * noisy).var()) == pytest.approx(7.2, rel=4 * (2 / 8000) ** 0.5)
+    again, other = (draw_batch_there(images, drawing, 4, 5, (0, k))[0] for k in (7, 8))
+    assert torch.equal(again, noisy)
+    assert not torch.equal(other, noisy)
 
 
 def geometry(drawing, seed):
@@ -230,13 +274,13 @@ def test_a_split_holds_its_own_images_and_no_others(benchmark, split, row):
 def test_steps_see_training_images_only_and_the_probe_validation_only(
     benchmark, tmp_path, monkeypatch
 ):
-    real, calls = sbd.networks.training._draw_batch, []
+    real, calls = sbd.networks.training.draw_batch, []
 
     def spy(images, drawing, binning, batch, key):
         calls.append((images.copy(), drawing, binning, batch, tuple(key)))
         return real(images, drawing, binning, batch, key)
 
-    monkeypatch.setattr(sbd.networks.training, "_draw_batch", spy)
+    monkeypatch.setattr(sbd.networks.training, "draw_batch", spy)
     drawing = Drawing(crop=32)
     model = create_model(seed=0, scales=2, channels=4)
     sbd.train(model, benchmark, tmp_path, steps=3, seed=7, batch=2, drawing=drawing,

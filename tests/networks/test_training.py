@@ -11,8 +11,8 @@ import torch
 
 import sbd
 from sbd.benchmark.recipes import Recipe
+from sbd.networks.drawing import Drawing, _field, draw_example
 from sbd.networks.models import create_model
-from sbd.networks.training import Drawing, _field, draw_example
 
 SMALL = Drawing(crop=32)
 
@@ -75,7 +75,7 @@ def test_a_killed_run_ends_like_one_that_was_not(benchmark, tmp_path, monkeypatc
     whole = run(benchmark, tmp_path / "whole")
     import sbd.networks.training
 
-    real, calls = sbd.networks.training._draw_batch, []
+    real, calls = sbd.networks.training.draw_batch, []
 
     def dies(*arguments):
         calls.append(arguments)
@@ -83,7 +83,7 @@ def test_a_killed_run_ends_like_one_that_was_not(benchmark, tmp_path, monkeypatc
             raise Killed
         return real(*arguments)
 
-    monkeypatch.setattr(sbd.networks.training, "_draw_batch", dies)
+    monkeypatch.setattr(sbd.networks.training, "draw_batch", dies)
     with pytest.raises(Killed):
         run(benchmark, tmp_path / "broken")
     monkeypatch.undo()

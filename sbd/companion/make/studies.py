@@ -17,13 +17,15 @@ processor time:
 * ``view-*``: in how far they see.
 * ``dose-*``: the second network of the default weights, taught one dose more; not
   packed, only compared with them (``book/measured/doses.py``).
-* ``paper``: the paper's network with a quarter of its channels.
+* ``paper``: the paper's network with a quarter of its channels, as the paper trains
+  it: white images, its pixel sizes, its dose. ``paper-4x128`` and ``paper-6x128`` are
+  the published ones, for a GPU: ``make gpu`` trains them, nobody else.
 """
 
 import argparse
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -32,7 +34,8 @@ import sbd
 from sbd.companion.make.packing import WEIGHTS, pack_weights
 from sbd.companion.pages import generalisation
 from sbd.files import write_json
-from sbd.networks.training import Drawing
+from sbd.networks.drawing import Drawing
+from sbd.simulation.frame import AUTHORS_PIXEL
 
 DRAWS = 4
 SUBSETS = {
@@ -41,6 +44,11 @@ SUBSETS = {
     for subset in study.subsets
 }
 PAPER = Drawing(crop=128, paper_dose=1.0)
+# the authors resize by 0.75 to 0.82, turn and mirror, and add nothing else
+THEIRS = Drawing(
+    pixel=(AUTHORS_PIXEL / 0.82, AUTHORS_PIXEL / 0.75), aspect=1.0, paper_dose=1.0,
+    contrast=(1.0, 1.0), vacuum=0.0,
+)  # fmt: skip
 PIXELS = Drawing(crop=256, paper_dose=1.0)  # a crop is counted in what a network sees
 
 
@@ -86,15 +94,23 @@ for dose in (0.1, 2.0, 10.0):
         "CrystalUNet", {}, 200, batch=4, rate=5e-4, start="weights/default", seed=1,
         drawing=one,
     )  # fmt: skip
+WHITE = {"contrast": ["white"]}
 STUDIES["paper"] = Study(
-    "UNet", {"scales": 4, "channels": 32, "bias": False}, 3600, batch=4, rate=1e-3,
-    drawing=PIXELS,
+    "UNet", {"scales": 4, "channels": 32}, 9000, WHITE,
+    drawing=replace(THEIRS, crop=128),
 )  # fmt: skip
+GPU = {
+    f"paper-{scales}x128": Study(
+        "UNet", {"scales": scales, "channels": 128}, 4000, WHITE, batch=24, rate=1e-3,
+        drawing=replace(THEIRS, crop=crop),
+    )
+    for scales, crop in ((4, 400), (6, 448))  # multiples of 2**scales
+}  # fmt: skip
 
 
 def train(name: str, benchmark: sbd.Benchmark, folder: Path, workers: int) -> None:
     """Train one network, or go on."""
-    study = STUDIES[name]
+    study = (STUDIES | GPU)[name]
     if study.start:
         model = sbd.load_model(study.start)
     else:
@@ -123,7 +139,7 @@ def score(name: str) -> dict[str, float]:
 
 def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> None:
     """Copy weights into the package, and write their card."""
-    study, run = STUDIES[name], folder / name
+    study, run = (STUDIES | GPU)[name], folder / name
     pack_weights(name, run)
     record = json.loads((run / "curve.json").read_text())
     images = benchmark.select(split=study.split, **study.labels).table["split"]
