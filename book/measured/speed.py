@@ -29,11 +29,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import sbd
 from sbd.companion.measurements import PUBLISHED_SHAPE, describe_machine
 from sbd.files import write_json
-from sbd.networks.lattice import CrystalUNet
 from sbd.typing import Denoiser, Image
 
 KEEP = {
@@ -122,14 +122,12 @@ def make_denoiser(name: str) -> Denoiser:
     if name == "ours":
         ours = sbd.UNet(scales=4, channels=128, bias=False)
         ours.load_state_dict(give_weights(PublishedUNet()).state_dict())
-    elif name == "default":
-        ours = sbd.load_model()
     else:
-        ours = give_weights(CrystalUNet())
+        ours = sbd.load_model()
     return lambda noisy: sbd.denoise_network(noisy, ours, device="cpu")
 
 
-NAMES = ("published", "ours", "default", "CrystalUNet")
+NAMES = ("published", "ours", "default")
 
 
 def draw_counts(shape: tuple[int, int] = PUBLISHED_SHAPE) -> Image:
@@ -182,7 +180,7 @@ def measure_bf16(denoise: dict[str, Denoiser], runs: int) -> dict[str, dict]:
     """Measure what convolutions in bfloat16 save and cost, by `torch.autocast`."""
     micrograph = sbd.example_micrograph("simulated", rng=np.random.default_rng(0))
     noisy, record = draw_counts(), {}
-    for name in ("ours", "default", "CrystalUNet"):
+    for name in ("ours", "default"):
 
         def in_bf16(noisy: Image, full: Denoiser = denoise[name]) -> Image:
             with torch.autocast("cpu", torch.bfloat16):
@@ -205,6 +203,36 @@ def measure_bf16(denoise: dict[str, Denoiser], runs: int) -> dict[str, dict]:
     return record
 
 
+class Counting(TorchDispatchMode):
+    """Counts what torch is told to do: on a GPU each of it costs a start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+        """Count one operation, views included, and do it."""
+        self.number += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count_all(noisy: Image) -> dict[str, int]:
+    """Count the operations of a call of the default network, and of a row."""
+    model = sbd.load_model()
+    pixel = tuple(n // 2 for n in noisy.shape)
+    jobs = {
+        "denoised image": lambda: sbd.denoise_network(noisy, model, device="cpu"),
+        "row of the Jacobian": lambda: sbd.jacobian_row(model, noisy, pixel),
+    }
+    numbers = {}
+    for name, job in jobs.items():
+        job()  # which folds the network and makes tables
+        with Counting() as counting:
+            job()
+        numbers[name] = counting.number
+    return numbers
+
+
 def measure(runs: int, threads: int) -> dict:
     """Measure everything."""
     # first, because a process begins with the peak memory of the one that starts it
@@ -213,7 +241,7 @@ def measure(runs: int, threads: int) -> dict:
     denoise = {name: make_denoiser(name) for name in NAMES}
     jobs = {name: lambda f=denoise[name]: f(noisy) for name in NAMES}
     seconds = time_in_turn(jobs, runs)
-    kept = ("default", "CrystalUNet")
+    kept = ("default",)
     return {
         "shape": PUBLISHED_SHAPE,
         "threads": threads,
@@ -232,6 +260,7 @@ def measure(runs: int, threads: int) -> dict:
                 n: run_alone(n, threads, runs, **KEEP)["seconds"] for n in kept
             },
         },
+        "operations": count_all(noisy),
         "bf16": measure_bf16(denoise, runs),
         "default": type(sbd.load_model()).__name__,
         **describe_machine("sbd", "torch"),
