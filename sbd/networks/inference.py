@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -65,10 +65,9 @@ def _describe(model: nn.Module) -> tuple:
         )
         for part in model.modules()
     ]
-    # what is changed through `data` has the version it had
-    tensors = (*model.parameters(), *model.buffers())
-    tensors = [t.detach() for t in tensors if t.is_floating_point()]
-    return float(nn.utils.get_total_norm(tensors)), *parts
+    # what is changed through `data` keeps its version; who does that changes them all
+    some = [float(t.detach().sum()) for t in islice(model.parameters(), 1)]
+    return some, *parts
 
 
 def _is_plain(value: object) -> bool:

@@ -20,7 +20,7 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-_AT_ONCE = 2**19  # numbers in the windows that are transformed at a time
+_AT_ONCE = 2**21  # numbers in the windows that are transformed at a time
 
 
 def windowed_fourier(
@@ -52,50 +52,39 @@ class _WindowedFourier(torch.autograd.Function):
     @staticmethod
     def forward(ctx, padded, window, hop, thresholds, counts):  # noqa: ANN001, ANN205
         """Return an estimate for each threshold."""
-        ctx.grid = grid = _Grid.over(padded, window, hop)
-        mean = grid.gather(padded[:, 0]) / grid.hann.sum()
-        floor = mean.clamp_min(0) / counts * grid.hann.square().sum()
-        twice = torch.full((window // 2 + 1,), 2.0).to(padded)
-        twice[0] = twice[-1] = 1.0
-        finite = [threshold for threshold in thresholds if threshold < math.inf]
-        ctx.drops, kept = [], torch.zeros(len(finite), *mean.shape).to(padded)
-        totals = [torch.zeros_like(padded) for _ in finite]
-        for rows in grid.strips() if finite else ():  # stays in the processor's cache
+        shape, device = tuple(padded.shape[-2:]), str(padded.device)
+        ctx.grid = grid = _Grid.over(shape, window, hop, padded.dtype, device)
+        mean = grid.gather(padded[:, 0]) / grid.area
+        floor = mean.clamp_min(0) * (grid.power / counts)
+        ctx.finite = [i for i, each in enumerate(thresholds) if each < math.inf]
+        number = len(thresholds)
+        ctx.drops, kept = [], padded.new_zeros(number, *mean.shape)
+        totals = padded.new_zeros(number, *padded.shape)
+        for rows in grid.strips() if ctx.finite else ():  # each stays in the cache
             patches = grid.cut(padded[:, 0], rows) - mean[:, rows, :, None, None]
             spectrum = torch.fft.rfft2(patches.mul_(grid.hann))
             power = spectrum.real.square() + spectrum.imag.square()
             lowest = floor[:, rows, :, None, None]
-            drops = [power <= threshold * lowest for threshold in finite]
-            for i, drop in enumerate(drops):
-                kept[i, :, rows] = (~drop * twice).sum((-1, -2))
+            drops = [power <= thresholds[i] * lowest for i in ctx.finite]
+            for i, drop in zip(ctx.finite, drops, strict=True):
+                kept[i, :, rows] = (~drop * grid.twice).sum((-1, -2))
                 local = torch.fft.irfft2(spectrum.masked_fill(drop, 0))
                 local /= 1 + kept[i, :, rows, :, None, None]
                 grid.lay(local, totals[i], rows)
             if ctx.needs_input_grad[0]:
                 ctx.drops.append(drops)
-        sums = iter(zip(kept, totals, strict=True))
-        ctx.weights, ctx.norms, estimates = [], [], []
-        for threshold in thresholds:
-            weight, total = torch.ones_like(mean), 0.0
-            if threshold < math.inf:
-                number, total = next(sums)
-                weight = 1 / (1 + number)  # the simplest explanation counts most
-            norm = grid.spread(weight)[:, None]
-            estimates.append((total + grid.spread(mean * weight)[:, None]) / norm)
-            ctx.weights.append(weight)
-            ctx.norms.append(norm)
-        ctx.finite = [i for i, each in enumerate(thresholds) if each < math.inf]
-        return tuple(estimates)
+        ctx.weights = 1 / (1 + kept)  # the simplest explanation counts most
+        both = grid.spread(torch.cat([ctx.weights, mean * ctx.weights]))
+        ctx.norms, levels = both.chunk(2)
+        estimates = (totals[:, :, 0] + levels) / ctx.norms
+        return estimates[:, :, None].unbind()
 
     @staticmethod
     def backward(ctx, *gradients):  # noqa: ANN002, ANN001, ANN205
         """Apply the transpose; it has a derivative of its own."""
         grid = ctx.grid
-        shares = [g[:, 0] / n[:, 0] for g, n in zip(gradients, ctx.norms, strict=True)]
-        flat = sum(
-            grid.gather(share) * weight
-            for share, weight in zip(shares, ctx.weights, strict=True)
-        )
+        shares = torch.stack(gradients)[:, :, 0] / ctx.norms
+        flat = (grid.gather(shares) * ctx.weights).sum(0)
         total, sums = torch.zeros_like(gradients[0]), []
         for rows, drops in zip(
             grid.strips() if ctx.finite else (), ctx.drops, strict=True
@@ -111,7 +100,7 @@ class _WindowedFourier(torch.autograd.Function):
             grid.lay(local, total, rows)
         if sums:
             flat = flat - torch.cat(sums, 1)
-        means = grid.spread(flat / grid.hann.sum())
+        means = grid.spread(flat / grid.area)
         return total + means[:, None], None, None, None, None
 
 
@@ -125,21 +114,35 @@ class _Grid:
     down: torch.Tensor
     across: torch.Tensor
     hann: torch.Tensor
+    area: float  # sum of a window, and of its squares
+    power: float
+    twice: torch.Tensor  # how often a frequency of half a spectrum is in the whole one
 
     @classmethod
-    def over(cls, padded: torch.Tensor, window: int, hop: int) -> "_Grid":
-        """Lay windows over images of shape (batch, 1, height, width)."""
-        shape, dtype = padded.shape[-2:], padded.dtype
-        lines = (_hann_rows(n, window, hop, dtype).to(padded) for n in shape)
-        return cls(window, hop, shape, *lines, _hann(window, dtype).to(padded))
+    @lru_cache(maxsize=32)
+    def over(
+        cls,
+        shape: tuple[int, int],
+        window: int,
+        hop: int,
+        dtype: torch.dtype,
+        device: str,
+    ) -> "_Grid":
+        """Lay windows over images of a shape."""
+        lines = (_hann_rows(n, window, hop, dtype).to(device) for n in shape)
+        hann = _hann(window, dtype)
+        twice = torch.full((window // 2 + 1,), 2.0, dtype=dtype, device=device)
+        twice[0] = twice[-1] = 1.0
+        sums = float(hann.sum()), float(hann.square().sum())
+        return cls(window, hop, shape, *lines, hann.to(device), *sums, twice)
 
     def gather(self, image: torch.Tensor) -> torch.Tensor:
         """Sum each window; from (batch, height, width) to (batch, rows, columns)."""
-        return self.down @ image @ self.across.mT
+        return F.linear(F.linear(image, self.across).mT, self.down).mT
 
     def spread(self, values: torch.Tensor) -> torch.Tensor:
         """Add windows of such heights, the transpose of `gather`."""
-        return self.down.mT @ values @ self.across
+        return F.linear(F.linear(values, self.across.mT).mT, self.down.mT).mT
 
     def strips(self) -> list[slice]:
         """Rows of windows that are transformed at a time."""
@@ -208,8 +211,12 @@ def mirror(
 ) -> torch.Tensor:
     """Extend by mirroring, by more than the image's own size where need be."""
     for axis, (before, after) in ((-2, rows), (-1, columns)):
-        n = image.shape[axis]
-        index = torch.arange(-before, n + after, device=image.device) % (2 * n)
-        index = torch.where(index < n, index, 2 * n - 1 - index)
+        index = _mirrored(image.shape[axis], before, after, str(image.device))
         image = image.index_select(axis, index)
     return image
+
+
+@lru_cache(maxsize=64)
+def _mirrored(n: int, before: int, after: int, device: str) -> torch.Tensor:
+    index = torch.arange(-before, n + after, device=device) % (2 * n)
+    return torch.where(index < n, index, 2 * n - 1 - index)

@@ -116,10 +116,10 @@ def _peaks(likeness: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Ten
     inner = F.pad(torch.ones_like(found[:, 1:-1, 1:-1]), (1, 1, 1, 1))
     value, index = torch.topk((likeness * (found & inner)).flatten(1), number)
     flat = likeness.flatten(1)
-    here, above, below, left, right = (
-        torch.gather(flat, 1, (index + step).clamp(0, n * n - 1))
-        for step in (0, -n, n, -1, 1)
-    )
+    steps = torch.tensor([0, -n, n, -1, 1], device=index.device)[:, None]
+    around = (index[:, None] + steps).clamp(0, n * n - 1)
+    around = torch.gather(flat, 1, around.flatten(1)).view(around.shape)
+    here, above, below, left, right = around.unbind(1)
     rows = 0.5 * (above - below) / (above - 2 * here + below).clamp_max(-1e-9)
     columns = 0.5 * (left - right) / (left - 2 * here + right).clamp_max(-1e-9)
     rows = index // n - _REACH + rows.clamp(-0.5, 0.5)
@@ -140,14 +140,12 @@ def sum_translations(
     (batch, tolerances, channels + 1, height, width)
     """
     batch, channels, height, width = images.shape
-    tiles = _Tiles.of(batch, height, width, images.device)
+    tiles = _Tiles.of(batch, height, width, guide.dtype, str(images.device))
     shifts, likeness = (part.flatten(0, 1) for part in translations)
     looks = tiles.look(torch.round(shifts * _FRACTION).int(), likeness > 0)
     judge = _Judge.of(guide.detach()[:, 0], variance.detach()[:, 0], tiles)
     rates = -1 / guide.new_tensor(tolerances)[:, None]
-    sums, number = add_weighted(
-        _list_places(images), judge.weigh(looks, rates, tiles.together)
-    )
+    sums, number = add_weighted(_list_places(images), judge.weigh(looks, rates))
     number = number[..., None, None, None].expand(*number.shape, 1, 2, 2)
     whole = torch.cat([sums.unflatten(-1, (channels, 2, 2)), number], -3)
     # tiles, row, column, tolerances, channels, row and column parity
@@ -189,52 +187,73 @@ class _Looks(NamedTuple):
     number: list[int]
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Tiles:
-    """Where the tiles of images begin, in pairs of places, one image after another."""
+    """Where the tiles of images are, in pairs of places, one image after another.
+
+    The number of a tile's image, its lines along both axes (2, tiles, lines, 1), the
+    axes' sizes and those with the margin; its places without their phases (tiles, rows,
+    columns, 1), which of them are in the image, and how many are in a patch around.
+    """
 
     grid: tuple[int, int]
-    size: tuple[int, int]
     image: torch.Tensor
-    corner: tuple[torch.Tensor, torch.Tensor]
+    lines: torch.Tensor
+    size: torch.Tensor
+    wide: tuple[int, int]
+    places: torch.Tensor
+    known: torch.Tensor
+    share: torch.Tensor
+    box: torch.Tensor
 
     @classmethod
-    def of(cls, batch: int, height: int, width: int, device: torch.device) -> "_Tiles":
+    @lru_cache(maxsize=16)
+    def of(
+        cls, batch: int, height: int, width: int, kind: torch.dtype, device: str
+    ) -> "_Tiles":
         """Lay tiles over images."""
         grid = -(-height // TILE), -(-width // TILE)
         lines = (torch.arange(n, device=device).int() for n in (batch, *grid))
         image, *first = (x.flatten() for x in torch.meshgrid(*lines, indexing="ij"))
-        down, across = (x * (TILE // 2) - _RAMP // 4 for x in first)
-        return cls(grid, (-(-height // 2), -(-width // 2)), image, (down, across))
+        line = torch.arange(-_PATCH, _SIDE + _PATCH, device=device).int()
+        lines = torch.stack(first)[..., None] * (TILE // 2) - _RAMP // 4 + line
+        sides = -(-height // 2), -(-width // 2)
+        size = torch.tensor(sides, device=device).int()[:, None, None]
+        wide = tuple(n + 2 * _PATCH for n in sides)
+        rows, columns = _clamp(lines, size)
+        places = (
+            rows[:, :, None] * wide[1]
+            + columns[:, None]
+            + image[:, None, None] * (wide[0] * wide[1])
+        )
+        down, across = (lines >= 0) & (lines < size)
+        known = (down[:, :, None] & across[:, None]).to(kind)[..., None]
+        box = torch.arange(_SIDE + 2 * _PATCH) - torch.arange(_SIDE)[:, None]
+        box = ((box >= 0) & (box <= 2 * _PATCH)).to(device, kind)
+        share = _sum_patches(known, box).clamp_min(1)
+        return cls(
+            grid, image, lines[..., None], size[..., None], wide, places[..., None],
+            known, share, box,
+        )  # fmt: skip
 
     @property
     def together(self) -> int:
         """How many are averaged at a time: what a processor's cache holds, or more."""
-        return 2 if self.image.device.type == "cpu" else _TOGETHER
-
-    def lines(self, axis: int) -> torch.Tensor:
-        """Pairs of places along one axis of the patches; (tiles, lines, 1)."""
-        line = torch.arange(-_PATCH, _SIDE + _PATCH, dtype=torch.int32)
-        return (self.corner[axis][:, None] + line.to(self.image.device))[..., None]
+        return 5 if self.image.device.type == "cpu" else _TOGETHER
 
     def look(self, quarters: torch.Tensor, live: torch.Tensor) -> _Looks:
         """Look at the patches of tiles that are shifted so far (tiles, number, 2)."""
         step = 2 * _FRACTION
+        quarters = quarters.movedim(-1, 0)[:, :, None]  # axes, tiles, lines, number
         phases = quarters % step
-        pairs = (quarters - phases) // step
-        place = self.image[:, None]
-        for phase in phases.unbind(-1):
-            place = place * step + phase
-        found = []
-        for axis, size in enumerate(self.size):
-            at = self.lines(axis) + pairs[:, None, :, axis]
-            both = (phases[..., axis] >= _FRACTION).int()[:, None]  # the odd one beyond
-            inner = at[:, _PATCH:-_PATCH]
-            usable = (inner >= 0) & (inner < size - both)
-            found.append((at.clamp(-_PATCH, size + _PATCH - 1) + _PATCH, usable))
-        (rows, down), (columns, across) = found
-        width = self.size[1] + 2 * _PATCH
-        rows = (place[:, None] * (self.size[0] + 2 * _PATCH) + rows) * width
+        at = self.lines + (quarters - phases) // step
+        inner = at[:, :, _PATCH:-_PATCH]
+        both = (phases >= _FRACTION).int()  # of two places, the odd one is in the next
+        down, across = (inner >= 0) & (inner < self.size - both)
+        rows, columns = _clamp(at, self.size)
+        down_phase, across_phase = phases
+        place = (self.image[:, None, None] * step + down_phase) * step + across_phase
+        rows = (place * self.wide[0] + rows) * self.wide[1]
         return _Looks(
             rows[:, :, None], columns[:, None],
             (down & live[:, None])[:, :, None], across[:, None],
@@ -242,58 +261,43 @@ class _Tiles:
         )  # fmt: skip
 
 
+def _clamp(lines: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+    """Count lines from the margin, for which those farther outside are taken."""
+    return (lines + _PATCH).clamp_min(0).minimum(size + (2 * _PATCH - 1))
+
+
 @dataclass
 class _Judge:
     """Says how much a place and a shifted one look alike."""
 
+    tiles: _Tiles
     guide: torch.Tensor
     here: torch.Tensor
-    known: torch.Tensor
     share: torch.Tensor
-    box: torch.Tensor
 
     @classmethod
     def of(cls, guide: torch.Tensor, variance: torch.Tensor, tiles: _Tiles) -> "_Judge":
         """Look at the tiles themselves; both images (batch, height, width)."""
-        guide = _list_phases(guide)
-        lines = [tiles.lines(axis) for axis in (0, 1)]
-        inside = [(x >= 0) & (x < n) for x, n in zip(lines, tiles.size, strict=True)]
-        known = (inside[0][:, :, None] & inside[1][:, None]).to(guide)
-        rows, columns = (
-            x.clamp(-_PATCH, n + _PATCH - 1) + _PATCH
-            for x, n in zip(lines, tiles.size, strict=True)
-        )
-        height, width = (n + 2 * _PATCH for n in tiles.size)
-        image = tiles.image[:, None, None, None] * (height * width)
-        places = rows[:, :, None] * width + columns[:, None]
-        here = guide[places + image * (2 * _FRACTION) ** 2]
+        guide, places = _list_phases(guide), tiles.places
+        area, phases = tiles.wide[0] * tiles.wide[1], (2 * _FRACTION) ** 2
+        image = tiles.image[:, None, None, None] * (area * (phases - 1))
         level = F.pad(variance[:, None, ::2, ::2], [_PATCH] * 4, "replicate").flatten()
-        level = level[(places + image)[:, _PATCH:-_PATCH, _PATCH:-_PATCH]]
-        first = torch.arange(_SIDE)[:, None]
-        box = torch.arange(_SIDE + 2 * _PATCH) - first
-        box = ((box >= 0) & (box <= 2 * _PATCH)).to(guide)
-        share = _sum_patches(known, box).clamp_min(1) * level.clamp_min(1e-12)
-        return cls(guide, here, known, share, box)
+        level = level[places[:, _PATCH:-_PATCH, _PATCH:-_PATCH]].clamp_min(1e-12)
+        return cls(tiles, guide, guide[places + image], tiles.share * level)
 
     @torch.no_grad()
-    def weigh(
-        self, looks: _Looks, rates: torch.Tensor, together: int
-    ) -> Iterator[Part]:
+    def weigh(self, looks: _Looks, rates: torch.Tensor) -> Iterator[Part]:
         """Weigh the translations of some tiles at a time, at every other place."""
-        each = (*looks[:-1], self.here, self.known, self.share)
-        numbers = [
-            looks.number[i : i + together]
-            for i in range(0, len(looks.number), together)
-        ]
-        for number, *some in zip(
-            numbers, *(x.split(together) for x in each), strict=True
-        ):
-            rows, columns, down, across = (x[..., : max(number)] for x in some[:4])
+        each = (*looks[:-1], self.here, self.tiles.known, self.share)
+        n = self.tiles.together
+        for i, some in enumerate(zip(*(x.split(n) for x in each), strict=True)):
+            most = max(looks.number[i * n : (i + 1) * n])
+            rows, columns, down, across = (x[..., :most] for x in some[:4])
             here, known, share = some[4:]
             places = rows + columns
             unlike = self.guide.index_select(0, places.flatten()).view(places.shape)
             unlike = unlike.sub_(here).square_().mul_(known)
-            unlike = _sum_patches(unlike, self.box).div_(share)
+            unlike = _sum_patches(unlike, self.tiles.box).div_(share)
             weights = torch.exp(unlike[..., None, :] * rates)
             usable = down & across
             inner = places[:, _PATCH:-_PATCH, _PATCH:-_PATCH]
