@@ -311,10 +311,11 @@ def _pick_bins(
     if sides.size not in (1, 2) or not ((sides > 0) & (sides < np.inf)).all():
         msg = f"pixel must be a size above 0, or two [angstrom]; got {pixel}"
         raise ValueError(msg)
+    told = " x ".join(f"{side:.4g}" for side in sides)
     sides = np.broadcast_to(sides, 2)
     if min(sides) < _FINEST:
         msg = (
-            f"pixel must be at least {_FINEST} angstrom; got {pixel} (were these "
+            f"pixel must be at least {_FINEST} angstrom; got {told} (were these "
             "nanometres? then multiply by ten)"
         )
         raise ValueError(msg)
@@ -332,14 +333,14 @@ def _pick_bins(
     if beyond[best] > _SLACK:
         msg = (
             f"pixel must be at most {high:g} angstrom for these weights, and a whole "
-            f"number of them {low:g} to {high:g}; got {pixel}, whose best are {chosen} "
+            f"number of them {low:g} to {high:g}; got {told}, whose best are {chosen} "
             "(use denoise_windowed_fourier, which needs no pixel size)"
         )
         raise ValueError(msg)
     doubt = ""
     if beyond[best] > 1 + 1e-9 or uneven[best] > _SLACK:
         doubt = (
-            f"pixel of {pixel} angstrom makes {chosen}, where these weights learnt "
+            f"pixel of {told} angstrom makes {chosen}, where these weights learnt "
             f"from {low:g} to {high:g}, nearly square; expect a little less of them"
         )
     return tuple(widths[best].tolist()), doubt

@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+from safetensors import safe_open
+
 import sbd
 from sbd.files import replacing, sha256, write_text
 
@@ -27,11 +29,19 @@ def enter_digest(name: str, path: Path, catalogue: Path = CATALOGUE) -> str:
     return digest
 
 
-def pack_weights(name: str, folder: Path) -> Path:
-    """Copy the weights of a run into the package, where ``weights/name`` is fetched."""
-    target = WEIGHTS / f"{name}.safetensors"
-    with replacing(target) as part:
-        shutil.copyfile(folder / "model.safetensors", part)
-        part.chmod(0o644)
+def pack_weights(name: str, folder: Path, *, half: bool = False) -> Path:
+    """Copy the weights of a run into the package, where ``weights/name`` is fetched.
+
+    `half` keeps 16 bits of each number, for large networks.
+    """
+    target, source = WEIGHTS / f"{name}.safetensors", folder / "model.safetensors"
+    if half:
+        with safe_open(source, "pt") as file:
+            notes = {"training": file.metadata()["training"]}
+        sbd.save_model(sbd.load_model(source), target, notes=notes, half=True)
+    else:
+        with replacing(target) as part:
+            shutil.copyfile(source, part)
+            part.chmod(0o644)
     enter_digest(f"weights/{name}", target)
     return target

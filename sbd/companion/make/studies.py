@@ -96,7 +96,7 @@ for dose in (0.1, 2.0, 10.0):
     )  # fmt: skip
 WHITE = {"contrast": ["white"]}
 STUDIES["paper"] = Study(
-    "UNet", {"scales": 4, "channels": 32}, 9000, WHITE,
+    "UNet", {"scales": 4, "channels": 32}, 2400, WHITE,
     drawing=replace(THEIRS, crop=128),
 )  # fmt: skip
 GPU = {
