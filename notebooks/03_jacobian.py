@@ -58,7 +58,7 @@ distance = columns.positions - np.multiply(denoised.shape, (0.68, 0.35))
 if not len(columns):
     raise ValueError(f"no atomic column to look at in {micrograph.title}")
 pixel = tuple(int(p) for p in columns.positions[np.hypot(*distance.T).argmin()].round())
-row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel)
+row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel, device=device)
 
 # %% mystnb={"figure": {"caption": "The gradient of one denoised pixel (red) with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, (d) the gradient in the same box.", "name": "fig-jacobian"}, "image": {"alt": "Four panels: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it: positive weights at the pixel and at neighbouring atomic columns, negative ones between.", "width": "100%"}}
 top, left, height, width = box = sbd.box_around(pixel, (220, 220), denoised.shape)
@@ -106,8 +106,8 @@ numbers
 table = sbd.column_weights(row, columns, pixel)
 paper = sbd.load_model("weights/paper")
 part, there = micrograph.noisy[inside], (pixel[0] - top, pixel[1] - left)
-plain, _ = sbd.jacobian_row(paper, part, there)
-guided = sbd.guided_backpropagation(paper, part, there)
+plain, _ = sbd.jacobian_row(paper, part, there, device=device)
+guided = sbd.guided_backpropagation(paper, part, there, device=device)
 maps = {"Gradient, paper's kind": plain, "Guided backpropagation": guided}
 filtering = sbd.filter_spectrum(row), denoised, table, pixel, maps
 fig = show_filter(*filtering, heading=micrograph.title)

@@ -60,14 +60,14 @@ origin = {"source": "simulated" if len(cleans) == 1 else "authors", "seed": seed
 #
 # On simulated images alone, with counts drawn anew at every step. No image of the authors was among them, nor the bundled one. Validation images are of structures that the network does not learn from, and each run has its own. Where the curve still rises, more training would help; where it is flat, it takes another network or other images.
 
-# %% mystnb={"figure": {"caption": "The training of the default weights, run by run; each run goes on from the one before. (a) Quality on validation images, (b) loss on the images of each step.", "name": "fig-networks"}, "image": {"alt": "Two charts over the training steps. Left, the PSNR on validation images rises steeply, then more slowly, and jumps at the last run. Right, the loss falls in the same way.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "The training of the default weights, run by run; each begins with what the one before came to. (a) Quality on validation images, (b) loss on the images of each step.", "name": "fig-networks"}, "image": {"alt": "Two charts over the training steps. Left, the PSNR on validation images rises steeply, then more slowly, and jumps at the last run. Right, the loss falls in the same way.", "width": "100%"}}
 card = json.loads(sbd.fetch("weights/default").with_suffix(".json").read_text())
 runs = pd.DataFrame({name: card[name] for name in card if name.startswith("run ")})
 fig = networks.show_training(card)
 numbers = sbd.save_figure(fig, "07_networks", origin | card["metrics"], figures)
 
 # %% [markdown]
-# What came of it, measured with the final weights: on the bundled image as it was then, over several draws of the counts with the standard error of their mean, and on pure vacuum, in electrons per pixel.
+# What came of it, measured with the final weights: on the bundled image, over several draws of the counts with the standard error of their mean, and on pure vacuum, in electrons per pixel.
 
 # %%
 numbers

@@ -196,7 +196,7 @@ def test_what_cannot_be_judged_is_a_message(tmp_path, capsys):
         ([noisy, f"{tmp_path}/atoms.png"], "table must be the name of a .csv file"),
         ([noisy, table, "--picture", table], "picture must be the name of a .png file"),
         ([noisy, table, "--parts", "1"], "parts must be a whole number of at least 2"),
-        ([noisy, table, "--pixel", "0.4"], "pixel must be at most 0.32 angstrom for"),
+        ([noisy, table, "--pixel", "0.4"], "pixel must be 0.01 to 0.35 angstrom"),
         ([noisy, table, "--pixel", "0.0062"], "pixel must be"),
         ([noisy, table, "--vacuum", "0.5"], "vacuum must be what the image counts"),
     ):

@@ -13,6 +13,7 @@ import sbd
 from sbd.benchmark.recipes import Recipe
 from sbd.networks.drawing import Drawing, _field, draw_example
 from sbd.networks.models import create_model
+from sbd.networks.training import time_steps
 
 SMALL = Drawing(crop=32)
 
@@ -283,3 +284,13 @@ def test_upright_examples_lie_along_the_axes(benchmark):
         steep.append(np.mean(spread))
     # the surface is level: turned at will, its gradient has no preferred axis
     assert steep[1] > steep[0]
+
+
+@pytest.mark.parametrize("kind", ["LatticeUNet", "CrystalUNet"])
+def test_steps_are_timed_on_a_copy(benchmark, kind):
+    model = create_model(kind, seed=0, scales=2, channels=4)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    how = {"steps": 2, "batch": 2, "drawing": SMALL, "device": "cpu"}
+    assert time_steps(model, benchmark, **how) > 0
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())

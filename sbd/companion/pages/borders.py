@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from matplotlib.figure import Figure
 from torch import nn
 
+from sbd.columns.finding import find_columns, match_columns
 from sbd.metrics import authors_psnr
 from sbd.networks.published import UNet
 from sbd.plotting.charts import name_chart, name_lines
@@ -26,6 +27,7 @@ from sbd.validation import apply_denoiser, check_image, check_whole
 _LEAST = 1e-8  # a change that does not matter, less than rounding
 _LINES = ((RED, "-"), (OCHRE, "--"), (STEEL, "-"))
 
+_SAME = 8.0  # half an angstrom: the same column [pixels]
 _BAND = 32  # width of the bands along the far border [pixels]
 
 
@@ -111,6 +113,27 @@ def border_psnr(clean: Image, image: Image, *, band: int = _BAND) -> dict[str, f
         "rest": slice(None, -2 * band),
     }
     return {name: authors_psnr(clean[at], image[at]) for name, at in parts.items()}
+
+
+def cut_cost(
+    denoise: Denoiser, clean: Image, noisy: Image, *, cut: int = 16
+) -> dict[str, float]:
+    """Say what cutting off the first columns does to all that is left.
+
+    PSNR before and after by the authors' metric [dB], and of the columns that are found
+    in one of the two estimates the share that the other has not, within 8 pixels.
+    """
+    before = apply_denoiser(denoise, noisy)[:, cut:]
+    after = apply_denoiser(denoise, noisy[:, cut:])
+    found = [find_columns(image).positions for image in (before, after)]
+    match = match_columns(*found, tolerance=_SAME)
+    either = len(match.pairs) + len(match.missed) + len(match.spurious)
+    return {
+        "before": authors_psnr(clean[:, cut:], before),
+        "after": authors_psnr(clean[:, cut:], after),
+        "columns before": len(found[0]),
+        "share that differs": 1 - len(match.pairs) / max(1, either),
+    }
 
 
 def show_changes(changes: Mapping[str, Mapping[str, pd.Series]]) -> Figure:

@@ -1,24 +1,68 @@
 """Page 08: how far a network looks."""
 
 import textwrap
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sbd.evidence.jacobian import effective_field_of_view
 from sbd.plotting.charts import name_chart, name_lines
 from sbd.plotting.colours import RED, STEEL
 from sbd.plotting.images import WIDTH, arrange_panels
+from sbd.typing import Image
 
+_FRACTION = 0.95  # of the weight, for a radius
+_OTHERS = "radius", "radius (absolute)", "equal"
 _MARKS = {"equal": ("o", STEEL), "other": ("D", RED)}
 
 
-def show_views(table: pd.DataFrame) -> Figure:
+def measure_radii(
+    rows: Sequence[Image], places: Sequence[tuple[int, int]]
+) -> dict[str, float]:
+    """Measure the radius of squared and of absolute weight, medians over places."""
+    powers = {"radius": 1.0, "radius (absolute)": 0.5}
+    return {
+        name: float(
+            np.median([
+                effective_field_of_view(np.abs(row) ** power, place, fraction=_FRACTION)
+                for row, place in zip(rows, places, strict=True)
+            ])
+        )
+        for name, power in powers.items()
+    }  # fmt: skip
+
+
+def compare_views(
+    table: pd.DataFrame, errors: pd.DataFrame, pairs: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """Say what each change brings, from pairs of networks (after, before).
+
+    The gain [dB], mean over the images, its standard error, and the radii's ratio.
+    """
+    images = list(errors)
+    changes = {}
+    for name, (after, before) in pairs.items():
+        gain = table.loc[after, images] - table.loc[before, images]
+        both = errors.loc[[after, before], images].to_numpy(float)
+        radii = table["radius"].astype(float)
+        changes[name] = {
+            "better by": gain.mean(),
+            "error": np.sqrt((both**2).sum()) / len(images),
+            "wider by": radii[after] / radii[before],
+        }
+    return pd.DataFrame(changes).T
+
+
+def show_views(table: pd.DataFrame, errors: pd.DataFrame) -> Figure:
     """Draw the quality of networks against how far they look, a panel for each image.
 
     A row of the table is a network: ``radius`` of its effective field of view [pixels],
-    ``equal`` (trained for the same time as others: a disc), and the PSNR by image [dB].
+    ``equal`` (trained like the others: a disc), and the PSNR by image, with its errors
+    in the other table [dB].
     """
-    images = [name for name in table if name not in ("radius", "equal")]
+    images = [name for name in table if name not in _OTHERS]
     names = "abcdef"[: len(images)]
     fig, panels = arrange_panels(names, height=0.5 * WIDTH)
     numbers = range(1, len(table) + 1)
@@ -30,6 +74,10 @@ def show_views(table: pd.DataFrame) -> Figure:
             label = f"{number} {network}"
             at = row["radius"], row[image]
             ax.plot(*at, mark, color=colour, markersize=6, label=label)
+            ax.vlines(
+                at[0], *(at[1] + np.array([-1, 1]) * errors.loc[network, image]),
+                color=colour, linewidth=1,
+            )  # fmt: skip
             ax.annotate(
                 str(number), at, (0, 5), textcoords="offset points", ha="center",
                 fontsize=7,

@@ -11,6 +11,7 @@ from sbd.companion.pages.borders import (
     ZeroFilledUNet,
     border_psnr,
     change_by_distance,
+    cut_cost,
     remember,
     show_changes,
     show_cuts,
@@ -130,3 +131,27 @@ def test_changes_are_shares_of_the_vacuum():
     shown = fig.axes[3].images[0]
     np.testing.assert_allclose(shown.get_array(), 10)
     assert shown.get_clim() == pytest.approx((-20, 20))
+
+
+def test_a_cut_costs_what_it_changes():
+    clean, _ = sbd.example_truth("simulated")
+    pull = np.arange(clean.shape[1]) > clean.shape[1] / 2
+
+    def exact(image):
+        return image
+
+    def uneasy(image):  # of which the last part depends on where the image begins
+        blurred = ndimage.gaussian_filter(image, 12.0)
+        return (
+            image
+            if image.shape == clean.shape
+            else pull[16:] * (blurred - image) + image
+        )
+
+    kept = cut_cost(exact, clean, clean)
+    assert kept["share that differs"] == 0
+    assert kept["before"] == kept["after"]
+    assert kept["columns before"] > 10
+    lost = cut_cost(uneasy, clean, clean)
+    assert 0.1 < lost["share that differs"] < 1
+    assert lost["after"] < 40 < lost["before"]
