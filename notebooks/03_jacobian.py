@@ -100,9 +100,9 @@ numbers
 #
 # Of all linear filters, the row is the one that the network is at this pixel. Its spectrum tells which waves pass: not only slow ones, as through a blur, but the spots of the crystal. And summed over the discs of the columns it tells whom the pixel borrows from: its neighbours, and columns like itself far away.
 #
-# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind, beside that network's row. It is cleaner to look at; it is no derivative, and says nothing of what is subtracted.
+# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind (a quarter of its channels), beside that network's row; the paper's own figure shows the neighbouring columns in such a row. It is no derivative, and says nothing of what negative weights between the layers take away.
 
-# %% mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle. (b) Weight of each column's disc in the pixel (orange). (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with spots at and around its middle, the denoised image with discs from white to red on its columns, and two maps of weights around the pixel, the second without negative ones.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle. (b) Weight of each column's disc in the pixel (orange). (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with spots at and around its middle, the denoised image with discs from white to red on its columns, and two maps of weights around the pixel.", "width": "100%"}}
 table = sbd.column_weights(row, columns, pixel)
 paper = sbd.load_model("weights/paper")
 part, there = micrograph.noisy[inside], (pixel[0] - top, pixel[1] - left)
