@@ -45,16 +45,7 @@ from sbd.companion.pages import view
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
-names = {
-    "every pixel, 2 scales": "view-pixels-2",
-    "every pixel, 4 scales": "view-pixels-4",
-    "bins of 4 x 4, 2 scales": "view-bins-2",
-    "bins of 4 x 4, 4 scales": "view-bins-4",
-    "bins of 4 x 4, 6 scales": "view-bins-6",
-    "bins and views of the lattice": "view-lattice",
-    "the paper's kind": "paper",
-    "default": "default",
-}
+names = view.NETWORKS
 paths = {name: sbd.fetch(f"weights/{item}") for name, item in names.items()}
 models = {name: sbd.load_model(path) for name, path in paths.items()}
 cards = {n: json.loads(p.with_suffix(".json").read_text()) for n, p in paths.items()}
@@ -101,7 +92,7 @@ scores = sbd.dose_curve(denoisers, cleans, **how)
 by = scores.groupby(["method", "image"], sort=False)["psnr"]
 views, errors = by.mean().unstack(), by.sem().unstack().fillna(0)
 views = views.join(pd.DataFrame(radii).T)
-views["equal"] = [name not in ("the paper's kind", "default") for name in names]
+views["equal"] = [name not in view.OTHERS for name in names]
 
 # %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks; with the standard error over draws of the counts; discs: trained for minutes on all images, diamonds: on white ones (the paper's kind) or longer (the default).", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with numbered marks, one for each network.", "width": "100%"}}
 fig = view.show_views(views, errors)
@@ -117,14 +108,7 @@ views.round(1)
 # The paper holds that a large field of view is what makes its networks good. Its own logs do not settle it: with 4 scales they have 38.2 dB, with 6 scales 30.5 (whole images) or 34.6 (patches), where the [far border](09_borders.ipynb) is spoilt. Below, each row changes one thing. `better by` is the gain in decibels, mean over the images, with the standard error over draws; `wider by` the ratio of the radii of squared weight. The first two rows change the scales alone, at nearly equal cost: they are the claim's test. The network with 6 scales has half the channels, and still three times the parameters of that with 4. The last two change what is fed to the network.
 
 # %%
-pairs = {
-    "every pixel: 4 scales instead of 2": list(names)[1::-1],
-    "bins: 4 scales instead of 2": list(names)[3:1:-1],
-    "bins: 6 scales instead of 4": list(names)[4:2:-1],
-    "4 scales: bins instead of pixels": [list(names)[3], list(names)[1]],
-    "bins: views of the lattice": [list(names)[5], list(names)[3]],
-}
-changes = view.compare_views(views, errors, pairs)
+changes = view.compare_views(views, errors, view.CHANGES)
 changes.round(2)
 
 # %% [markdown]

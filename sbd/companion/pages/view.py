@@ -13,8 +13,42 @@ from sbd.plotting.colours import RED, STEEL
 from sbd.plotting.images import WIDTH, arrange_panels
 from sbd.typing import Image
 
+NETWORKS = {
+    "every pixel, 2 scales": "view-pixels-2",
+    "every pixel, 4 scales": "view-pixels-4",
+    "bins of 4 x 4, 2 scales": "view-bins-2",
+    "bins of 4 x 4, 4 scales": "view-bins-4",
+    "bins of 4 x 4, 6 scales": "view-bins-6",
+    "bins and views of the lattice": "view-lattice",
+    "the paper's kind": "paper",
+    "default": "default",
+}
+OTHERS = "the paper's kind", "default"  # which were not trained like the others
+CHANGES = {  # networks after and before
+    "every pixel: 4 scales instead of 2": (
+        "every pixel, 4 scales",
+        "every pixel, 2 scales",
+    ),
+    "bins: 4 scales instead of 2": (
+        "bins of 4 x 4, 4 scales",
+        "bins of 4 x 4, 2 scales",
+    ),
+    "bins: 6 scales instead of 4": (
+        "bins of 4 x 4, 6 scales",
+        "bins of 4 x 4, 4 scales",
+    ),
+    "4 scales: bins instead of pixels": (
+        "bins of 4 x 4, 4 scales",
+        "every pixel, 4 scales",
+    ),
+    "bins: views of the lattice": (
+        "bins and views of the lattice",
+        "bins of 4 x 4, 4 scales",
+    ),
+}
+
 _FRACTION = 0.95  # of the weight, for a radius
-_OTHERS = "radius", "radius (absolute)", "equal"
+_NOT_IMAGES = "radius", "radius (absolute)", "equal"
 _MARKS = {"equal": ("o", STEEL), "other": ("D", RED)}
 
 
@@ -62,7 +96,7 @@ def show_views(table: pd.DataFrame, errors: pd.DataFrame) -> Figure:
     ``equal`` (trained like the others: a disc), and the PSNR by image, with its errors
     in the other table [dB].
     """
-    images = [name for name in table if name not in _OTHERS]
+    images = [name for name in table if name not in _NOT_IMAGES]
     names = "abcdef"[: len(images)]
     fig, panels = arrange_panels(names, height=0.5 * WIDTH)
     numbers = range(1, len(table) + 1)
