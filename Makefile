@@ -125,6 +125,11 @@ score: env  ## score the default weights on images they never learnt from; minut
 gpu: env  ## on a machine with CUDA: tests, times, notebooks, the paper's network; minutes
 	$(BIN)/python book/measured/gpu.py data/gpu book/measured/gpu.json --minutes $(or $(MINUTES),7)
 
+.PHONY: methods
+methods: env  ## compare all methods on the regenerated test images; minutes, resumes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/methods.py data/benchmark data/methods \
+	    book/measured/methods.json
+
 .PHONY: likelihood
 likelihood: env  ## time the likelihood map against a plain reading of the method; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/likelihood.py book/measured/likelihood.json
