@@ -38,7 +38,7 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
-from sbd.companion.pages.jacobian import show_filter
+from sbd.companion.pages.jacobian import box_of_weight, deepest, show_filter
 from sbd.plotting import arrange_panels, frame_panel, show_image, show_map
 
 sbd.check_parameters()
@@ -60,14 +60,14 @@ if not len(columns):
 pixel = tuple(int(p) for p in columns.positions[np.hypot(*distance.T).argmin()].round())
 row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel, device=device)
 
-# %% mystnb={"figure": {"caption": "The gradient of one denoised pixel (red) with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, (d) the gradient in the same box.", "name": "fig-jacobian"}, "image": {"alt": "Four panels: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it: positive weights at the pixel and at neighbouring atomic columns, negative ones between.", "width": "100%"}}
-top, left, height, width = box = sbd.box_around(pixel, (220, 220), denoised.shape)
+# %% mystnb={"figure": {"caption": "The gradient of one denoised pixel (red) with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, in which a circle around the pixel holds half of the squared weight, (d) the gradient in the same box; weights beyond the deepest colour, one in 500, are drawn as if they had it.", "name": "fig-jacobian"}, "image": {"alt": "Four panels: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it: positive weights at the pixel and at neighbouring atomic columns, negative ones between.", "width": "100%"}}
+top, left, height, width = box = box_of_weight(row, pixel)
 inside = np.s_[top : top + height, left : left + width]
 fig, panels = arrange_panels("abcd", height=1.95, heading=micrograph.title)
 show_image(panels["a"], micrograph.noisy, title="(a) Noisy", limits="robust")
 show_image(panels["b"], denoised, title="(b) Denoised")
 show_image(panels["c"], denoised[inside], title="(c) Denoised (zoomed)")
-show_map(panels["d"], row[inside], title="(d) Gradient")
+show_map(panels["d"], row[inside], title="(d) Gradient", limit=deepest(row[inside]))
 for name in "ab":
     sbd.mark_box(panels[name], box)
     sbd.mark_pixel(panels[name], pixel)
@@ -81,6 +81,7 @@ numbers = {
     "explained": round(float((row * micrograph.noisy).sum()), 3),
     "net_bias": round(bias, 3) + 0.0,
     "largest_weight": round(float(np.abs(row).max()), 6),
+    "box": list(box),
     "weight_in_box": round(float(np.abs(row[inside]).sum() / np.abs(row).sum()), 2),
 }
 numbers = sbd.save_figure(fig, "03_jacobian", numbers, figures)

@@ -1,5 +1,6 @@
 """Draw what a denoised pixel depends on: waves, columns, maps of weights."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from sbd.columns.finding import box_around
+from sbd.evidence.jacobian import effective_field_of_view
 from sbd.plotting.colours import ORANGE
 from sbd.plotting.images import WIDTH, arrange_panels, show_image, show_map
 from sbd.plotting.marks import mark_pixel
@@ -42,6 +45,17 @@ def show_column_weights(
     bar = ax.figure.colorbar(discs, cax=beside)
     bar.ax.tick_params(labelsize=7.5)
     return discs
+
+
+def box_of_weight(row: Image, pixel: Pixel) -> tuple[int, int, int, int]:
+    """Box in which a circle around the pixel holds half of a row's squared weight."""
+    side = 2 * math.ceil(effective_field_of_view(row, pixel, fraction=0.5)) + 2
+    return box_around(pixel, tuple(min(side, n) for n in row.shape), row.shape)
+
+
+def deepest(row: Image) -> float:
+    """Magnitude that one weight in 500 exceeds, for the deepest colour."""
+    return float(np.quantile(np.abs(row), 0.998))
 
 
 def show_filter(

@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sbd.companion.pages.jacobian import show_column_weights, show_filter
+from sbd.companion.pages.jacobian import (
+    box_of_weight,
+    show_column_weights,
+    show_filter,
+)
 from sbd.plotting.images import arrange_panels
 
 
@@ -37,3 +41,17 @@ def test_a_filter_is_drawn_to_its_band_and_maps_to_their_quantile():
     low, high = fig.axes[2].images[0].get_clim()
     assert (low, high) == pytest.approx((-2.996, 2.996), abs=4e-4)
     assert fig.axes[3].images[0].get_clim() == (-1.0, 1.0)
+
+
+def test_the_box_holds_half_of_the_squared_weight_in_a_circle():
+    row = np.zeros((40, 50))
+    row[20, 20], row[20, 27], row[20, 35] = 1.0, 1.0, 0.5
+    assert box_of_weight(row, (20, 20)) == (12, 12, 16, 16)  # 2 of 2.25 within 7
+    row[:] = 1.0
+    top, left, height, width = box_of_weight(row, (20, 20))
+    # half of 2000 squares are a disc of radius 17.8, of which the border cuts nothing
+    assert height == width == 38
+    assert top == left == 1
+    row[:] = 0.0
+    row[0, 49] = 1.0
+    assert box_of_weight(row, (39, 0))[2:] == (40, 50)  # no larger than the image
