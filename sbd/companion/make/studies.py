@@ -15,6 +15,7 @@ processor time:
   the paper's studies of generalisation, in the paper's split of single images. Those of
   structures and defects learn from white images, as in the paper.
 * ``view-*``: in how far they see.
+* Those of both kinds are trained twice, from another seed: ``*-again``.
 * ``dose-*``: the second network of the default weights, taught one dose more; not
   packed, only compared with them (``book/measured/doses.py``).
 * ``paper``: the paper's network with a quarter of its channels, as the paper trains
@@ -38,6 +39,7 @@ from sbd.networks.drawing import Drawing
 from sbd.simulation.frame import AUTHORS_PIXEL
 
 DRAWS = 4
+AGAIN = "-again"
 SUBSETS = {
     f"{by}-{subset}": study.labels(subset)
     for by, study in generalisation.STUDIES.items()
@@ -68,26 +70,31 @@ class Study:
     seed: int = 0
 
 
-def view(
-    steps: int, *, batch: int = 8, drawing: Drawing = PAPER, **config: int
-) -> Study:
+def view(steps: int, kind: str = "UNet", **config: int) -> Study:
     """Make a network of the study of the field of view."""
-    config |= {"align_corners": False}
-    return Study("UNet", config, steps, drawing=drawing, batch=batch)
+    if kind == "UNet":
+        config |= {"align_corners": False}
+    how = {} if "binning" in config or kind != "UNet" else EVERY_PIXEL
+    return Study(kind, config, steps, **how)
 
 
-STUDIES = {
+EVERY_PIXEL = {"batch": 4, "drawing": PIXELS}
+ONCE = {
     name: Study("LatticeUNet", {"channels": 16}, 240, labels, "published_split")
     for name, labels in SUBSETS.items()
 }
-STUDIES |= {
-    "view-pixels-2": view(230, scales=2, channels=32, batch=4, drawing=PIXELS),
-    "view-pixels-4": view(250, scales=4, channels=32, batch=4, drawing=PIXELS),
-    "view-bins-2": view(800, scales=2, channels=32, binning=4),
-    "view-bins-4": view(720, scales=4, channels=32, binning=4),
-    "view-bins-6": view(1600, scales=6, channels=16, binning=4),
-    "view-lattice": Study("LatticeUNet", {"channels": 32}, 360),
+ONCE |= {  # 200 s of one core each, except where a name tells that steps are as beside
+    "view-pixels-2": view(600, scales=2, channels=32),
+    "view-pixels-2-steps": view(400, scales=2, channels=32),
+    "view-pixels-4": view(400, scales=4, channels=32),
+    "view-bins-2": view(1000, scales=2, channels=32, binning=4),
+    "view-bins-4": view(1000, scales=4, channels=32, binning=4),
+    "view-bins-6": view(1700, scales=6, channels=16, binning=4),
+    "view-bins-6-steps": view(1000, scales=6, channels=16, binning=4),
+    "view-lattice": view(490, "LatticeUNet", channels=32),
+    "view-lattice-steps": view(1000, "LatticeUNet", channels=32),
 }
+STUDIES = ONCE | {f"{name}{AGAIN}": replace(one, seed=1) for name, one in ONCE.items()}
 for dose in (0.1, 2.0, 10.0):
     one = Drawing(dose=(dose, dose), paper_dose=0.0, contrast=(1.0, 1.0), upright=0.5)
     STUDIES[f"dose-{dose:g}"] = Study(
@@ -140,7 +147,7 @@ def score(name: str) -> dict[str, float]:
 def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> None:
     """Copy weights into the package, and write their card."""
     study, run = (STUDIES | GPU)[name], folder / name
-    pack_weights(name, run)
+    pack_weights(name, run, half=True)
     record = json.loads((run / "curve.json").read_text())
     images = benchmark.select(split=study.split, **study.labels).table["split"]
     card = {
