@@ -5,16 +5,20 @@ and mirrors is an estimate of its own.
 """
 
 import copy
+import ctypes
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice, product
+from itertools import product
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from sbd.networks.convolutions import FastConvolution, FixedConvolution
 from sbd.networks.lattice import CrystalUNet, LatticeUNet
@@ -28,50 +32,88 @@ _WIDE = 128  # channels from which computing rows together pays
 _FOLDED: WeakKeyDictionary = WeakKeyDictionary()
 """What `fold` made of each network: what it was, and the copy on each device."""
 
+_KNOWN = {
+    UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet, nn.Sequential, nn.ModuleDict,
+    nn.ModuleList, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU,
+}  # fmt: skip
+"""Parts whose result depends on nothing that `_describe` does not tell."""
+
+_PRECISE, _BEFORE = Lock(), []
+
 
 def fold(model: nn.Module, device: torch.device | None = None) -> nn.Module:
     """Make a copy of a network that does the same in evaluation mode, faster.
 
-    On `device`, or where the network is. The copy is kept and given again as long as
-    the network stays what it is; `model` itself where there is nothing to do. Results
-    differ by rounding alone.
+    On `device`, or where the network is. Results differ by rounding alone. The copy of
+    a network of this library is kept, and given again as long as all its weights and
+    settings are what they were. `model` itself where there is nothing to do; one with
+    hooks or reparametrised weights is copied as it is.
     """
     there = next((t.device for t in model.parameters()), device)
-    device = there if device is None else device
-    if there == device and not any(_normalised(model)):
+    device = there if device is None else _number(device)
+    foldable = not any(map(_is_altered, model.modules()))
+    if there == device and not (foldable and any(_normalised(model))):
         return model
-    state = _describe(model)
-    kept = _FOLDED.get(model)
-    if kept is None or kept[0] != state:
-        _FOLDED[model] = kept = (state, {})
-    if device not in kept[1]:
-        kept[1][device] = _fold(model, device)
-    return kept[1][device]
+    with torch.inference_mode(mode=False):
+        if not foldable:
+            return copy.deepcopy(model).eval().to(device)
+        if not all(type(part) in _KNOWN for part in model.modules()):
+            return _fold(model, device)
+        state = _describe(model)
+        kept = _FOLDED.get(model)
+        if kept is None or kept[0] != state:
+            _FOLDED[model] = kept = (state, {})
+        if device not in kept[1]:
+            kept[1][device] = _fold(model, device)
+        return kept[1][device]
+
+
+def _number(device: torch.device) -> torch.device:
+    """Tell which of the GPUs, as tensors do."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+def _is_altered(part: nn.Module) -> bool:
+    """Whether a part computes something else than its kind does."""
+    return bool(
+        part._forward_hooks
+        or part._forward_pre_hooks
+        or part._backward_hooks
+        or part._backward_pre_hooks
+        or is_parametrized(part)
+        or "forward" in vars(part)
+    )
 
 
 def _describe(model: nn.Module) -> tuple:
-    """Tell all that a network's result depends on, so that changes are seen."""
-    parts = [
-        (
-            id(part),
-            *((key, value) for key, value in vars(part).items() if _is_plain(value)),
-            *(
-                (key, t.data_ptr(), 0 if t.is_inference() else t._version)
-                for key, t in (*part._parameters.items(), *part._buffers.items())
-                if t is not None
-            ),
-            *part._forward_hooks,
-            *part._forward_pre_hooks,
-        )
-        for part in model.modules()
-    ]
-    # what is changed through `data` keeps its version; who does that changes them all
-    some = [float(t.detach().sum()) for t in islice(model.parameters(), 1)]
-    return some, *parts
+    """Tell all that the result of a network of this library depends on.
+
+    Weights by a checksum: what is written through ``data`` or a view leaves no trace.
+    """
+    parts = []
+    for part in model.modules():
+        plain = ((key, value) for key, value in vars(part).items() if _is_plain(value))
+        parts.append((id(part), *plain))
+    tensors = (*model.parameters(), *model.buffers())
+    looks = [(t.dtype, t.shape, t.stride(), t.storage_offset()) for t in tensors]
+    return parts, looks, [_sum_bytes(t) for t in tensors]
+
+
+def _sum_bytes(tensor: torch.Tensor) -> int:
+    """Sum what a tensor holds up, without an operation of torch on a CPU's."""
+    store = tensor.cpu().untyped_storage()
+    if not store.nbytes() or not store.data_ptr():
+        return 0
+    kept = (ctypes.c_char * store.nbytes()).from_address(store.data_ptr())
+    return zlib.crc32(kept)
 
 
 def _is_plain(value: object) -> bool:
-    return isinstance(value, bool | int | float | str | tuple | Operations)
+    return isinstance(value, bool | int | float | str | Operations) or (
+        isinstance(value, tuple) and all(map(_is_plain, value))
+    )
 
 
 def _fold(model: nn.Module, device: torch.device | None) -> nn.Module:
@@ -123,8 +165,27 @@ def _fold_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d, *, on_cpu: bool) -> nn.Mod
 @contextmanager
 def whole_precision() -> Iterator[None]:
     """Compute in float32 what is float32: a GPU's quick way keeps 10 bits of 23."""
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+    if not torch.cuda.is_available():
         yield
+        return
+    if new := hasattr(torch.backends.cudnn, "conv"):  # from torch 2.9 on
+        places = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    else:
+        places = torch.backends.cudnn, torch.backends.cuda.matmul
+    name, whole = ("fp32_precision", "ieee") if new else ("allow_tf32", False)
+    with _PRECISE:  # one setting for all threads: the first one in sets it ...
+        _BEFORE.append([getattr(place, name) for place in places])
+        for place in places:
+            setattr(place, name, whole)
+    try:
+        yield
+    finally:
+        with _PRECISE:  # ... and the last one out sets it back
+            first = _BEFORE[0]
+            _BEFORE.pop()
+            if not _BEFORE:
+                for place, value in zip(places, first, strict=True):
+                    setattr(place, name, value)
 
 
 def find_tiling(model: nn.Module) -> tuple[int, int]:
@@ -171,9 +232,9 @@ def denoise_in_tiles(
         pieces = partial(_in_tiles, model, tile=tile, grid=grid, halo=halo)
         return denoise_by_bins(pieces, noisy, bins)
     # binning and interpolation are done by the network, to the whole image
-    tiled = copy.copy(model)
-    sizes = {"tile": tile, "grid": grid, "halo": halo}
-    sizes = {name: -(-size // model.binning) for name, size in sizes.items()}
+    tiled, own = copy.copy(model), model.binning
+    used = max(bins or (own, own))
+    sizes = {"tile": -(-tile // used), "grid": grid // own, "halo": -(-halo // own)}
     tiled.denoise_binned = partial(_in_tiles, model.denoise_binned, **sizes)
     return denoise_by_bins(tiled, noisy, bins)
 

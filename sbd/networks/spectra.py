@@ -15,10 +15,11 @@ References
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+
+from sbd.networks.tables import keep_tables
 
 _AT_ONCE = 2**21  # numbers in the windows that are transformed at a time
 
@@ -119,7 +120,7 @@ class _Grid:
     twice: torch.Tensor  # how often a frequency of half a spectrum is in the whole one
 
     @classmethod
-    @lru_cache(maxsize=32)
+    @keep_tables(32)
     def over(
         cls,
         shape: tuple[int, int],
@@ -175,7 +176,7 @@ def upsample(binned: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
     return rows @ binned @ columns.T
 
 
-@lru_cache(maxsize=32)
+@keep_tables(32)
 def _cosine_matrix(coarse: int, fine: int) -> torch.Tensor:
     k = torch.arange(coarse, dtype=torch.float64)
     here = torch.cos(torch.pi * k * (torch.arange(coarse)[:, None] + 0.5) / coarse)
@@ -185,7 +186,7 @@ def _cosine_matrix(coarse: int, fine: int) -> torch.Tensor:
     return (there * weight) @ here.T
 
 
-@lru_cache(maxsize=16)
+@keep_tables(16)
 def _hann(window: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     one = _hann_line(window, dtype)
     return one[:, None] * one
@@ -197,7 +198,7 @@ def _hann_line(window: int, dtype: torch.dtype) -> torch.Tensor:
     return 0.5 - 0.5 * torch.cos(2 * torch.pi * places / window)
 
 
-@lru_cache(maxsize=32)
+@keep_tables(32)
 def _hann_rows(size: int, window: int, hop: int, dtype: torch.dtype) -> torch.Tensor:
     """Return a Hann window in each row, the next one a hop farther."""
     rows = torch.zeros((size - window) // hop + 1, size, dtype=dtype)
@@ -216,7 +217,7 @@ def mirror(
     return image
 
 
-@lru_cache(maxsize=64)
+@keep_tables(64)
 def _mirrored(n: int, before: int, after: int, device: str) -> torch.Tensor:
     index = torch.arange(-before, n + after, device=device) % (2 * n)
     return torch.where(index < n, index, 2 * n - 1 - index)

@@ -19,7 +19,6 @@ References
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -28,6 +27,7 @@ from scipy.fft import next_fast_len
 
 from sbd.networks.spectra import mirror
 from sbd.networks.sums import Part, add_weighted
+from sbd.networks.tables import keep_tables
 
 TILE = 64  # distance between tiles [places]
 _RAMP = 16  # overlap of neighbouring tiles, half on each side
@@ -207,7 +207,7 @@ class _Tiles:
     box: torch.Tensor
 
     @classmethod
-    @lru_cache(maxsize=16)
+    @keep_tables(16)
     def of(
         cls, batch: int, height: int, width: int, kind: torch.dtype, device: str
     ) -> "_Tiles":
@@ -362,7 +362,7 @@ def _interpolator() -> torch.Tensor:
     return kernel / kernel.sum(1, keepdim=True)
 
 
-@lru_cache(maxsize=8)
+@keep_tables(8)
 def _block_interpolator(dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Make a matrix that interpolates a block of places: (places, quarters)."""
     kernel = _interpolator().mT

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -16,6 +17,7 @@ from sbd.networks.inference import (
     denoise_in_tiles,
     find_tiling,
     fold,
+    whole_precision,
 )
 from sbd.networks.lattice import CrystalUNet
 from sbd.networks.models import create_model
@@ -237,14 +239,40 @@ def test_the_average_takes_each_of_the_eight_once():
     assert len(set(seen)) == len(seen) == 8
 
 
-def test_a_network_is_folded_once_and_anew_when_it_has_changed():
+CHANGES = {
+    "in place": lambda p: p.mul_(1.1),
+    "behind its back": lambda p: p.data.mul_(1.1),
+    "by numpy": lambda p: np.multiply(p.data.numpy(), 1.1, out=p.data.numpy()),
+    "channels exchanged": lambda p: p.data.copy_(p.data.flip(*range(p.ndim))),
+    "signs": lambda p: p.data.neg_(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("kind", ["UNet", "CrystalUNet"])
+def test_a_network_is_folded_once_and_anew_when_its_weights_change(kind, change):
+    model = random_weights(create_model(kind, seed=0, **SMALL))
+    model.requires_grad_(requires_grad=False)
+    x = torch.rand(1, 1, 48, 52, generator=torch.Generator().manual_seed(0))
+    first = fold(model)
+    assert fold(model) is first
+    # the last of all layers too, which is not the pilot's
+    for weight in (next(model.parameters()), list(model.parameters())[-2]):
+        CHANGES[change](weight)
+        again = fold(model)
+        assert again is not first
+        if kind == "UNet":
+            # rounding of some hundred sums of order 1
+            torch.testing.assert_close(again(x), model(x), rtol=1e-4, atol=1e-5)
+        first = again
+
+
+def test_a_network_is_folded_anew_when_its_parts_or_settings_change():
     model = create_model("UNet", seed=0, **SMALL).eval()
     x = torch.rand(1, 1, 24, 28, generator=torch.Generator().manual_seed(0))
     first = fold(model)
-    assert fold(model) is first
     before = first(x)
     changes = (
-        lambda: [p.data.mul_(1.1) for p in model.parameters()],
         lambda: model.load_state_dict(
             create_model("UNet", seed=1, **SMALL).state_dict()
         ),
@@ -256,10 +284,95 @@ def test_a_network_is_folded_once_and_anew_when_it_has_changed():
         change()
         again = fold(model)
         assert again is not first
-        # rounding of some hundred sums of order 1
         torch.testing.assert_close(again(x), model(x), rtol=1e-4, atol=1e-5)
         first = again
     assert not torch.equal(before, first(x))
+
+
+class Own(nn.Module):
+    """A network of somebody else, with settings where nobody would look."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1))
+        self.gains = {"gain": [torch.tensor(1.0)]}
+
+    def forward(self, x):
+        return self.layers(x) * self.gains["gain"][0]
+
+
+def test_settings_of_a_network_of_ones_own_are_never_stale():
+    model = Own().eval()
+    x = torch.rand(1, 1, 20, 20)
+    before = fold(model)(x)
+    model.gains["gain"][0] = torch.tensor(2.0)
+    torch.testing.assert_close(fold(model)(x), 2 * before)
+
+
+def hooked(model):
+    model.outc.register_forward_hook(lambda _part, _given, result: 2 * result)
+
+
+def hooked_before(model):
+    def double(_part, given):
+        return (2 * given[0],)
+
+    model.inc["double_conv"][0].register_forward_pre_hook(double)
+
+
+def weight_normed(model):
+    nn.utils.parametrizations.weight_norm(model.inc["double_conv"][0])
+
+
+@pytest.mark.parametrize("alter", [hooked, hooked_before, weight_normed])
+def test_what_alters_a_network_is_kept(alter):
+    model = random_weights(create_model("UNet", seed=0, **SMALL))
+    x = torch.rand(1, 1, 24, 28, generator=torch.Generator().manual_seed(0))
+    fold(model)
+    alter(model)
+    torch.testing.assert_close(fold(model)(x), model(x))
+
+
+@pytest.mark.parametrize("kind", ["LatticeUNet", "CrystalUNet"])
+def test_gradients_flow_after_a_call_in_inference_mode(kind):
+    model = create_model(kind, seed=0, **SMALL).eval()
+    size = (76, 84) if kind == "LatticeUNet" else (92, 100)  # asked for nowhere else
+    noisy = lattice(*size)[0, 0].numpy().round()
+    with torch.inference_mode():
+        first = sbd.denoise(noisy, model, device="cpu")
+    rows, _ = sbd.jacobian_rows(model, noisy, [(40, 40)], device="cpu")
+    assert np.any(rows[0])
+    y = torch.from_numpy(noisy).float()[None, None].requires_grad_()
+    model(y).sum().backward()
+    assert y.grad.any()
+    np.testing.assert_array_equal(sbd.denoise(noisy, model, device="cpu"), first)
+
+
+def test_precision_is_set_back_by_the_last_of_many_threads(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    places = [torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None)]
+    name = "fp32_precision" if places[1] else "allow_tf32"
+    places[1] = places[1] or torch.backends.cudnn
+    before = [getattr(place, name) for place in places]
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    inside, leave = threading.Barrier(3), threading.Event()
+
+    def compute():
+        with whole_precision():
+            inside.wait(10)
+            leave.wait(10)
+
+    threads = [threading.Thread(target=compute) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    inside.wait(10)
+    with whole_precision():
+        assert torch.backends.cudnn.benchmark
+    assert {getattr(place, name) for place in places} in ({"ieee"}, {False})
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert [getattr(place, name) for place in places] == before
 
 
 def test_what_was_folded_is_forgotten_with_its_network():
