@@ -1,8 +1,7 @@
 """``sbd denoise``: an estimate of the clean image."""
 
 import argparse
-import sys
-import warnings
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,15 +42,16 @@ def run(
     """Write the estimate, say what was added; `how` are options of `sbd.denoise`."""
     import numpy as np
 
-    from sbd.denoisers.network import choose_bins, denoise
-    from sbd.networks.models import load_model
+    from sbd.denoisers.network import denoise, log
 
     check_target(denoised, "denoised", ".npy")
     sides = pixel[0] if pixel and len(pixel) == 1 else pixel
-    image = denoise(read_image(noisy), model or None, pixel=sides, **how)
-    if pixel:
-        with warnings.catch_warnings(action="ignore"):  # it has been said
-            down, across = choose_bins(sides, load_model(model or None))
-        sys.stderr.write(f"{down} x {across} pixels were added to a bin\n")
+    said = logging.StreamHandler()  # how many pixels were added
+    log.setLevel(logging.INFO)
+    log.addHandler(said)
+    try:
+        image = denoise(read_image(noisy), model or None, pixel=sides, **how)
+    finally:
+        log.removeHandler(said)
     with replacing(denoised) as part, part.open("wb") as file:
         np.save(file, image)

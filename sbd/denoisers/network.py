@@ -8,7 +8,7 @@ PURE-LET in `sbd.denoisers.purelet`.
 
 import logging
 import warnings
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from sbd.networks.inference import (
 )
 from sbd.networks.models import choose_device, evaluating, load_model
 from sbd.networks.published import denoise_by_bins
-from sbd.typing import Denoiser, Image
+from sbd.typing import Image
 from sbd.validation import (
     check_counts,
     check_image,
@@ -103,15 +103,15 @@ def denoise(
     (20, 30)
     """
     how = {"device": device, "ensemble": ensemble, "tile": tile}
-    if np.ndim(noisy) == 3:
-        one = partial(denoise, model=model, pixel=pixel, **how)
-        return _denoise_stack(one, noisy, frames)
+    images = list(map(check_counts, _list_images(noisy, frames)))
+    network = _take_model(model)
+    bins = choose_bins(pixel, network)
     if model is None:
-        model = load_model(model)
-        (down, across), _ = _pick_bins(pixel, model)
-        share = down * across / getattr(model, "binning", 1) ** 2
-        _warn_of_dose(check_image(noisy, "noisy", counts=True), share)
-    return denoise_network(noisy, model, pixel=pixel, **how)
+        share = np.prod(bins) / getattr(network, "binning", 1) ** 2
+        for image in images:
+            _warn_of_dose(image, share)
+    estimates = _denoise_images(images, network, bins, **how)
+    return np.stack(estimates) if _is_each(noisy, frames) else estimates[0]
 
 
 def _warn_of_dose(noisy: Image, share: float) -> None:
@@ -120,9 +120,8 @@ def _warn_of_dose(noisy: Image, share: float) -> None:
     `share` is how much larger a bin is than what they learnt from.
     """
     mean = float(noisy.mean()) * share
-    if (
-        mean > 12 or noisy.min() * share > mean / 2 > 0
-    ):  # of Poisson counts some are far below
+    # of Poisson counts some are far below their mean
+    if mean > 12 or noisy.min() * share > mean / 2 > 0:
         warnings.warn(
             f"noisy has a mean of {noisy.mean():.3g} and no value below "
             f"{noisy.min():.3g}, which does not look like 0.1 to 10 counted electrons "
@@ -131,18 +130,39 @@ def _warn_of_dose(noisy: Image, share: float) -> None:
         )
 
 
-def _denoise_stack(denoise: Denoiser, stack: np.ndarray, frames: str | None) -> Image:
-    """Denoise the sum of a stack's frames, or each alone, as `frames` says."""
+def _list_images(noisy: Image, frames: str | None) -> list[Image]:
+    """List the images of counts to denoise: of a stack its frames, or their sum."""
+    if frames is not None:
+        check_word("frames", frames, ("sum", "each"))
+    if np.ndim(noisy) != 3 or not len(noisy):
+        return [noisy]
     if frames is None:
         msg = (
             "frames must be 'sum' or 'each' where noisy is a stack; got None for shape "
-            f"{np.shape(stack)}"
+            f"{np.shape(noisy)}"
         )
         raise ValueError(msg)
-    check_word("frames", frames, ("sum", "each"))
-    if frames == "sum":
-        return denoise(np.sum(stack, 0, dtype=np.float64))
-    return np.stack([denoise(frame) for frame in stack])
+    if frames == "each":
+        return list(noisy)
+    total = 0.0
+    for frame in noisy:  # each is checked: a sum can hide what is amiss with one
+        total = total + check_image(frame, "noisy", counts=True)
+    return [total]
+
+
+def _is_each(noisy: Image, frames: str | None) -> bool:
+    """Whether an estimate is asked for of each frame."""
+    return np.ndim(noisy) == 3 and frames == "each"
+
+
+def _take_model(model: torch.nn.Module | str | Path | None) -> torch.nn.Module:
+    """Load a network, unless it is one."""
+    if model is None or isinstance(model, str | Path):
+        return load_model(model)
+    if not isinstance(model, torch.nn.Module):
+        msg = f"model must be a network, a name or a path; got {model!r}"
+        raise TypeError(msg)
+    return model
 
 
 def denoise_network(
@@ -210,33 +230,47 @@ def denoise_network(
     >>> denoise_network(np.full((16, 17), 9.0), blur, device="cpu")[1, 1].item()
     9.0
     """
-    if np.ndim(noisy) == 3:
-        how = {"device": device, "ensemble": ensemble, "tile": tile}
-        one = partial(denoise_network, model=model, pixel=pixel, **how)
-        return _denoise_stack(one, noisy, frames)
-    noisy = check_counts(noisy)
-    if min(noisy.shape) < _SMALLEST:
-        msg = f"noisy must be at least 16 x 16 pixels; got shape {noisy.shape}"
+    images = list(map(check_counts, _list_images(noisy, frames)))
+    model, how = _take_model(model), {"ensemble": ensemble, "tile": tile}
+    bins = choose_bins(pixel, model)
+    estimates = _denoise_images(images, model, bins, device=device, **how)
+    return np.stack(estimates) if _is_each(noisy, frames) else estimates[0]
+
+
+def _denoise_images(
+    images: Sequence[Image],
+    model: torch.nn.Module,
+    bins: tuple[int, int],
+    *,
+    device: str,
+    ensemble: bool,
+    tile: int | None,
+) -> list[Image]:
+    """Denoise images of one shape."""
+    shape = images[0].shape
+    if min(shape) < _SMALLEST:
+        msg = f"noisy must be at least 16 x 16 pixels; got shape {shape}"
         raise ValueError(msg)
     if tile is not None:
         check_whole("tile", tile)
-    place = choose_device(device)
-    if model is None or isinstance(model, str | Path):
-        model = load_model(model)
-    elif not isinstance(model, torch.nn.Module):
-        msg = f"model must be a network, a name or a path; got {model!r}"
-        raise TypeError(msg)
-    bins = choose_bins(pixel, model)
-    if min(n // b for n, b in zip(noisy.shape, bins, strict=True)) < 4:
+    if min(n // b for n, b in zip(shape, bins, strict=True)) < 4:
         msg = (
             f"noisy must be at least 4 x 4 bins of {bins[0]} x {bins[1]} pixels; got "
-            f"shape {noisy.shape}"
+            f"shape {shape}"
         )
         raise ValueError(msg)
+    kinds = {t.dtype for t in model.parameters()} or {torch.float32}
+    if not kinds <= {torch.float32, torch.float64} or len(kinds) > 1:
+        msg = (
+            "model must have weights of float32 or of float64 (model.float() makes "
+            f"them so); got {', '.join(sorted(map(str, kinds)))}"
+        )
+        raise ValueError(msg)
+    (kind,), place = kinds, choose_device(device)
     network = fold(model, place)
 
     def estimate(image: Image, across: bool = False) -> Image:
-        counts = torch.as_tensor(image, device=place)[None, None]
+        counts = torch.as_tensor(image, device=place, dtype=kind)[None, None]
         shape = bins[::-1] if across else bins
         if tile is None:
             denoised = denoise_by_bins(network, counts, shape)
@@ -247,14 +281,20 @@ def denoise_network(
             raise ValueError(msg)
         return denoised[0, 0].float().cpu().numpy()
 
-    counts = noisy.astype(np.float32)
-    # not inference_mode: tables that a model caches must serve gradients later
+    estimates = []
+    # not inference_mode: what a caller's model keeps must serve gradients later
     with evaluating(network), torch.no_grad(), whole_precision():
-        return average_symmetries(estimate, counts) if ensemble else estimate(counts)
+        for image in images:
+            counts = image.astype(np.float32)
+            estimates.append(
+                average_symmetries(estimate, counts) if ensemble else estimate(counts)
+            )
+    return estimates
 
 
 def choose_bins(
-    pixel: float | tuple[float, float] | None, model: torch.nn.Module | None = None
+    pixel: float | tuple[float, float] | None,
+    model: torch.nn.Module | str | Path | None = None,
 ) -> tuple[int, int]:
     """Tell how many pixels `denoise` adds along each axis for a network.
 
@@ -266,8 +306,8 @@ def choose_bins(
     pixel : float, (float, float) or None
         Size of a pixel, or of its sides (down, across), from 0.02 angstrom on. None
         takes as many as the network learnt from [angstrom].
-    model : torch.nn.Module, optional
-        The network; None takes the default weights.
+    model : torch.nn.Module, str or pathlib.Path, optional
+        The network, or what `load_model` takes; None takes the default weights.
 
     Returns
     -------
@@ -291,8 +331,7 @@ def choose_bins(
     >>> choose_bins(0.1), choose_bins((0.062, 0.13)), choose_bins(0.25)
     ((3, 3), (4, 2), (1, 1))
     """
-    model = load_model() if model is None else model
-    bins, doubt = _pick_bins(pixel, model)
+    bins, doubt = _pick_bins(pixel, _take_model(model))
     if doubt:
         warnings.warn(doubt, stacklevel=3)
     if pixel is not None:
@@ -307,9 +346,12 @@ def _pick_bins(
     own = getattr(model, "binning", 1)
     if pixel is None:
         return (own, own), ""
-    sides = np.ravel(np.asarray(pixel, float))
+    try:
+        sides = np.ravel(np.asarray(pixel, float))
+    except (TypeError, ValueError):
+        sides = np.empty(0)
     if sides.size not in (1, 2) or not ((sides > 0) & (sides < np.inf)).all():
-        msg = f"pixel must be a size above 0, or two [angstrom]; got {pixel}"
+        msg = f"pixel must be a size above 0, or two [angstrom]; got {pixel!r}"
         raise ValueError(msg)
     told = " x ".join(f"{side:.4g}" for side in sides)
     sides = np.broadcast_to(sides, 2)
@@ -341,7 +383,8 @@ def _pick_bins(
     if beyond[best] > 1 + 1e-9 or uneven[best] > _SLACK:
         doubt = (
             f"pixel of {told} angstrom makes {chosen}, where these weights learnt "
-            f"from {low:g} to {high:g}, nearly square; expect a little less of them"
+            f"from {low:g} to {high:g}, nearly square; at the worst, pixels of 0.2 "
+            "angstrom, that has cost 1.8 dB"
         )
     return tuple(widths[best].tolist()), doubt
 

@@ -43,7 +43,7 @@ def test_pixels_are_added_as_their_size_asks_and_that_is_said(tmp_path, capsys):
     np.save(names[0], stack)
     options = ["--device", "cpu", "--frames", "each", "--pixel", "0.062", "0.13"]
     assert main(["denoise", *names, *options]) == 0
-    assert capsys.readouterr().err == "4 x 2 pixels were added to a bin\n"
+    assert capsys.readouterr().err == "adding 4 x 2 pixels to a bin\n"
     first = sbd.denoise(stack[0], pixel=(0.062, 0.13), device="cpu")
     np.testing.assert_array_equal(np.load(names[1])[0], first)
     assert main(["denoise", *names, "--frames", "sum", "--pixel", "0.0062"]) == 1

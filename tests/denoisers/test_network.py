@@ -317,3 +317,51 @@ def test_a_stack_is_summed_or_taken_frame_by_frame_as_asked(door):
         door(stack, blur, device="cpu")
     with pytest.raises(ValueError, match="frames must be one of sum, each; got 'mean'"):
         door(stack, blur, frames="mean", device="cpu")
+
+
+@pytest.mark.parametrize("door", [denoise, denoise_network])
+def test_each_frame_of_a_stack_is_checked(door):
+    blur = torch.nn.AvgPool2d(3, stride=1, padding=1)
+    stack = np.stack([vacuum((20, 24), seed) + 1 for seed in range(3)])
+    stack[1, 3, 4] = -1  # which the sum would hide
+    for frames in ("sum", "each"):
+        with pytest.raises(ValueError, match="noisy must hold electron counts"):
+            door(stack, blur, frames=frames, device="cpu")
+        with pytest.raises(ValueError, match=r"got shape \(0, 20, 24\)"):
+            door(stack[:0], blur, frames=frames, device="cpu")
+        with pytest.raises(TypeError, match="noisy must hold real numbers"):
+            door(stack + 0j, blur, frames=frames, device="cpu")
+    with pytest.raises(ValueError, match="frames must be one of sum, each; got 'all'"):
+        door(stack[0], blur, frames="all", device="cpu")
+
+
+def test_a_stack_of_tensors_is_one_of_arrays_and_weights_are_read_once(monkeypatch):
+    read = []
+
+    def load(name):
+        read.append(name)
+        return torch.nn.AvgPool2d(3, stride=1, padding=1)
+
+    monkeypatch.setattr(sbd.denoisers.network, "load_model", load)
+    stack = np.stack([vacuum((20, 24), seed) for seed in range(3)])
+    of_tensors = denoise(torch.from_numpy(stack), frames="each", device="cpu")
+    assert read == [None]
+    np.testing.assert_array_equal(of_tensors, denoise(stack, frames="each"))
+    alone = denoise(stack[:1], frames="each", device="cpu")
+    np.testing.assert_array_equal(alone, of_tensors[:1])
+
+
+def test_bins_are_those_of_the_weights_by_name_too():
+    assert choose_bins(0.1, "weights/default") == choose_bins(0.1) == (3, 3)
+    with pytest.raises(ValueError, match="pixel must be a size above 0"):
+        choose_bins("0.1 nm", Bins())
+
+
+def test_weights_are_of_single_or_double_precision():
+    model = create_model("UNet", seed=0, scales=2, channels=4)
+    noisy = vacuum((40, 44))
+    single = denoise_network(noisy, model, device="cpu")
+    double = denoise_network(noisy, model.double(), device="cpu")
+    np.testing.assert_allclose(single, double, rtol=1e-3, atol=1e-5)
+    with pytest.raises(ValueError, match=r"model must have weights .*torch.float16"):
+        denoise_network(noisy, model.half(), device="cpu")
