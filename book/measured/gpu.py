@@ -45,7 +45,7 @@ import torch
 
 import sbd
 from sbd.companion.make.studies import GPU
-from sbd.companion.measurements import PUBLISHED_SHAPE, describe_machine
+from sbd.companion.measurements import PUBLISHED_SHAPE, average, describe_machine
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.files import write_json
 from sbd.networks.inference import whole_precision
@@ -265,11 +265,7 @@ def score(model: torch.nn.Module, trial: Trial, number: int = 60) -> dict:
         scores["patches of 400"].append(np.mean(patches))
         scores["default"].append(sbd.authors_psnr(clean, default))
     return {"images": len(rows)} | {
-        name: {
-            "psnr": round(float(np.mean(values)), 2),
-            "standard_error": round(float(np.std(values) / len(values) ** 0.5), 2),
-            "lowest": round(float(np.min(values)), 2),
-        }
+        name: {"psnr": (means := average(values)).pop("mean"), **means}
         for name, values in scores.items()
     }
 

@@ -32,6 +32,7 @@ import torch
 from tqdm import tqdm
 
 import sbd
+from sbd.companion.measurements import average
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.files import write_json
 from sbd.simulation.frame import BOX_SAMPLES
@@ -78,12 +79,8 @@ def tabulate(files: list[Path]) -> dict:
     return {
         "images": len(scores),
         **{
-            name: {
-                "psnr": round(float(psnr[name].mean()), 2),
-                "standard_error": round(float(psnr[name].sem()), 2),
-                "lowest": round(float(psnr[name].min()), 2),
-                "ssim": round(float(ssim[name].mean()), 4),
-            }
+            name: {"psnr": (means := average(psnr[name])).pop("mean"), **means}
+            | {"ssim": round(float(ssim[name].mean()), 4)}
             for name in psnr.mean().sort_values(ascending=False).index
         },
     }

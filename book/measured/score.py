@@ -24,6 +24,7 @@ from scipy import fft
 from tqdm import tqdm
 
 import sbd
+from sbd.companion.measurements import average
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.data.registry import DataUnavailableError
 from sbd.denoisers import choose_bins
@@ -54,10 +55,11 @@ def rate(clean: np.ndarray, model: torch.nn.Module, seed: list[int]) -> dict:
 def mean_of(scores: list[dict]) -> dict:
     """Means, their standard errors, and the worst."""
     psnr = np.array([score["psnr"] for score in scores])
+    means = average(psnr)
     return {
-        "psnr": round(float(psnr.mean()), 2),
-        "standard_error": round(float(psnr.std(ddof=1) / len(psnr) ** 0.5), 2),
-        "lowest_psnr": round(float(psnr.min()), 2),
+        "psnr": means["mean"],
+        "standard_error": means["standard_error"],
+        "lowest_psnr": means["lowest"],
         "share_below_37": round(float((psnr < 37).mean()), 3),
         "ssim": round(float(np.mean([score["ssim"] for score in scores])), 4),
         "windowed_fourier_psnr": round(
@@ -126,11 +128,8 @@ def pixel_sizes(benchmark: sbd.Benchmark, model: torch.nn.Module) -> dict:
             "pixels in a bin": list(bins),
             "bin": [round(float(side), 3) for side in sides * bins],
             **{
-                name: {
-                    "psnr": round(float(np.mean(psnr)), 2),
-                    "standard_error": round(float(np.std(psnr) / SCENES**0.5), 2),
-                }
-                for name, psnr in scores.items()
+                name: {"psnr": means["mean"], "standard_error": means["standard_error"]}
+                for name, means in ((n, average(psnr)) for n, psnr in scores.items())
             },
             "largest difference": round(
                 float(np.abs(np.subtract(*scores.values())).max()), 3

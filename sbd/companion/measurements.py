@@ -1,6 +1,7 @@
 """What the measuring scripts of ``book/measured`` have in common."""
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -15,6 +16,17 @@ def describe_machine(*packages: str) -> dict:
     return {
         "machine": platform.machine(),
         "versions": {name: version(name) for name in packages},
+    }
+
+
+def average(values: Sequence[float], digits: int = 2) -> dict[str, float | None]:
+    """Give the mean of independent values, its standard error, and the lowest."""
+    values = np.asarray(values, float)
+    numbers = {"mean": values.mean(), "standard_error": None, "lowest": values.min()}
+    if len(values) > 1:
+        numbers["standard_error"] = values.std(ddof=1) / len(values) ** 0.5
+    return {
+        k: None if v is None else round(float(v), digits) for k, v in numbers.items()
     }
 
 
