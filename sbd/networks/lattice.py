@@ -141,7 +141,7 @@ class CrystalUNet(nn.Module):
             "bias": bias,
             "binning": binning,
         }
-        self.pilot = make_pilot(common if pilot is None else pilot)
+        self.pilot = _make_pilot(common if pilot is None else pilot)
         self.config = {**common, "pilot": self.pilot.config}
         self.binning = binning
         if self.pilot.binning != binning:
@@ -195,7 +195,7 @@ class CrystalUNet(nn.Module):
         return base + 0.1 * level * self.unet(seen)
 
 
-def make_pilot(config: dict) -> "LatticeUNet | CrystalUNet":
+def _make_pilot(config: dict) -> "LatticeUNet | CrystalUNet":
     """Make the untrained network that a `CrystalUNet` with this pilot begins with."""
     return (CrystalUNet if "pilot" in config else LatticeUNet)(**config)
 

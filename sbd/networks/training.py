@@ -125,19 +125,7 @@ def train(
     settings["images"] = [len(images), len(valid), sha256(images.tobytes())[:16]]
     examples = _Examples(images, drawing, batch, seed, model.eval(), team, bf16=bf16)
     loader = DataLoader(examples, batch_size=None, num_workers=workers)
-    model.to(team.device, memory_format=torch.channels_last).requires_grad_()
-    if (pilot := getattr(model, "pilot", None)) is not None:
-        pilot.requires_grad_(requires_grad=False)
-    team.agree(model.state_dict().values(), mean=False)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        rate,
-        total_steps=steps,
-        pct_start=min(0.05, 200 / steps) if steps > 20 else 0.3,
-        cycle_momentum=False,
-    )
-    run = _Run(folder, settings, model, deepcopy(model), optimiser, schedule, [], team)
+    run = _Run.begin(folder, settings, model, team)
     first = run.resume()
     examples.steps = range(first, steps)
     probe = examples.probe(valid if len(valid) else images)
@@ -176,21 +164,16 @@ def time_steps(
 
     The median of `steps`, after two that are not counted; options as for `train`.
     """
+    check_whole("steps", steps)
+    check_whole("batch", batch)
     team = _Team(0, 1, choose_device(device))
     split = "train" if (benchmark.table["split"] == "train").any() else "valid"
-    rows = np.flatnonzero((benchmark.table["split"] == split).to_numpy())
-    images = benchmark.read(rows[:256])
-    drawing = drawing or Drawing()
-    model = deepcopy(model)
+    images = _load_split(benchmark, split, most=256)
+    drawing, model = drawing or Drawing(), deepcopy(model)
     examples = _Examples(images, drawing, batch, 0, model.eval(), team, bf16=bf16)
     examples.steps = range(steps + 2)
-    model.to(team.device, memory_format=torch.channels_last).requires_grad_()
-    if (pilot := getattr(model, "pilot", None)) is not None:
-        pilot.requires_grad_(requires_grad=False)
-    optimiser = torch.optim.AdamW(model.parameters())
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0)
-    settings = {"bf16": bf16}
-    run = _Run(Path(), settings, model, deepcopy(model), optimiser, schedule, [], team)
+    settings = {"bf16": bf16, "rate": 1e-3, "steps": steps + 2}
+    run = _Run.begin(Path(), settings, model, team)
     seconds = []
     for step in examples.steps:
         began = time.perf_counter()
@@ -207,14 +190,16 @@ def _weighted_error(estimate: torch.Tensor, clean: torch.Tensor) -> torch.Tensor
     return (weight * ((estimate - clean) / level).square()).mean()
 
 
-def _load_split(benchmark: Benchmark, split: str) -> np.ndarray:
+def _load_split(
+    benchmark: Benchmark, split: str, most: int | None = None
+) -> np.ndarray:
     rows = np.flatnonzero((benchmark.table["split"] == split).to_numpy())
     if split == "train" and not len(rows):
         msg = (
             f"benchmark must hold images of split 'train'; got none of {len(benchmark)}"
         )
         raise ValueError(msg)
-    return benchmark.read(rows)
+    return benchmark.read(rows[:most])
 
 
 def _estimator(model: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -373,6 +358,27 @@ class _Run:
     team: _Team
     earlier: float = 0.0  # processor time of the processes before this one [s]
     began: float = field(default_factory=time.process_time)
+
+    @classmethod
+    def begin(
+        cls, folder: Path, settings: dict, model: nn.Module, team: _Team
+    ) -> "_Run":
+        """Take a network to where it learns; a pilot within it stays as it is."""
+        model.to(team.device, memory_format=torch.channels_last).requires_grad_()
+        if (pilot := getattr(model, "pilot", None)) is not None:
+            pilot.requires_grad_(requires_grad=False)
+        team.agree(model.state_dict().values(), mean=False)
+        rate, steps = settings["rate"], settings["steps"]
+        optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser,
+            rate,
+            total_steps=steps,
+            pct_start=min(0.05, 200 / steps) if steps > 20 else 0.3,
+            cycle_momentum=False,
+        )
+        average = deepcopy(model)
+        return cls(folder, settings, model, average, optimiser, schedule, [], team)
 
     def learn(self, noisy: torch.Tensor, clean: torch.Tensor, step: int) -> float:
         """Take one step; return the loss."""

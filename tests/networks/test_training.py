@@ -294,3 +294,5 @@ def test_steps_are_timed_on_a_copy(benchmark, kind):
     assert time_steps(model, benchmark, **how) > 0
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
+    with pytest.raises(ValueError, match="steps must be a whole number"):
+        time_steps(model, benchmark, **how | {"steps": 0})
