@@ -14,6 +14,7 @@ __all__ = [
     "ExitWave",
     "Microscope",
     "RefinedSpecimen",
+    "ResidualAberrations",
     "SimulationMatch",
     "add_film",
     "atoms_per_column",
@@ -31,7 +32,7 @@ from .films import add_film
 from .frame import AUTHORS_PIXEL
 from .imaging import ExitWave, exit_wave, form_image, resample
 from .matching import SimulationMatch, match_simulation
-from .microscope import LOBATO, REFERENCE, WAVE_LIMIT, Microscope
+from .microscope import LOBATO, REFERENCE, WAVE_LIMIT, Microscope, ResidualAberrations
 from .noise import VACUUM, poisson_noise
 from .refinement import RefinedSpecimen, refine_specimen
 from .specimens import (

@@ -23,7 +23,12 @@ import numpy as np
 from ase import Atoms
 from scipy import fft
 
-from sbd.simulation.microscope import WAVE_LIMIT, Microscope, image_samples
+from sbd.simulation.microscope import (
+    WAVE_LIMIT,
+    Microscope,
+    ResidualAberrations,
+    image_samples,
+)
 from sbd.simulation.noise import VACUUM
 from sbd.simulation.potential import (
     check_atoms,
@@ -138,6 +143,7 @@ def form_image(
     defocus: float | Sequence[float],
     samples: int | tuple[int, int] = IMAGE_SAMPLES,
     microscope: Microscope | None = None,
+    residual: ResidualAberrations | None = None,
     dose: float = VACUUM,
     device: str = "cpu",
 ) -> Image:
@@ -159,6 +165,9 @@ def form_image(
         ``round(50 / pixel)`` for a pixel in angstrom.
     microscope : Microscope, optional
         Optics, if they differ from those the wave came with.
+    residual : ResidualAberrations, optional
+        Aberrations that are not round. Their part in the damping by the illumination's
+        angles is left out: it is small where they are.
     dose : float, default 0.45
         Mean intensity of the vacuum [electrons per pixel].
     device : {"cpu", "cuda", "mps"}
@@ -194,7 +203,7 @@ def form_image(
     behind = np.atleast_1d(np.asarray(defocus, float)) + scope.exit_plane
     foci, weights = _foci(behind, scope)
     highest = (min(image_samples(wave.box, scope), len(wave.spectrum)) - 1) // 2
-    lens = _lens(wave, scope, foci)
+    lens = _lens(wave, scope, foci, residual)
     if device == "cpu":
         spectra = _average(*lens, weights, highest)
     else:
@@ -273,7 +282,10 @@ def _foci(series: np.ndarray, scope: Microscope) -> tuple[np.ndarray, np.ndarray
 
 
 def _lens(
-    wave: ExitWave, scope: Microscope, foci: np.ndarray
+    wave: ExitWave,
+    scope: Microscope,
+    foci: np.ndarray,
+    residual: ResidualAberrations | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Prepare what the lens does to a wave: in focus, foci, ramps, a and b.
 
@@ -283,7 +295,10 @@ def _lens(
     k = np.fft.fftfreq(m, wave.box / m)
     k2 = k[:, None] ** 2 + k**2
     w = scope.wavelength
-    in_focus = wave.spectrum * np.exp(-1j * scope.aberration(k2, 0.0))
+    phase = scope.aberration(k2, 0.0)
+    if residual is not None:
+        phase = phase + residual.phase(k[:, None], k, w)
+    in_focus = wave.spectrum * np.exp(-1j * phase)
     ramps = np.exp(-1j * np.pi * w * np.outer(foci, k**2))
     a = np.pi * scope.convergence * 1e-3 * np.sqrt(k2)
     b = a * k2 * w**2 * (scope.cs + k2 * w**2 * scope.c5)

@@ -136,6 +136,78 @@ class Microscope:
         return np.pi * w * k2 * terms
 
 
+@dataclass(frozen=True)
+class ResidualAberrations:
+    r"""What an aberration corrector leaves that is not round.
+
+    In the notation of Uhlemann and Haider [1]_, at the angle :math:`\theta = \lambda k`
+    and the azimuth :math:`\varphi`,
+
+    .. math:: \chi = \frac{2\pi}{\lambda} \left[
+        \tfrac{1}{2} A_1 \theta^2 \cos 2(\varphi - \alpha_1)
+        + B_2 \theta^3 \cos(\varphi - \beta_2)
+        + \tfrac{1}{3} A_2 \theta^3 \cos 3(\varphi - \alpha_2) \right] .
+
+    Parameters
+    ----------
+    astigmatism : float, default 0.0
+        Twofold astigmatism A1 [angstrom].
+    coma : float, default 0.0
+        Axial coma B2, which a tilted beam has too [angstrom].
+    threefold : float, default 0.0
+        Threefold astigmatism A2 [angstrom].
+    astigmatism_angle, coma_angle, threefold_angle : float, default 0.0
+        Their azimuths, from the direction of rows (to the right) towards the bottom
+        [degrees].
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+
+    References
+    ----------
+    .. [1] S. Uhlemann, M. Haider, "Residual wave aberrations in the first spherical
+       aberration corrected transmission electron microscope", Ultramicroscopy 72
+       (1998) 109-119.
+
+    Examples
+    --------
+    >>> along = ResidualAberrations(astigmatism=20.0).phase(0.0, 0.5, 0.02)
+    >>> round(float(along / np.pi), 3)
+    0.1
+    """
+
+    astigmatism: float = 0.0
+    coma: float = 0.0
+    threefold: float = 0.0
+    astigmatism_angle: float = 0.0
+    coma_angle: float = 0.0
+    threefold_angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not np.isfinite(value):
+                msg = f"{name} must be finite; got {value}"
+                raise ValueError(msg)
+
+    def phase(
+        self, down: np.ndarray, across: np.ndarray, wavelength: float
+    ) -> np.ndarray:
+        """Return their phase at spatial frequencies [1/angstrom], in rad."""
+        angle = np.arctan2(down, across)
+        theta = wavelength * np.hypot(down, across)
+        turned = {
+            1: angle - np.deg2rad(self.coma_angle),
+            2: 2 * (angle - np.deg2rad(self.astigmatism_angle)),
+            3: 3 * (angle - np.deg2rad(self.threefold_angle)),
+        }
+        path = theta**2 * self.astigmatism / 2 * np.cos(turned[2])
+        path += theta**3 * self.coma * np.cos(turned[1])
+        path += theta**3 * self.threefold / 3 * np.cos(turned[3])
+        return 2 * np.pi / wavelength * path
+
+
 REFERENCE = Microscope(grid=768, focal_step=5.0)
 """The default microscope, calculated more finely, to measure errors against."""
 

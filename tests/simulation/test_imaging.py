@@ -8,7 +8,13 @@ from ase import Atoms
 
 import sbd
 from sbd.simulation.imaging import ExitWave, crop_spectrum, resample
-from sbd.simulation.microscope import LOBATO, REFERENCE, Microscope, image_samples
+from sbd.simulation.microscope import (
+    LOBATO,
+    REFERENCE,
+    Microscope,
+    ResidualAberrations,
+    image_samples,
+)
 from sbd.simulation.potential import check_atoms, layered_potential, layers_of
 
 SMALL = {"particle": "PtNp4", "thickness": 10.0}
@@ -353,3 +359,72 @@ def test_form_factors_scatter_forward_as_the_tables_say(name):
     # of the atom; h^2 / (2 pi m e) = 47.878 V angstrom^2
     forward = potential.real.mean() * 100 / 47.878
     assert forward == pytest.approx(1.983, rel=0.03)
+
+
+def fringes(direction):
+    """A wave of vacuum and a weak grating, turned from the rows' direction."""
+    spectrum = np.zeros((96, 96), complex)
+    spectrum[0, 0] = 1.0
+    down, across = direction
+    spectrum[down, across] = spectrum[-down, -across] = 0.1j
+    return ExitWave(spectrum, 50.0, Microscope(convergence=0.0, exit_plane=0.0))
+
+
+@pytest.mark.parametrize(("direction", "sign"), [((0, 20), 1), ((20, 0), -1)])
+def test_astigmatism_is_another_focus_in_another_direction(direction, sign):
+    wave, residual = fringes(direction), ResidualAberrations(astigmatism=35.0)
+    ours = sbd.form_image(wave, defocus=60.0, residual=residual)
+    truth = sbd.form_image(wave, defocus=60.0 + sign * 35.0)
+    np.testing.assert_allclose(ours, truth, atol=1e-6)
+    assert not np.allclose(ours, sbd.form_image(wave, defocus=60.0), atol=1e-3)
+    turned = replace(residual, astigmatism=-35.0, astigmatism_angle=90.0)
+    again = sbd.form_image(wave, defocus=60.0, residual=turned)
+    np.testing.assert_allclose(ours, again, atol=1e-6)
+    # halfway between, the focus is the round one
+    between = replace(residual, astigmatism_angle=45.0)
+    again = sbd.form_image(wave, defocus=60.0, residual=between)
+    np.testing.assert_allclose(again, sbd.form_image(wave, defocus=60.0), atol=1e-6)
+
+
+def test_coma_and_threefold_astigmatism_are_as_symmetric_as_they_should_be():
+    down, across = np.random.default_rng(0).normal(size=(2, 50))
+    turn = np.deg2rad(120)
+    turned = (
+        np.sin(turn) * across + np.cos(turn) * down,
+        np.cos(turn) * across - np.sin(turn) * down,
+    )
+    threefold = ResidualAberrations(threefold=500.0, threefold_angle=17.0)
+    phase = threefold.phase(down, across, 0.02)
+    np.testing.assert_allclose(threefold.phase(*turned, 0.02), phase, atol=1e-12)
+    np.testing.assert_allclose(threefold.phase(-down, -across, 0.02), -phase)
+    coma = ResidualAberrations(coma=300.0, coma_angle=90.0)
+    # 2 pi / lambda * B2 * theta^3 straight down, nothing across
+    assert coma.phase(0.5, 0.0, 0.02) == pytest.approx(2 * np.pi * 0.02**2 * 300 / 8)
+    assert coma.phase(0.0, 0.5, 0.02) == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(coma.phase(*turned, 0.02), replace(
+        coma, coma_angle=90.0 - 120.0
+    ).phase(down, across, 0.02), atol=1e-12)  # fmt: skip
+
+
+def test_a_coma_is_a_tilted_beam():
+    """Round aberrations seen from a tilted beam are coma, astigmatism and a shift."""
+    wavelength, cs, tilt = 0.02, 1e5, 2e-3
+    across, down = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 50))
+
+    def round_phase(theta):
+        return np.pi / 2 / wavelength * cs * (theta**2).sum(0) ** 2
+
+    theta = wavelength * np.stack([across, down])
+    beam = np.array([[tilt], [0.0]])
+    seen = round_phase(theta + beam) - round_phase(theta)
+    # what is left beside terms of the second order and lower
+    coma = ResidualAberrations(coma=cs * tilt).phase(down, across, wavelength)
+    lower = seen - coma
+    basis = np.stack([across, down, across**2, down**2, across * down, across * 0 + 1])
+    left = lower - basis.T @ np.linalg.lstsq(basis.T, lower, rcond=None)[0]
+    assert np.abs(left).max() < 1e-9 * np.abs(seen).max()
+
+
+def test_residual_aberrations_are_finite():
+    with pytest.raises(ValueError, match="coma must be finite; got nan"):
+        ResidualAberrations(coma=np.nan)
