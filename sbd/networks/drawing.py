@@ -50,6 +50,9 @@ class Drawing:
         Share of the examples within 10 degrees of a multiple of 90 degrees; the others
         are turned by any angle, and large crops then reach beyond the simulated field,
         which is mirrored there.
+    illumination : float, default 0.0
+        By which share of it the illumination falls at most from one side to the other
+        of a third of the examples.
     """
 
     crop: int = 128
@@ -60,6 +63,7 @@ class Drawing:
     contrast: tuple[float, float] = (0.7, 1.2)
     vacuum: float = 0.08
     upright: float = 0.0
+    illumination: float = 0.0
 
     def __post_init__(self) -> None:
         check_whole("crop", self.crop, 8)
@@ -68,7 +72,7 @@ class Drawing:
             if not 0 < low <= high < np.inf:
                 msg = f"{name} must be a range above 0; got {(low, high)}"
                 raise ValueError(msg)
-        for name in ("paper_dose", "vacuum", "upright"):
+        for name in ("paper_dose", "vacuum", "upright", "illumination"):
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"{name} must be a share of 0 to 1; got {getattr(self, name)}"
                 raise ValueError(msg)
@@ -83,6 +87,7 @@ class _Place:
     gain: float  # of the contrast
     dose: float  # of vacuum [electrons/pixel]
     empty: bool
+    slope: np.ndarray  # of the illumination, down and across [1 per example]
 
     @classmethod
     def draw(cls, drawing: Drawing, binning: int, rng: np.random.Generator) -> "_Place":
@@ -111,7 +116,19 @@ class _Place:
         dose = VACUUM
         if rng.random() > drawing.paper_dose:
             dose = np.exp(rng.uniform(*np.log(drawing.dose)))
-        return cls(axes, middle, gain, dose, empty)
+        slope = np.zeros(2)
+        if drawing.illumination and rng.random() < 1 / 3:
+            fall, angle = (
+                rng.uniform(0, drawing.illumination),
+                rng.uniform(0, 2 * np.pi),
+            )
+            slope = fall * np.array([np.sin(angle), np.cos(angle)])
+        return cls(axes, middle, gain, dose, empty, slope)
+
+    def light(self, crop: int) -> np.ndarray:
+        """Return the relative illumination (crop, crop), 1 in the middle."""
+        line = (np.arange(crop) + 0.5) / crop - 0.5
+        return 1 + self.slope[0] * line[:, None] + self.slope[1] * line
 
 
 def draw_example(
@@ -134,6 +151,8 @@ def draw_example(
     if place.gain != 1:
         clean = VACUUM + place.gain * (clean - VACUUM)
     clean = np.clip(clean, 0, None) * place.dose / VACUUM
+    if place.slope.any():
+        clean = clean * place.light(n)
     counts = binning**2
     noisy = rng.poisson(counts * clean) / counts
     return noisy.astype(np.float32), clean.astype(np.float32)
@@ -230,4 +249,5 @@ def _show(images: torch.Tensor, places: Sequence[_Place], crop: int) -> torch.Te
         for name in ("gain", "dose", "empty")
     )
     clean = torch.where(empty > 0, VACUUM, clean.clamp_min(0))
-    return (VACUUM + gain * (clean - VACUUM)).clamp_min(0) * dose / VACUUM
+    light = together([place.light(crop) for place in places])[:, None]
+    return (VACUUM + gain * (clean - VACUUM)).clamp_min(0) * dose / VACUUM * light

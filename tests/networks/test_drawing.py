@@ -377,3 +377,29 @@ def test_light_at_the_seams_stays_out_of_the_field():
     # a Gaussian of 0.6 angstrom, 2.7 away: 0.2 exp(-10) = 9e-6; its spectrum ends
     # at 1.28 / angstrom with exp(-11.7) of its height
     np.testing.assert_allclose(field, VACUUM, atol=1e-4)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_illumination_falls_across_a_third_of_the_examples(there):
+    flat = np.full((128, 128), VACUUM, np.float32)
+    drawing = replace(PLAIN, illumination=0.4)
+    falls = []
+    for seed in range(120):
+        if there:
+            place = _Place.draw(drawing, 4, rng(seed))
+            clean = _show(torch.from_numpy(flat)[None], [place], 24)[0, 0].numpy()
+        else:
+            clean = clean_of(flat, drawing, seed)
+        assert clean.mean() == pytest.approx(VACUUM, rel=1e-3)
+        rows, columns = (np.ptp(clean.mean(axis)) / VACUUM for axis in (1, 0))
+        falls.append(np.hypot(rows, columns) / (23 / 24))
+    tilted = np.array(falls)[np.array(falls) > 1e-3]
+    assert 0.2 < len(tilted) / 120 < 0.47  # a third, within 3 deviations
+    # no less than nothing, no more than asked for
+    assert tilted.max() < 0.41
+    assert 0.15 < tilted.mean() < 0.25
+
+
+def test_without_uneven_illumination_examples_are_what_they_were(stripes):
+    two = [clean_of(stripes, replace(PLAIN, illumination=x), 3) for x in (0.0, 1e-12)]
+    np.testing.assert_allclose(*two, rtol=1e-6)
