@@ -53,7 +53,9 @@ def check_image(image: Any, name: str = "image", *, counts: bool = False) -> Ima
     if counts and array.min() < 0:
         msg = (
             f"{name} must hold electron counts, so no value below 0; got "
-            f"{array.min():g} (subtract the detector's offset first, then clip at 0)"
+            f"{array.min():g} (subtract the detector's offset; if values still go "
+            "below, do not clip them: sbd.recordings.check_counts tells their read "
+            "noise, which some denoisers take)"
         )
         raise ValueError(msg)
     return array
@@ -65,7 +67,7 @@ def check_counts(noisy: Any) -> Image:  # noqa: ANN401
     A denoiser would take most of the noise of detector units for the specimen.
     """
     counts = check_image(noisy, "noisy", counts=True)
-    spread = _dispersion(counts)
+    spread = measure_dispersion(counts)
     if spread > _SPREAD:
         warnings.warn(
             f"noisy varies {spread:.3g} times as much between pixels as electron "
@@ -76,13 +78,16 @@ def check_counts(noisy: Any) -> Image:  # noqa: ANN401
     return counts
 
 
-def _dispersion(counts: Image) -> float:
-    """Variance over mean of fourth differences, in the median block of the image."""
+def measure_dispersion(counts: Image) -> float:
+    """Measure variance over mean of fourth differences, in the median block.
+
+    NaN where there is too little to tell.
+    """
     half = _AT_MOST // 2
     middle = (slice(max(0, n // 2 - half), n // 2 + half) for n in counts.shape)
     counts = counts[tuple(middle)].astype(np.float64)
     if min(counts.shape) < _BLOCK + 4 or counts.sum() < _LEAST:
-        return 0.0  # too little to tell
+        return float("nan")
     rough = counts
     for axis in (0, 1):
         rough = np.diff(rough, 4, axis)
@@ -93,6 +98,8 @@ def _dispersion(counts: Image) -> float:
         blocks.append(parts.reshape(high, _BLOCK, wide, _BLOCK).sum((1, 3)))
     power, electrons = blocks
     some = electrons > 0
+    if not some.any():
+        return float("nan")
     # the squares of the weights 1, -4, 6, -4, 1 add up to 70 along each axis
     return float(np.median(power[some] / electrons[some])) / 70**2
 

@@ -8,7 +8,8 @@ PURE-LET in `sbd.denoisers.purelet`.
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ def denoise(
     *,
     pixel: float | tuple[float, float] | None = None,
     frames: str | None = None,
+    read_noise: float = 0.0,
     device: str = "auto",
     ensemble: bool = False,
     tile: int | None = None,
@@ -68,6 +70,8 @@ def denoise(
         Size of a pixel, if it is known; as for `denoise_network` [angstrom].
     frames : {"sum", "each"}, optional
         What to do with a stack, as for `denoise_network`.
+    read_noise : float, default 0.0
+        Of the detector, as for `denoise_network` [electrons].
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute, as for `denoise_network`.
     ensemble : bool, default False
@@ -103,7 +107,8 @@ def denoise(
     (20, 30)
     """
     how = {"device": device, "ensemble": ensemble, "tile": tile}
-    images = list(map(check_counts, _list_images(noisy, frames)))
+    images = _list_images(noisy, frames, read_noise)
+    images = list(map(_choose_check(read_noise), images))
     network = _take_model(model)
     bins = choose_bins(pixel, network)
     if model is None:
@@ -130,7 +135,15 @@ def _warn_of_dose(noisy: Image, share: float) -> None:
         )
 
 
-def _list_images(noisy: Image, frames: str | None) -> list[Image]:
+def _choose_check(read_noise: float) -> Callable[[Image], Image]:
+    """Give the check of counts, or that of signed values."""
+    if read_noise == 0:
+        return check_counts
+    check_positive(read_noise=read_noise)
+    return partial(check_image, name="noisy")
+
+
+def _list_images(noisy: Image, frames: str | None, read_noise: float) -> list[Image]:
     """List the images of counts to denoise: of a stack its frames, or their sum."""
     if frames is not None:
         check_word("frames", frames, ("sum", "each"))
@@ -146,7 +159,7 @@ def _list_images(noisy: Image, frames: str | None) -> list[Image]:
         return list(noisy)
     total = 0.0
     for frame in noisy:  # each is checked: a sum can hide what is amiss with one
-        total = total + check_image(frame, "noisy", counts=True)
+        total = total + check_image(frame, "noisy", counts=read_noise == 0)
     return [total]
 
 
@@ -171,6 +184,7 @@ def denoise_network(
     *,
     pixel: float | tuple[float, float] | None = None,
     frames: str | None = None,
+    read_noise: float = 0.0,
     device: str = "auto",
     ensemble: bool = False,
     tile: int | None = None,
@@ -195,6 +209,11 @@ def denoise_network(
     frames : {"sum", "each"}, optional
         What to do with a stack: denoise the sum of its frames, or each frame alone. A
         stack is refused unless this is said.
+    read_noise : float, default 0.0
+        Standard deviation of what the detector added to each value. Above 0, values
+        below zero are taken: the network adds pixels up before it does anything with
+        them, where clipping would make every dark place brighter. It was trained
+        without: 0.3 electrons cost 1.3 dB at the paper's dose, 0.5 cost 5 [electrons].
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute, in float32 everywhere. A GPU that is asked for and missing is
         replaced by the CPU, with a warning.
@@ -230,7 +249,8 @@ def denoise_network(
     >>> denoise_network(np.full((16, 17), 9.0), blur, device="cpu")[1, 1].item()
     9.0
     """
-    images = list(map(check_counts, _list_images(noisy, frames)))
+    images = _list_images(noisy, frames, read_noise)
+    images = list(map(_choose_check(read_noise), images))
     model, how = _take_model(model), {"ensemble": ensemble, "tile": tile}
     bins = choose_bins(pixel, model)
     estimates = _denoise_images(images, model, bins, device=device, **how)

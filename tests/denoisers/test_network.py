@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import sbd
 import sbd.denoisers.network
 from sbd.denoisers.network import (
     choose_bins,
@@ -365,3 +366,20 @@ def test_weights_are_of_single_or_double_precision():
     np.testing.assert_allclose(single, double, rtol=1e-3, atol=1e-5)
     with pytest.raises(ValueError, match=r"model must have weights .*torch.float16"):
         denoise_network(noisy, model.half(), device="cpu")
+
+
+def test_signed_values_are_taken_with_their_read_noise_and_better_than_clipped():
+    clean = sbd.example_truth("simulated")[0][:256, 200:456]
+    rng = np.random.default_rng(0)
+    signed = rng.poisson(clean) + rng.normal(0, 0.3, clean.shape)
+    taken = denoise(signed, read_noise=0.3, device="cpu")
+    clipped = denoise(signed.clip(0), device="cpu")
+    assert sbd.psnr(clean, taken) > sbd.psnr(clean, clipped) + 10
+    with pytest.raises(ValueError, match=r"no value below 0; got -.*do not clip them"):
+        denoise(signed, device="cpu")
+    stack = np.stack([signed, signed])
+    np.testing.assert_array_equal(
+        denoise(stack, read_noise=0.3, frames="each", device="cpu")[1], taken
+    )
+    with pytest.raises(ValueError, match="read_noise must be positive; got -1"):
+        denoise(signed, read_noise=-1, device="cpu")
