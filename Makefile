@@ -6,7 +6,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := simulation,book,onnx,test
+EXTRAS := simulation,book,onnx,em,test
 RECORDS := _build/executed
 PIP := $(BIN)/python -m pip
 STAGE := .ci/stage
@@ -39,7 +39,7 @@ lock:  ## rewrite constraints.txt (UPGRADE=1: with the newest versions)
 	rm -rf _build/lock
 	$(PYTHON) -m venv _build/lock
 	_build/lock/bin/python -m pip install --quiet $(if $(UPGRADE),,-c constraints.txt) \
-	    hatchling editables '.[$(EXTRAS),em]'
+	    hatchling editables '.[$(EXTRAS)]'
 	_build/lock/bin/python .ci/lock.py > _build/lock/constraints.txt
 	cp _build/lock/constraints.txt constraints.txt
 
@@ -98,8 +98,11 @@ weights: env  ## simulate the benchmark and train the default weights; hours, re
 	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/again --steps 900 --batch 8 \
 	    --start data/crystal/model.safetensors --pilot data/crystal/model.safetensors \
 	    --crop 160 --upright 0.5 --rate 8e-4 --seed 202 --workers 2 --bf16 --device cpu
+	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.varied simulate data/benchmark data/varied
+	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.varied train data/benchmark data/varied \
+	    data/robust --start data/again/model.safetensors
 	commit=$$(git rev-parse HEAD); $(BIN)/python -m sbd.companion.make.weights data/benchmark \
-	    data/pilot $$commit data/crystal $$commit data/again $$commit
+	    data/pilot $$commit data/crystal $$commit data/again $$commit data/robust $$commit
 
 .PHONY: studies
 studies: env  ## train the small networks of the studies and pack them; hours, resumes
@@ -120,6 +123,11 @@ throughput: env  ## measure what each trick of training is worth; minutes
 .PHONY: score
 score: env  ## score the default weights on images they never learnt from; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/score.py data/benchmark --to book/measured/score.json
+
+.PHONY: robustness
+robustness: env  ## score the default weights on what the benchmark lacks; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/robustness.py data/benchmark \
+	    book/measured/robustness.json
 
 .PHONY: gpu
 gpu: env  ## on a machine with CUDA: tests, times, notebooks, the paper's network; minutes

@@ -12,6 +12,7 @@ __all__ = [
     "authors_resize",
     "authors_ssim",
     "benchmark",
+    "check_counts",
     "cli",
     "columns",
     "companion",
@@ -50,6 +51,9 @@ __all__ = [
     "poisson_noise",
     "psnr",
     "pt_on_ceria",
+    "rank_denoisers",
+    "read_micrograph",
+    "recordings",
     "save_figure",
     "save_model",
     "show_images",
@@ -72,6 +76,7 @@ from . import (
     metrics,
     networks,
     plotting,
+    recordings,
     simulation,
 )
 from .benchmark import Benchmark, simulate_benchmark
@@ -102,6 +107,7 @@ from .evidence import (
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .networks import UNet, field_of_view, load_model, save_model, train
 from .plotting import mark_pixel, show_images
+from .recordings import check_counts, rank_denoisers, read_micrograph
 from .simulation import (
     VACUUM,
     Microscope,

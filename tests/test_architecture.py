@@ -21,18 +21,20 @@ PACKAGE = Path(sbd.__file__).parent
 ROOT = PACKAGE.parent
 PROMISED = """
     Benchmark Columns DataUnavailableError Microscope Scale UNet VACUUM at_scale
-    authors_psnr authors_resize authors_ssim denoise denoise_absf denoise_bm3d
-    denoise_constant denoise_correlation_averaging denoise_gaussian denoise_network
+    authors_psnr authors_resize authors_ssim check_counts denoise denoise_absf
+    denoise_bm3d denoise_constant denoise_correlation_averaging denoise_gaussian
+    denoise_network
     denoise_purelet denoise_spot_filter denoise_vst denoise_wiener
     denoise_windowed_fourier exit_wave fetch field_of_view find_columns form_image
     jacobian_row jacobian_rows judge_columns likelihood_map load_model
     log_likelihood_ratio mark_pixel match_columns match_simulation poisson_noise
-    psnr pt_on_ceria save_figure save_model show_images simulate_benchmark ssim
+    psnr pt_on_ceria rank_denoisers read_micrograph save_figure save_model
+    show_images simulate_benchmark ssim
     surface_columns train
 """.split()  # noqa: SIM905
 ROOMS = """
     audits benchmark cli columns companion data denoisers evidence metrics networks
-    plotting simulation
+    plotting recordings simulation
 """.split()  # noqa: SIM905
 FORMER = """
     REFERENCE VACUUM AuthorsDataset Benchmark Columns CrystalUNet

@@ -52,7 +52,7 @@ def whole_counts(noisy: Image) -> NDArray[np.int64]:
     """
     counts = round_counts(check_image(noisy, "noisy", counts=True))
     _refuse_divisor(counts)
-    _refuse_clipping(counts)
+    refuse_clipping(counts)
     _refuse_hot_pixels(counts)
     return counts
 
@@ -132,7 +132,7 @@ def _refuse_divisor(counts: NDArray[np.int64]) -> None:
         raise ValueError(msg)
 
 
-def _refuse_clipping(counts: NDArray[np.int64]) -> None:
+def refuse_clipping(counts: NDArray[np.int64]) -> None:
     """Refuse counts that end at a value beyond which many must lie."""
     most = int(counts.max())
     mean = counts.mean()
@@ -151,8 +151,11 @@ def _refuse_clipping(counts: NDArray[np.int64]) -> None:
         raise ValueError(msg)
 
 
-def _refuse_hot_pixels(counts: NDArray[np.int64]) -> None:
-    """Refuse counts so large that no mean near those around gives them."""
+def find_hot_pixels(counts: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
+    """Find counts so large that no mean near those around gives them.
+
+    Places (number, 2) as (row, column), and the mean of the pixels around each.
+    """
     likely = _CONTRAST * _mean_around(counts)
     rows, columns = np.nonzero(counts > likely + 3 * np.sqrt(likely) + 3)
     side = 2 * _RING + 1
@@ -168,19 +171,23 @@ def _refuse_hot_pixels(counts: NDArray[np.int64]) -> None:
     # given the sum of all, the share of one is binomial
     chance = stats.binom.sf(mine - 1, mine + rest, _CONTRAST / (n + _CONTRAST))
     hot = np.maximum(chance, stats.poisson.sf(mine - 1, nearest[:, -3])) < _LEAST
-    if not hot.any():
+    return np.stack([rows[hot], columns[hot]], axis=1), rest[hot] / n
+
+
+def _refuse_hot_pixels(counts: NDArray[np.int64]) -> None:
+    """Refuse counts with hot pixels, unless all are too wide."""
+    places, means = find_hot_pixels(counts)
+    if not len(places):
         return
-    rows, columns = rows[hot], columns[hot]
     mended = counts.copy()
-    mended[rows, columns] = np.rint(rest[hot] / n)
+    mended[tuple(places.T)] = np.rint(means)
     _refuse_units(mended)
     first = ", ".join(
-        f"{counts[place]} at {place}"
-        for place in zip(rows[:_FEW].tolist(), columns[:_FEW].tolist(), strict=True)
+        f"{counts[place]} at {place}" for place in map(tuple, places[:_FEW].tolist())
     )
-    more = ", ..." if len(rows) > _FEW else ""
+    more = ", ..." if len(places) > _FEW else ""
     msg = (
-        f"noisy must have no hot pixels; {len(rows)} of {counts.size} hold more than "
+        f"noisy must have no hot pixels; {len(places)} of {counts.size} hold more than "
         f"those around allow: {first}{more}, as (row, column) (replace them by the "
         "median of those around)"
     )

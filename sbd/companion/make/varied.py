@@ -36,7 +36,7 @@ from sbd.typing import Image
 SEED = 301
 TURNED, IMAGES = 3, 6  # tilts of a structure, and images of each
 EDGE = 10.0  # below the top of the box, where a film ends [angstrom]
-STEPS, BATCH, RATE = 1500, 8, 8e-4
+STEPS, BATCH, RATE = 900, 8, 8e-4
 DRAWING = Drawing(crop=160, upright=0.5, illumination=0.4)
 
 
