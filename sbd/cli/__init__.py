@@ -2,15 +2,22 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 
-COMMANDS = ("fetch", "simulate", "verify", "train", "denoise", "judge", "export")
+COMMANDS = (
+    "check", "denoise", "judge", "simulate", "train", "verify", "fetch", "export",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``sbd COMMAND ...``; return 0, or 1 when an input was refused."""
     parser = argparse.ArgumentParser(prog="sbd", description=__doc__)
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('sbd')}"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name in COMMANDS:
         command = import_module(f"sbd.cli.{name}")
@@ -20,8 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parser.parse_args(arguments))
     name = options.pop("command")
     try:
-        import_module(f"sbd.cli.{name}").run(**options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = import_module(f"sbd.cli.{name}").run(**options)
     except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         sys.stderr.write(f"sbd {name}: {error}\n")
         return 1
-    return 0
+    return code or 0
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """Say a warning without the line of code that gave it."""
+    sys.stderr.write(f"warning: {message}\n")

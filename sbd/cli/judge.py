@@ -5,7 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sbd.cli.files import check_target, read_image
+from sbd.cli.files import (
+    add_reading,
+    check_target,
+    find_weights,
+    read_recording,
+)
 from sbd.files import replacing, sha256, write_text
 
 if TYPE_CHECKING:
@@ -28,8 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "noisy", type=Path,
-        help=".npy file of whole counts, (height, width) or (frames, height, width)",
+        help="a recording of counted electrons, an image or a stack of frames: .tif, "
+        ".dm4, .mrc, .npy and others",
     )  # fmt: skip
+    add_reading(parser)
     parser.add_argument("table", type=Path, help="the .csv file to write")
     parser.add_argument("--picture", type=Path, help="a .png file to write too")
     parser.add_argument(
@@ -51,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eraser", help="file of the network that tells the image without a column"
     )
-    parser.add_argument("--pixel", type=float, help="size of a pixel [angstrom]")
+    parser.add_argument(
+        "--pixel", type=float, help="size of a pixel, instead of what the file says"
+    )
     parser.add_argument("--device", help="where to denoise")
 
 
@@ -64,6 +73,8 @@ def run(
     model: str | None = None,
     eraser: str | None = None,
     device: str | None = None,
+    dataset: str | None = None,
+    unchecked: bool = False,
     **how: object,
 ) -> None:
     """Write the table and the picture; `how` are options of `sbd.judge_columns`."""
@@ -77,17 +88,20 @@ def run(
     check_target(table, "table", ".csv")
     if picture:
         check_target(picture, "picture", ".png")
+    recording, _ = read_recording(noisy, dataset=dataset, unchecked=unchecked)
+    if "pixel" not in how and recording.pixel.sides:
+        how["pixel"] = sum(recording.pixel.sides) / 2
+        sys.stderr.write(f"pixels of {recording.pixel}\n")
     given = {"seed": seed, "model": model, "eraser": eraser, "device": device, **how}
     options = {
         name: given[name] for name in ("pixel", "device") if given.get(name) is not None
     }
-    counts = read_image(noisy)
     network = load_model(model or None)
-    weights = {"denoiser": _find_weights("model", model or "weights/default")}
+    weights = {"denoiser": find_weights("model", model or "weights/default")}
     if "vacuum" not in how:
-        weights["eraser"] = _find_weights("eraser", eraser or "weights/eraser")
+        weights["eraser"] = find_weights("eraser", eraser or "weights/eraser")
     verdicts = judge_columns(
-        counts,
+        recording.values,
         lambda part: denoise(part, network, **options),
         rng=np.random.default_rng(seed),
         eraser=weights.get("eraser"),
@@ -112,17 +126,6 @@ def _number_or_auto(text: str) -> float | Literal["auto"]:
     except ValueError:
         msg = f"must be a number or auto; got {text!r}"
         raise argparse.ArgumentTypeError(msg) from None
-
-
-def _find_weights(role: str, name: str) -> Path:
-    """Return the file of weights that are given by name or as a file."""
-    from sbd.data.registry import ITEMS, fetch
-
-    path = fetch(name) if name in ITEMS else Path(name)
-    if not path.is_file():
-        msg = f"{role} must be a file that exists; got {name}"
-        raise FileNotFoundError(msg)
-    return path
 
 
 def _write_table(

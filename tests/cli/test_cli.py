@@ -33,7 +33,7 @@ def test_a_file_of_counts_is_denoised(tmp_path):
     assert whole.shape == (64, 70)
     # pieces of which each sees all of this small image
     options = ["--model", names[2], "--device", "cpu", "--tile", "64"]
-    assert main(["denoise", *names[:2], *options]) == 0
+    assert main(["denoise", *names[:2], *options, "--force"]) == 0
     np.testing.assert_allclose(np.load(tmp_path / "clean.npy"), whole, rtol=1e-5)
 
 
@@ -46,9 +46,10 @@ def test_pixels_are_added_as_their_size_asks_and_that_is_said(tmp_path, capsys):
     assert capsys.readouterr().err == "adding 4 x 2 pixels to a bin\n"
     first = sbd.denoise(stack[0], pixel=(0.062, 0.13), device="cpu")
     np.testing.assert_array_equal(np.load(names[1])[0], first)
-    assert main(["denoise", *names, "--frames", "sum", "--pixel", "0.0062"]) == 1
+    again = ["denoise", *names, "--force"]
+    assert main([*again, "--frames", "sum", "--pixel", "0.0062"]) == 1
     assert "were these nanometres" in capsys.readouterr().err
-    assert main(["denoise", *names]) == 1
+    assert main(again) == 1
     assert "frames must be 'sum' or 'each'" in capsys.readouterr().err
 
 
@@ -205,8 +206,12 @@ def test_what_cannot_be_judged_is_a_message(tmp_path, capsys):
     absent = ["--eraser", str(tmp_path / "none.safetensors")]
     assert main(["judge", noisy, table, *absent]) == 1
     assert "eraser must be a file that exists" in capsys.readouterr().err
-    np.save(noisy, counts + 0.5)
+    np.save(noisy, counts + np.random.default_rng(0).random(counts.shape))
     assert main(command) == 1
+    assert (
+        "recording must hold electrons; values stand on no" in capsys.readouterr().err
+    )
+    assert main([*command, "--unchecked"]) == 1
     assert "noisy must hold whole counts; got" in capsys.readouterr().err
     assert not (tmp_path / "atoms.csv").exists()
     with pytest.raises(SystemExit):
@@ -262,8 +267,8 @@ def test_files_that_are_no_arrays_are_refused(tmp_path, capsys):
     image.write_bytes(b"II*\0no array")
     here = str(tmp_path)
     for arguments, message in (
-        ([str(image), f"{here}/out.npy"], "noisy must be a .npy file"),
-        ([str(image), f"{here}/out.tif"], "denoised must be the name of a .npy file"),
+        ([str(image), f"{here}/out.npy"], "file must hold an image or a stack"),
+        ([str(image), f"{here}/out.png"], "denoised must be the name of a .hspy, .mrc"),
         ([str(image), f"{here}/none/out.npy"], "in a folder that exists"),
     ):
         assert main(["denoise", *arguments]) == 1
@@ -294,3 +299,68 @@ def test_structures_and_optics_come_from_files(tmp_path, capsys):
     assert main([*arguments[:1], str(tmp_path / "new"), *arguments[2:]]) == 1
     assert "microscope must be a JSON object of energy, cs" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_recordings_of_any_kind_are_checked(tmp_path, capsys):
+    tifffile = pytest.importorskip("tifffile")
+    clean, _ = sbd.example_truth("simulated")
+    counts = np.random.default_rng(0).poisson(clean[:200, :220]).astype(np.float32)
+    good, scaled, bad = (str(tmp_path / f"{n}.tif") for n in ("good", "scaled", "bad"))
+    how = {"imagej": True, "resolution": (1 / 0.0062, 1 / 0.0062),
+           "metadata": {"unit": "nm"}}  # fmt: skip
+    tifffile.imwrite(good, counts, **how)
+    tifffile.imwrite(scaled, counts / 6, **how)
+    tifffile.imwrite(bad, clean[:200, :220].astype(np.float32))
+    assert main(["check", good, scaled]) == 0
+    out = capsys.readouterr().out
+    assert "200 x 220 pixels, float32, pixel 0.062 angstrom (ImageJ's" in out
+    assert "Counted electrons, in units of 0.166667." in out
+    (tmp_path / "few").mkdir()
+    for name in ("a.tif", "b.tif", ".hidden.tif", "words.txt"):
+        tifffile.imwrite(tmp_path / "few" / name, counts, **how)
+    assert main(["check", str(tmp_path / "few")]) == 0
+    out = capsys.readouterr().out
+    assert (out.count("Counted electrons."), "words" in out) == (2, False)
+    assert main(["check", "--json", good, bad, str(tmp_path / "none.tif")]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [one["electrons"] for one in found] == [True, False, False]
+    assert found[0]["electrons per pixel"] == pytest.approx(counts.mean())
+    assert "must be one that exists" in found[2]["error"]
+    # the same image comes out of both, at the pixel that the file tells
+    for name in (good, scaled):
+        command = ["denoise", name, f"{tmp_path}/out.npy", "--device", "cpu"]
+        assert main([*command, "--force"]) == 0
+        told = capsys.readouterr().err
+        assert "pixels of 0.062 angstrom (ImageJ's calibration)" in told
+        assert "adding 4 x 4 pixels to a bin" in told
+        expected = sbd.denoise(counts, pixel=0.062, device="cpu")
+        np.testing.assert_array_equal(np.load(f"{tmp_path}/out.npy"), expected)
+    assert main(command) == 1
+    assert "denoised must not be there yet" in capsys.readouterr().err
+    assert main(["denoise", good, f"{tmp_path}/out.tif", "--device", "cpu"]) == 0
+    found = sbd.read_micrograph(tmp_path / "out.tif")
+    np.testing.assert_array_equal(found.values, expected)
+    assert found.pixel.sides == pytest.approx((0.062, 0.062))
+    assert found.metadata["sbd"]["sha256"] == sha256(tmp_path / "good.tif")
+    capsys.readouterr()
+    assert main(["denoise", bad, f"{tmp_path}/none.npy"]) == 1
+    assert "recording must hold electrons" in capsys.readouterr().err
+    np.save(f"{tmp_path}/over.npy", counts)
+    assert main(["denoise", f"{tmp_path}/over.npy", f"{tmp_path}/over.npy"]) == 1
+    assert "denoised must not be the file that is read" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_come_without_a_line_of_code(tmp_path, capsys):
+    np.save(tmp_path / "noisy.npy", np.random.default_rng(0).poisson(0.45, (64, 70)))
+    names = [str(tmp_path / name) for name in ("noisy.npy", "clean.npy")]
+    assert main(["denoise", *names, "--device", "cpu", "--pixel", "0.2"]) == 0
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "warning" in x]
+    assert line.startswith("warning: pixel of 0.2 angstrom makes bins of")
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"sbd {version('sbd')}\n"
