@@ -34,7 +34,7 @@ from tqdm import tqdm
 import sbd
 from sbd.companion.measurements import average
 from sbd.companion.pages.generalisation import frame_as_published
-from sbd.files import write_json
+from sbd.files import sha256, write_json
 from sbd.simulation.frame import BOX_SAMPLES
 from sbd.typing import Image
 
@@ -42,30 +42,40 @@ SEED = 21
 GROUPS = "contrast", "thickness", "particle"
 
 
+NETWORKS = {"network": "weights/default", "paper's kind": "weights/paper"}
+
+
 @cache
-def make_methods() -> dict[str, Callable[[Image], Image]]:
-    """Every method of the book, by name; a process makes them once."""
+def make_methods() -> dict[str, tuple[Callable[[Image], Image], str | None]]:
+    """Every method of the book, with its weights' digest; a process makes them once."""
     torch.set_num_threads(1)
-    methods = dict(sbd.classical_denoisers())
-    for name, weights in (("network", None), ("paper's kind", "weights/paper")):
-        model = sbd.load_model(weights)
-        methods[name] = partial(sbd.denoise_network, model=model, device="cpu")
+    methods = {name: (f, None) for name, f in sbd.classical_denoisers().items()}
+    for name, item in NETWORKS.items():
+        model, digest = sbd.load_model(item), sha256(sbd.fetch(item))[:16]
+        run = partial(sbd.denoise_network, model=model, device="cpu")
+        methods[name] = run, digest
     return methods
 
 
 def score(folder: Path, kept: Path, row: int) -> Path:
-    """Score one image by every method, or find it done."""
+    """Score one image by every method, but for what is done with the same weights."""
     file = kept / f"{row}.json"
-    if not file.exists():
+    scores = json.loads(file.read_text()) if file.exists() else {}
+    missing = {
+        name: method
+        for name, method in make_methods().items()
+        if name not in scores or scores[name].get("weights") != method[1]
+    }
+    if missing:
         clean = sbd.Benchmark(folder).image(row, samples=BOX_SAMPLES)
         clean = frame_as_published(clean)
         noisy = sbd.poisson_noise(clean, rng=np.random.default_rng([SEED, row]))
-        scores = {}
-        for name, denoise in make_methods().items():
+        for name, (denoise, digest) in missing.items():
             image = denoise(noisy)
             scores[name] = {
                 "psnr": float(sbd.authors_psnr(clean, image)),
                 "ssim": float(sbd.authors_ssim(clean, image)),
+                **({"weights": digest} if digest else {}),
             }
         write_json(file, scores)
     return file

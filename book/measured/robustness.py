@@ -1,4 +1,4 @@
-"""Score the default weights on what they never learnt from: ``make robustness``.
+"""Score the default weights on what the benchmark lacks: ``make robustness``.
 
     python book/measured/robustness.py BENCHMARK FILE [--images N]
 
