@@ -98,11 +98,16 @@ weights: env  ## simulate the benchmark and train the default weights; hours, re
 	OMP_NUM_THREADS=1 $(BIN)/sbd train data/benchmark data/again --steps 900 --batch 8 \
 	    --start data/crystal/model.safetensors --pilot data/crystal/model.safetensors \
 	    --crop 160 --upright 0.5 --rate 8e-4 --seed 202 --workers 2 --bf16 --device cpu
+	commit=$$(git rev-parse HEAD); $(BIN)/python -m sbd.companion.make.weights data/benchmark \
+	    data/pilot $$commit data/crystal $$commit data/again $$commit
+
+.PHONY: robust
+robust: env  ## go on with the default weights on images of other microscopes; an hour, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.varied simulate data/benchmark data/varied
 	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.varied train data/benchmark data/varied \
-	    data/robust --start data/again/model.safetensors
-	commit=$$(git rev-parse HEAD); $(BIN)/python -m sbd.companion.make.weights data/benchmark \
-	    data/pilot $$commit data/crystal $$commit data/again $$commit data/robust $$commit
+	    data/robust
+	$(BIN)/python -m sbd.companion.make.weights data/benchmark sbd/assets/weights/default.json - \
+	    data/robust $$(git rev-parse HEAD) --name robust
 
 .PHONY: studies
 studies: env  ## train the small networks of the studies and pack them; hours, resumes
@@ -125,7 +130,7 @@ score: env  ## score the default weights on images they never learnt from; minut
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/score.py data/benchmark --to book/measured/score.json
 
 .PHONY: robustness
-robustness: env  ## score the default weights on what the benchmark lacks; minutes
+robustness: env  ## score both weights on what the benchmark lacks; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/robustness.py data/benchmark \
 	    book/measured/robustness.json
 

@@ -45,10 +45,10 @@ from sbd.companion.pages import view
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
-names = view.NETWORKS
-paths = {name: sbd.fetch(f"weights/{item}") for name, item in names.items()}
-models = {name: sbd.load_model(path) for name, path in paths.items()}
-cards = {n: json.loads(p.with_suffix(".json").read_text()) for n, p in paths.items()}
+items = [item for runs in view.NETWORKS.values() for item in runs]
+paths = {item: sbd.fetch(f"weights/{item}") for item in items}
+models = {item: sbd.load_model(path) for item, path in paths.items()}
+cards = {i: json.loads(p.with_suffix(".json").read_text()) for i, p in paths.items()}
 truths = sbd.example_truth("simulated"), sbd.example_truth(source)
 cleans = {title: clean[: size.crop, : size.crop] for clean, title in truths}
 origin = {"source": "simulated" if len(cleans) == 1 else "authors", "seed": seed}
@@ -56,20 +56,23 @@ origin = {"source": "simulated" if len(cleans) == 1 else "authors", "seed": seed
 # %% [markdown]
 # ## The networks
 #
-# All but the last two had the same images and the paper's dose. A network that works on every pixel spends its time on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and looks four times as far, and loses nothing, because the microscope passes no detail so fine. More scales could look farther still; whether they do is measured below. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. The network of the paper's kind has a quarter of the published one's channels and learns as its authors say, from white images only. The table tells what each had: seconds of one processor core (nobody kept those of the default: hours, and minutes of a GPU), and they are not equal, so a difference between networks on every pixel and on bins is also one of time.
+# All but the last two learnt from the same images at the paper's dose, each twice, from two seeds. A network that works on every pixel spends its time on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and looks four times as far, and loses nothing, because the microscope passes no detail so fine. More scales could look farther still; whether they do is measured below. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. Steps were chosen for about 200 seconds of one core; where that makes them unequal, a third and fourth run have as many steps as the network that they are compared with. The network of the paper's kind has a quarter of the published one's channels and learns as its authors say, from white images only; the default had hours, and minutes of a GPU. The seconds are what the machine took, with others at work on it.
 
 # %%
-trained = pd.DataFrame({name: card.get("cost") for name, card in cards.items()}).T
-trained["steps"] = [card["curve"][-1]["step"] for card in cards.values()]
-trained["parameters"] = [
-    sum(p.numel() for p in m.parameters()) for m in models.values()
-]
+trained = pd.DataFrame({
+    name: {
+        "steps": cards[runs[0]]["curve"][-1]["step"],
+        "seconds": [cards[r].get("cost", {}).get("processor seconds") for r in runs],
+        "parameters": sum(p.numel() for p in models[runs[0]].parameters()),
+    }
+    for name, runs in view.NETWORKS.items()
+}).T  # fmt: skip
 trained
 
 # %% [markdown]
 # ## How far they look, and what it brings
 #
-# The radius is measured, not taken from the layers: that of the disc around a pixel that holds 95 % of the squared weights with which the recorded pixels enter its estimate, the median of five places on the bundled image. Many small weights far away count little in it, so the radius for 95 % of the absolute weights is given, too. What a network *could* see is more.
+# The radius is measured, not taken from the layers: that of the disc around a pixel that holds 95 % of the squared weights with which the recorded pixels enter its estimate, the median of five places on the bundled image, the mean over two runs. Many small weights far away count little in it, so the radius for 95 % of the absolute weights is given, too. What a network *could* see is more.
 
 # %%
 rng = np.random.default_rng(seed)
@@ -78,25 +81,29 @@ middle = np.array(noisy.shape) // 2
 steps = (0, 0), (60, 40), (-50, 70), (40, -60), (-70, -40)
 places = [tuple(map(int, middle + step)) for step in steps]
 radii = {}
-for name, model in models.items():
+for item, model in models.items():
     rows, _ = sbd.jacobian_rows(model, noisy, places, device=device)
-    radii[name] = view.measure_radii(rows, places)
+    radii[item] = view.measure_radii(rows, places)
+radii = pd.DataFrame({
+    name: pd.DataFrame([radii[run] for run in runs]).mean()
+    for name, runs in view.NETWORKS.items()
+}).T  # fmt: skip
 
 # %%
 denoisers = {
-    name: lambda noisy, model=model: sbd.denoise(noisy, model, device=device)
-    for name, model in models.items()
+    item: lambda noisy, model=model: sbd.denoise(noisy, model, device=device)
+    for item, model in models.items()
 }
 how = {"doses": [sbd.VACUUM], "draws": size.draws, "seed": seed}
 scores = sbd.dose_curve(denoisers, cleans, **how)
-by = scores.groupby(["method", "image"], sort=False)["psnr"]
-views, errors = by.mean().unstack(), by.sem().unstack().fillna(0)
-views = views.join(pd.DataFrame(radii).T)
-views["equal"] = [name not in view.OTHERS for name in names]
+views, errors = view.average_runs(scores)
+views = views.join(radii)
+views["kind"] = [view.tell_kind(name) for name in views.index]
 
-# %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks; with the standard error over draws of the counts; discs: trained for minutes on all images, diamonds: on white ones (the paper's kind) or longer (the default).", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with numbered marks, one for each network.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks, with the standard error over runs and draws of the counts. Discs: trained on all images, for equal seconds, or (open) for as many steps as the network they are compared with; diamonds: on white images (the paper's kind) or longer (the default), one run each.", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with numbered marks, one for each network.", "width": "100%"}}
 fig = view.show_views(views, errors)
-numbers = views.round(2).T.to_dict()
+spread = view.spread_of_runs(scores)
+numbers = {"spread of runs": round(spread, 3)} | views.round(2).T.to_dict()
 numbers = sbd.save_figure(fig, "08_view", origin | numbers, figures)
 
 # %%
@@ -105,11 +112,10 @@ views.round(1)
 # %% [markdown]
 # ## The claim
 #
-# The paper holds that a large field of view is what makes its networks good. Its own logs do not settle it: with 4 scales they have 38.2 dB, with 6 scales 30.5 (whole images) or 34.6 (patches), where the [far border](09_borders.ipynb) is spoilt. Below, each row changes one thing. `better by` is the gain in decibels, mean over the images, with the standard error over draws; `wider by` the ratio of the radii of squared weight. The first two rows change the scales alone, at nearly equal cost: they are the claim's test. The network with 6 scales has half the channels, and still three times the parameters of that with 4. The last two change what is fed to the network.
+# The paper holds that a large field of view is what makes its networks good. Its own logs do not settle it: with 4 scales they have 38.2 dB, with 6 scales 30.5 (whole images) or 34.6 (patches), where the [far border](09_borders.ipynb) is spoilt. Below, each row changes one thing, with what is equal: seconds of a core, steps, or both. `better by` is the gain in decibels, mean over the images and over two pairs of runs; its standard error holds the spread from one run to another, pooled over all networks, and that between draws. `wider by` is the ratio of the radii of squared weight. Rows that change the scales alone are the claim's test. The network with 6 scales has half the channels, and still three times the parameters of that with 4. The last two rows change what is fed to the network.
 
 # %%
-changes = view.compare_views(views, errors, view.CHANGES)
-changes.round(2)
+view.compare_views(scores, radii["radius"])
 
 # %% [markdown]
-# One training run each: another seed would move each of them by some tenths of a decibel, which the errors do not hold.
+# If a wide view alone made a network good, every row that adds scales would say `better`. Where it does not, the network already saw as far as it can make use of, or what it gained in width it lost in training: more scales are more parameters for the same minutes. What lies far away helps a network most where it need not learn to find it: the views of the lattice are shown to it. These are small networks and minutes of training, so this is no verdict on the paper's own, whose scales nobody has varied alone.

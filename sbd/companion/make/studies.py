@@ -14,8 +14,7 @@ processor time:
 * ``contrast-*``, ``structure-*``, ``defect-*``: in what they learn from, the subsets of
   the paper's studies of generalisation, in the paper's split of single images. Those of
   structures and defects learn from white images, as in the paper.
-* ``view-*``: in how far they see.
-* Those of both kinds are trained twice, from another seed: ``*-again``.
+* ``view-*``: in how far they see; each twice, from another seed (``*-again``).
 * ``dose-*``: the second network of the default weights, taught one dose more; not
   packed, only compared with them (``book/measured/doses.py``).
 * ``paper``: the paper's network with a quarter of its channels, as the paper trains
@@ -94,7 +93,11 @@ ONCE |= {  # 200 s of one core each, except where a name tells that steps are as
     "view-lattice": view(490, "LatticeUNet", channels=32),
     "view-lattice-steps": view(1000, "LatticeUNet", channels=32),
 }
-STUDIES = ONCE | {f"{name}{AGAIN}": replace(one, seed=1) for name, one in ONCE.items()}
+STUDIES = ONCE | {
+    f"{name}{AGAIN}": replace(one, seed=1)
+    for name, one in ONCE.items()
+    if name.startswith("view")
+}
 for dose in (0.1, 2.0, 10.0):
     one = Drawing(dose=(dose, dose), paper_dose=0.0, contrast=(1.0, 1.0), upright=0.5)
     STUDIES[f"dose-{dose:g}"] = Study(

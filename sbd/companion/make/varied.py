@@ -1,4 +1,4 @@
-"""Teach the default weights what the benchmark lacks: a part of ``make weights``.
+"""Teach the default weights what the benchmark lacks: ``make robust``.
 
     python -m sbd.companion.make.varied simulate BENCHMARK FOLDER
     python -m sbd.companion.make.varied train BENCHMARK FOLDER RUN [--start WEIGHTS]

@@ -67,18 +67,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("benchmark", type=Path)
     parser.add_argument("runs", nargs="+", metavar="RUN COMMIT")
+    parser.add_argument("--name", default="default", help="of the weights")
     given = parser.parse_args()
     if len(given.runs) % 2:
         parser.error(f"RUN COMMIT must be pairs; got {len(given.runs)} words")
     folders, commits = map(Path, given.runs[::2]), given.runs[1::2]
     pairs = list(zip(folders, commits, strict=True))
     torch.set_num_threads(1)
-    weights = pack_weights("default", pairs[-1][0], half=True)
+    weights = pack_weights(given.name, pairs[-1][0], half=True)
     runs, curve = read_runs(pairs)
     table = sbd.Benchmark(given.benchmark).table
     remark = os.environ.get("REMARK")
     card = {
-        "name": "weights/default",
+        "name": f"weights/{given.name}",
         "data": {
             "made by": "sbd simulate (default_recipes)",
             "images": {k: int(n) for k, n in table["split"].value_counts().items()},

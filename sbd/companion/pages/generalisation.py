@@ -5,7 +5,7 @@ particle or one kind of defect. `published_map` reads what theirs reached from t
 authors' evaluation logs; `draw_test_images` and `score_networks` do the same with ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,35 +174,88 @@ def _simulate(row: object, grid: int | None) -> np.ndarray:
 
 
 def score_networks(
-    denoisers: Mapping[str, Denoiser], images: pd.DataFrame, *, seed: int
+    denoisers: Mapping[str, Sequence[Denoiser]], images: pd.DataFrame, *, seed: int
 ) -> pd.DataFrame:
     """Test denoisers, by what they learnt from, on all images of `draw_test_images`.
 
-    A row for each pair, by the authors' metric at their dose. All see the same counts.
+    Each stands in as many runs as it has. A row for each run and image, by the authors'
+    metric at their dose. All see the same counts.
     """
-    check_trials(denoisers=denoisers)
+    runs = {
+        (name, i): d for name, each in denoisers.items() for i, d in enumerate(each)
+    }
+    flat = {f"{name} {i}": denoise for (name, i), denoise in runs.items()}
+    check_trials(denoisers=flat)
     if not len(images):
         msg = "images must hold at least one; got none"
         raise ValueError(msg)
     rows = []
     pairs = zip(images["tested on"], images["clean"], strict=True)
     for i, (subset, clean) in enumerate(pairs):
-        for one in try_denoisers(denoisers, clean, seed=[seed, i]):
+        tried = try_denoisers(flat, clean, seed=[seed, i])
+        for (name, run), one in zip(runs, tried, strict=True):
             scores = (
                 authors_psnr(clean, one.estimate),
                 authors_ssim(clean, one.estimate),
             )
-            rows.append((one.name, subset, i, *scores))
+            rows.append((name, run, subset, i, *scores))
     return pd.DataFrame(
-        rows, columns=["trained on", "tested on", "image", "psnr", "ssim"]
+        rows, columns=["trained on", "run", "tested on", "image", "psnr", "ssim"]
     )
 
 
-def generalisation_map(table: pd.DataFrame) -> pd.DataFrame:
+def generalisation_map(table: pd.DataFrame, metric: str = "psnr") -> pd.DataFrame:
     """Average the tests of `score_networks` to a heat map."""
     orders = [list(dict.fromkeys(table[side])) for side in ("trained on", "tested on")]
-    means = table.groupby(["trained on", "tested on"])["psnr"].mean().unstack()
+    means = table.groupby(["trained on", "tested on"])[metric].mean().unstack()
     return means.loc[orders[0], orders[1]]
+
+
+def compare_in_columns(
+    table: pd.DataFrame, against: str | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare with one denoiser, or with the network of the kind that is tested on.
+
+    From the tests of `score_networks`: by how much each is better, like a heat map, and
+    the standard error, of the differences between images, and of those between runs,
+    pooled over all [dB].
+    """
+    heat = generalisation_map(table)
+    means = table.groupby(["trained on", "tested on", "image"])["psnr"].mean()
+    cells = table.groupby(["trained on", "tested on", "run"])["psnr"].mean().unstack()
+    again = cells.dropna()
+    number = again.shape[1]
+    run = again.var(axis=1, ddof=1).mean() / number if number > 1 else 0.0
+    gains, errors = heat * 0.0, heat * 0.0
+    for kind in heat.columns:
+        reference = kind if against is None else against
+        for name in heat.index:
+            gain = means[name][kind] - means[reference][kind]
+            # of both, where there is a second run and they are not the same
+            runs = {name, reference} & set(again.index.get_level_values(0))
+            runs = len(runs) if name != reference else 0
+            of_images = gain.sem() if len(gain) > 1 else 0.0
+            gains.loc[name, kind] = gain.mean()
+            errors.loc[name, kind] = np.hypot(of_images, (runs * run) ** 0.5)
+    return gains, errors
+
+
+def tell_gains(
+    tables: Mapping[str, pd.DataFrame], against: str | None = None
+) -> pd.DataFrame:
+    """Write what `compare_in_columns` finds in each study, with the standard errors.
+
+    Nothing where one is its own measure.
+    """
+    studies = {}
+    for study, table in tables.items():
+        gains, errors = compare_in_columns(table, against)
+        words = gains.astype(object)
+        for (i, j), gain in np.ndenumerate(gains.to_numpy()):
+            error = errors.iloc[i, j]
+            words.iloc[i, j] = f"{gain:+.2f} ± {error:.2f}" if error else ""
+        studies[study] = words
+    return pd.concat(studies).fillna("")
 
 
 def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
@@ -222,6 +275,17 @@ def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
         "others": float(others.mean()),
         "loss": float((own - values).max()),
     }
+
+
+def summarise(
+    maps: Mapping[str, Mapping[str, pd.DataFrame]], leave: str
+) -> pd.DataFrame:
+    """Tell `own_and_others` of all maps, but for the row of that name."""
+    return pd.DataFrame({
+        f"{whose}, {study}": own_and_others(heat.drop(index=leave, errors="ignore"))
+        for whose, each in maps.items()
+        for study, heat in each.items()
+    }).T  # fmt: skip
 
 
 def show_heat_maps(maps: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:

@@ -9,12 +9,14 @@ from sbd.companion.pages import generalisation
 from sbd.companion.pages.generalisation import (
     STUDIES,
     Study,
+    compare_in_columns,
     draw_test_images,
     generalisation_map,
     own_and_others,
     published_map,
     score_networks,
     show_heat_maps,
+    tell_gains,
 )
 from sbd.data.registry import DataUnavailableError
 from sbd.simulation.frame import CROP
@@ -93,7 +95,9 @@ def test_a_drawn_image_is_the_benchmarks(tmp_path):
 
 def test_every_network_sees_the_same_counts():
     seen = {"a": [], "b": []}
-    runs = {name: lambda y, all=all: all.append(y) or y for name, all in seen.items()}
+    runs = {
+        name: (lambda y, all=all: all.append(y) or y,) for name, all in seen.items()
+    }
     flat = np.full((32, 32), 0.45)
     images = pd.DataFrame({"tested on": ["x", "y"], "clean": [flat, flat]})
     table = score_networks(runs, images, seed=0)
@@ -103,6 +107,31 @@ def test_every_network_sees_the_same_counts():
     assert heat.index.tolist() == ["a", "b"]
     assert heat.columns.tolist() == ["x", "y"]
     assert heat.loc["a", "x"] == table["psnr"].iloc[0]
+
+
+def test_a_column_is_compared_image_by_image_and_run_by_run():
+    psnr = {("a", 0): 30.0, ("a", 1): 30.4, ("b", 0): 29.0, ("b", 1): 29.0}
+    psnr[("filter", 0)] = 33.0
+    table = pd.DataFrame(
+        [
+            {"trained on": name, "run": run, "tested on": kind, "image": i, "psnr": p}
+            for (name, run), mean in psnr.items()
+            for kind, worse in (("a", 0.0), ("b", 1.0))
+            for i, p in enumerate((mean - worse, mean - worse + 5 + 0.2 * run))
+        ]
+    )
+    gains, errors = compare_in_columns(table)
+    assert gains.loc["a", "a"] == errors.loc["a", "a"] == 0
+    assert gains.loc["b", "a"] == pytest.approx(-1.2)
+    # variances of runs: .125 (.1 of an image is common to both) and .005
+    assert errors.loc["b", "a"] == pytest.approx((2 * (0.125 + 0.005) / 4) ** 0.5)
+    ahead, errors = compare_in_columns(table, against="filter")
+    assert ahead.loc["b", "b"] == pytest.approx(-3.95)
+    of_images = 0.05  # half the second run's 0.2, once
+    assert errors.loc["b", "b"] == pytest.approx(np.hypot(of_images, (0.13 / 4) ** 0.5))
+    words = tell_gains({"letters": table}).loc["letters"]
+    assert words.loc["b", "a"].startswith("-1.20 ± ")
+    assert words.loc["a", "a"] == ""
 
 
 def test_what_cannot_be_studied_is_refused():

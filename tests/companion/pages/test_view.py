@@ -4,12 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sbd.companion.pages.view import compare_views, measure_radii, show_views
+from sbd.companion.pages.view import (
+    average_runs,
+    compare_views,
+    measure_radii,
+    show_views,
+)
 
 
 def test_networks_stand_at_what_they_see_and_reach():
     table = pd.DataFrame(
-        {"radius": [9.0, 90.0], "equal": [True, False], "vacuum": [30.0, 34.0]},
+        {"radius": [9.0, 90.0], "kind": ["seconds", "other"], "vacuum": [30.0, 34.0]},
         index=["near", "far"],
     )
     errors = pd.DataFrame({"vacuum": [0.5, 0.25]}, index=table.index)
@@ -22,16 +27,50 @@ def test_networks_stand_at_what_they_see_and_reach():
     assert bars == [[29.5, 30.5], [33.75, 34.25]]
 
 
+def table(psnr):
+    """Scores of runs on two images: the mean, and a draw above and below it."""
+    return pd.DataFrame(
+        [
+            {"method": run, "image": image, "draw": draw, "psnr": mean + step}
+            for run, mean in psnr.items()
+            for image, extra in (("a", 0.0), ("b", 2.0))
+            for draw, step in enumerate((extra - 0.1, extra + 0.1))
+        ]
+    )
+
+
+RUNS = {"near": ("near-1", "near-2"), "far": ("far-1", "far-2"), "other": ("one",)}
+SCORES = {"near-1": 30.0, "near-2": 30.2, "far-1": 31.0, "far-2": 31.6, "one": 35.0}
+
+
 def test_a_change_is_told_with_its_error():
-    table = pd.DataFrame(
-        {"a": [30.0, 31.0], "b": [28.0, 31.0], "radius": [10.0, 40.0]},
-        index=["near", "far"],
-    )
-    errors = pd.DataFrame({"a": [0.3, 0.4], "b": [0.0, 0.0]}, index=table.index)
-    row = compare_views(table, errors, {"wider": ("far", "near")}).loc["wider"]
+    radii = pd.Series({"near": 10.0, "far": 40.0})
+    pairs = {("wider", "steps"): ("far", "near")}
+    row = compare_views(table(SCORES), radii, pairs, RUNS).loc[("wider", "steps")]
+    # variances .02 and .18; the draws move both alike
     assert row.to_dict() == pytest.approx(
-        {"better by": 2.0, "error": 0.25, "wider by": 4.0}
+        {"better by": 1.2, "error": 0.32, "wider by": 4.0, "says": "better"}
     )
+
+
+def test_runs_and_draws_make_the_error_of_a_network():
+    means, errors = average_runs(table(SCORES), RUNS)
+    assert means.loc["far"].tolist() == pytest.approx([31.3, 33.3])
+    assert errors.loc["far", "a"] == pytest.approx((0.1 / 2 + 0.1**2) ** 0.5)
+    assert errors.loc["other", "b"] == pytest.approx(0.1)  # of the draws alone
+
+
+def test_the_error_covers_what_another_training_would_say():
+    rng = np.random.default_rng(0)
+    radii, held = pd.Series({"near": 1.0, "far": 2.0}), []
+    names = {f"{n}": (f"{n}-1", f"{n}-2") for n in ("near", "far", *range(7))}
+    for _ in range(300):
+        psnr = {run: 30 + rng.normal(0, 0.3) for runs in names.values() for run in runs}
+        pairs = {("none", "steps"): ("far", "near")}
+        row = compare_views(table(psnr), radii, pairs, names).iloc[0]
+        held.append(abs(row["better by"]) < 2 * row["error"])
+    # 9 degrees of freedom: .926 expected, .015 its standard deviation
+    assert 0.87 < np.mean(held) < 0.97
 
 
 def test_many_small_weights_far_away_count_more_as_they_are_than_squared():
