@@ -51,7 +51,6 @@ __all__ = [
     "poisson_noise",
     "psnr",
     "pt_on_ceria",
-    "rank_denoisers",
     "read_micrograph",
     "recordings",
     "save_figure",
@@ -107,7 +106,7 @@ from .evidence import (
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .networks import UNet, field_of_view, load_model, save_model, train
 from .plotting import mark_pixel, show_images
-from .recordings import check_counts, rank_denoisers, read_micrograph
+from .recordings import check_counts, read_micrograph
 from .simulation import (
     VACUUM,
     Microscope,

@@ -147,7 +147,10 @@ def tell(psnr: pd.DataFrame, condition: str) -> dict:
     for what, gap in (
         ("loss", learnt["default"].loc[here.index] - here["default"]),
         ("robust ahead", here["robust"] - here["default"]),
-        ("ahead of the filter", here[["default", "robust"]].max(1) - here["filter"]),
+        (
+            "ahead of the filter",
+            here[["default", "robust"]].max(axis=1) - here["filter"],
+        ),
     ):
         means = average(gap)
         record |= {what: means["mean"], f"error of {what}": means["standard_error"]}
