@@ -195,6 +195,10 @@ audit: env  ## count columns lost and invented over the test split; minutes, aft
 challenge: env  ## let denoisers lose and invent columns, and judge them; hours, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/challenge.py data/challenge --workers 2
 
+.PHONY: ranking
+ranking: env  ## test rankings without truth where the truth is known; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/ranking.py book/measured/ranking.json
+
 .PHONY: rivals
 rivals: env  ## score the classical denoisers where the truth is known; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/rivals.py book/measured/rivals.json

@@ -10,9 +10,12 @@ has the expectation, given :math:`A`, of the true difference of their squared er
 at the dose of :math:`A`; what is common to both, the noise of :math:`B`, drops out.
 Its variance, given :math:`A`, is that of :math:`2 \sum_i (f_i - g_i) B'_i`, which the
 counts of :math:`B` tell. An absolute error cannot be had in this way: it drowns in the
-noise of :math:`B`. Several thinnings are averaged; they share electrons, and what one
-holds back another denoises, so that the mean is hardly surer than a single one:
-intervals are those of a single one, and a little too wide.
+noise of :math:`B`.
+
+Thinnings of the same counts share electrons. Two parts :math:`B` are correlated by
+:math:`1 - s`, and where the estimates differ by their own noise, which an electron of
+another part :math:`B` may have made, the products are by :math:`2 s (1 - s)`; the
+larger one tells how little the mean over several is surer than a single one.
 """
 
 from collections.abc import Mapping
@@ -53,7 +56,7 @@ def rank_denoisers(
         chosen by the same counts: intervals of those close to it are then a little too
         high.
     splits : int, default 4
-        How often the electrons are thinned. More make the order a little surer.
+        How often the electrons are thinned. More narrow the intervals a little.
     share : float, default 0.5
         Of the electrons that are denoised. The ranking is that at this share of the
         dose, so a larger one is nearer to the recording's, with wider intervals.
@@ -117,6 +120,8 @@ def rank_denoisers(
     scale = share / (1 - share)
     held = [scale * part[some] for part in kept]
     variance = scale * np.mean(held, axis=0)  # Poisson counts, times a number
+    joint = max(1 - share, 2 * share * (1 - share))
+    variance *= 1 / splits + (1 - 1 / splits) * joint
     table = _tabulate(estimates, held, variance, against, level)
     table.attrs["share"] = share
     return table

@@ -37,7 +37,7 @@ def test_intervals_hold_the_true_difference_as_often_as_they_say(clean):
         held.append(row["low"] <= truth <= row["high"])
         if abs(truth) > (row["high"] - row["low"]) / 2:
             right.append(np.sign(row["worse by"]) == np.sign(truth))
-    # .95 to .97 of 60: 3 standard deviations are .085
+    # .95 of 60: 3 standard deviations are .085
     assert np.mean(held) > 0.87
     assert np.mean(right or [1]) >= 0.95
 
