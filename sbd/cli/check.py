@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+from sbd.cli.files import add_dataset
+
 HELP = "tell whether files hold counted electrons, and what stands against it"
 
 
@@ -20,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".tif, .dm3, .dm4, .emd, .ser, .mrc, .hspy, .h5, .npy, .npz, or a folder "
         "of such",
     )  # fmt: skip
-    parser.add_argument(
-        "--dataset", help="which image of a file that holds several: name or number"
-    )
+    add_dataset(parser)
     parser.add_argument(
         "--read-noise", type=float, dest="read_noise",
         help="of the detector, if it is known [in the unit of the values]",
@@ -40,11 +40,7 @@ def run(
     """Say what each file holds; 1 if one holds no electrons."""
     from sbd.recordings.reading import list_readable
 
-    listed = [
-        f
-        for file in files
-        for f in (list_readable(file) if file.is_dir() and not file.suffix else [file])
-    ]
+    listed = [file for path in files for file in list_readable(path)]
     found = [_check(file, dataset, read_noise) for file in listed]
     if json:
         sys.stdout.write(_to_json(found))

@@ -29,11 +29,16 @@ def check_free(target: Path, source: Path, name: str, *, force: bool) -> None:
         raise FileExistsError(msg)
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Say how any command that reads a recording is told about it."""
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Say how any command that reads files is told which image to take."""
     parser.add_argument(
         "--dataset", help="which image of a file that holds several: name or number"
     )
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Say how any command that takes a recording's electrons is told about it."""
+    add_dataset(parser)
     parser.add_argument(
         "--unchecked", action="store_true",
         help="take the values as they stand, whatever they say about electrons",

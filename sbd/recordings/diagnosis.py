@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from sbd.denoisers.windows import denoise_windowed_fourier
 from sbd.evidence.counts import (
@@ -33,7 +34,6 @@ _HUGE = 2.0**31  # no pixel holds so many electrons
 _MANY = 30.0  # electrons per pixel from which filters beat the network
 _FAULTS = "clipped", "dependent", "averaged"  # which a verdict names
 _SEVERAL, _ODD = 5, 8.0  # frames, and robust deviations from the others
-_NORMAL = 0.6745  # median of the size of a standard normal deviate
 
 
 @dataclass(frozen=True)
@@ -153,18 +153,18 @@ def check_counts(
     values, known = _prepare(np.asarray(recording.values), findings)
     if any(finding.harm == "refusal" for finding in findings):
         return _refuse(findings, recording)
-    frames, stack = recording.frames, values if values.ndim == 3 else values[None]
-    total = values.sum(0, np.float64) if values.ndim == 3 else values
+    recording = replace(recording, values=values)
+    frames, total = recording.frames, recording.sum()
     some = known & _find_dose(total)
     reading = read_values(values, total, some, read_noise, findings)
     if reading is None or any(finding.harm == "refusal" for finding in findings):
         return _refuse(findings, recording)
-    electrons = (total.astype(np.float64) - frames * reading.offset) / reading.unit
+    electrons = (total - frames * reading.offset) / reading.unit
     if reading.counted:  # frame by frame: gains that differ between pixels would add up
         electrons = np.zeros(recording.shape)
-        for frame in stack:
+        for frame in recording.stack:
             electrons += np.rint((frame - reading.offset) / reading.unit)
-        _find_odd_frames(stack, reading.offset, reading.unit, findings)
+        _find_odd_frames(recording.stack, reading.offset, reading.unit, findings)
     recorded = some & ((electrons > -0.5) | (not reading.counted))
     if not recorded.all():
         words = (
@@ -176,9 +176,8 @@ def check_counts(
     if reading.counted:
         hot, mended = _find_hot(electrons, recorded, findings)
         _find_faults(mended, recorded, findings)
-    dispersion = measure_scatter(
-        mended, recorded, frames * reading.noise**2, reading.counted
-    )
+    added = 0.0 if reading.counted else frames * reading.noise**2
+    dispersion = measure_scatter(mended, recorded, added)
     dose = float(mended[recorded].mean())
     if any(finding.what == "averaged" for finding in findings):
         dose = None  # nobody knows of what
@@ -248,9 +247,9 @@ def to_counts(
     if len(report.hot):
         bad = np.zeros(recording.shape, bool)
         bad[tuple(report.hot.T)] = True
-        stack = values if values.ndim == 3 else values[None]
+        stack = replace(recording, values=values).stack
         filled = np.stack([fill_pixels(frame, bad) for frame in stack])
-        values = filled if values.ndim == 3 else filled[0]
+        values = filled.reshape(values.shape)
         values = np.rint(values) if report.counted else values
     return replace(recording, values=values.astype(np.float32), unit="electrons")
 
@@ -324,7 +323,7 @@ def _find_odd_frames(
     if np.isnan(found).any():
         return
     middle = np.median(found)
-    spread = np.median(np.abs(found - middle)) / _NORMAL
+    spread = stats.median_abs_deviation(found, scale="normal")
     odd = np.flatnonzero(np.abs(found - middle) > np.maximum(_ODD * spread, 0.1))
     if len(odd):
         told = ", ".join(f"{i} ({found[i]:.2f})" for i in odd[:4])

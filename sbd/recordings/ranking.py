@@ -102,9 +102,7 @@ def rank_denoisers(
             f"got: {report.verdict}"
         )
         raise ValueError(msg)
-    values = to_counts(recording, report).values
-    counts = np.rint(values.sum(0) if values.ndim == 3 else values).astype(np.int64)
-    counts[counts < 0] = 0
+    counts = to_counts(recording, report).sum().astype(np.int64)
     some = report.recorded
     kept, estimates = [], []
     for _ in range(splits):

@@ -88,12 +88,14 @@ def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recordin
     return _choose(found, file, dataset)
 
 
-def list_readable(folder: Path) -> list[Path]:
-    """List the files of a folder that `read_micrograph` would try, sorted by name."""
+def list_readable(path: Path) -> list[Path]:
+    """List the files of a folder that `read_micrograph` would try; else the file."""
+    if path.suffix or not path.is_dir():  # a folder with a suffix is a file of its kind
+        return [path]
     known = {*READERS, *FORMATS}
     return sorted(
         file
-        for file in folder.iterdir()
+        for file in path.iterdir()
         if file.suffix.lower().lstrip(".") in known and not file.name.startswith(".")
     )
 

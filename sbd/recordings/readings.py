@@ -60,13 +60,13 @@ def read_values(
         return _read_analogue(total, some, frames, read_noise, findings)
     readings = [Reading(c.unit, c.offset, c.noise / c.unit, True) for c in combs]
     readings = [_snap(reading) for reading in readings]
-    lowest = [float(values[..., some].min())] * len(readings)
+    low = float(values[..., some].min())
     raised = [
         replace(r, offset=r.offset + r.unit * np.floor((low - r.offset) / r.unit + 0.5))
-        for r, low in zip(readings, lowest, strict=True)
+        for r in readings
     ]
     found = {}
-    for reading in (*readings, *raised):
+    for reading in dict.fromkeys((*readings, *raised)):
         found[reading] = look = _look(reading, total, some, frames)
         if look.counts:
             chosen = reading
@@ -127,7 +127,7 @@ def _look(
     electrons = np.where(some & (electrons > -0.5), electrons, 0)
     _, mended = mend_pixels(electrons)
     added = frames * reading.noise**2
-    dispersion = measure_scatter(mended, some, added, counted=False)
+    dispersion = measure_scatter(mended, some, added)
     limits = _limits(total.shape)
     look = Look(dispersion, *_skew(mended, some, added), *limits, below)
     if not look.counts and limits[0] < dispersion < limits[1] and below <= _BELOW:
@@ -167,13 +167,11 @@ def _skew(
     return float(cubes.mean()) / second, float(error)
 
 
-def measure_scatter(
-    electrons: NDArray, some: NDArray[np.bool_], added: float, counted: bool
-) -> float:
+def measure_scatter(electrons: NDArray, some: NDArray[np.bool_], added: float) -> float:
     """Variance over mean, without what the detector added; NaN if too little tells."""
     image = np.where(some, electrons, 0)
     found = measure_dispersion(image)
-    less = 0.0 if counted or not added else added / float(image[some].mean())
+    less = added / float(image[some].mean()) if added else 0.0
     return float(np.clip(found - less, 0, None))
 
 
@@ -315,10 +313,9 @@ def _read_analogue(
         findings.append(Finding("offset", "refusal", words))
         return None
     reading = Reading(1.0, 0.0, noise, False)
-    look = _look(replace(reading, offset=min(0.0, float(inside.min()))), total, some, 1)
-    dispersion = measure_scatter(total, some, frames * noise**2, counted=False)
-    skew, error = _skew(total, some, frames * noise**2)
-    look = look._replace(dispersion=dispersion, skew=skew, error=error, below=0.0)
+    added = frames * noise**2
+    dispersion, skew = measure_scatter(total, some, added), _skew(total, some, added)
+    look = Look(dispersion, *skew, *_limits(total.shape), below=0.0)
     most, second = int(np.argmax(number)), np.partition(number, -2)[-2]
     if (
         values[most] == values[0]

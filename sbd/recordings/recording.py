@@ -60,7 +60,12 @@ class Recording:
     @property
     def frames(self) -> int:
         """How many frames there are."""
-        return len(self.values) if self.values.ndim == 3 else 1
+        return len(self.stack)
+
+    @property
+    def stack(self) -> NDArray:
+        """The frames, one of a single image: (frames, height, width)."""
+        return self.values if self.values.ndim == 3 else self.values[None]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,10 +74,8 @@ class Recording:
 
     def sum(self) -> Image:
         """Add up the frames, in double precision."""
-        if self.values.ndim == 2:
-            return np.asarray(self.values, np.float64)
         total = np.zeros(self.shape)
-        for frame in self.values:
+        for frame in self.stack:
             total += frame
         return total
 
