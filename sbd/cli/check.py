@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from math import isnan
 from pathlib import Path
 
 from sbd.cli.files import add_dataset
@@ -72,7 +73,7 @@ def _check(file: Path, dataset: str | None, read_noise: float | None) -> dict:
         "unit": report.unit,
         "offset": report.offset,
         "read noise": report.read_noise,
-        "dispersion": report.dispersion,
+        "dispersion": None if isnan(report.dispersion) else report.dispersion,
         "electrons per pixel": report.dose,
         "electrons per square angstrom": report.dose_area,
         "recorded": float(report.recorded.mean()),

@@ -326,6 +326,7 @@ def test_recordings_of_any_kind_are_checked(tmp_path, capsys):
     assert [one["electrons"] for one in found] == [True, False, False]
     assert found[0]["electrons per pixel"] == pytest.approx(counts.mean())
     assert "must be one that exists" in found[2]["error"]
+    assert found[1]["dispersion"] is None  # JSON has no word for NaN
     # the same image comes out of both, at the pixel that the file tells
     for name in (good, scaled):
         command = ["denoise", name, f"{tmp_path}/out.npy", "--device", "cpu"]
