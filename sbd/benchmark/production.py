@@ -231,6 +231,7 @@ def _settings(
                 "thickness": float(recipe.thickness),
                 "split": recipe.split,
                 "atoms": _atoms_digest(atoms),
+                **({} if recipe.atoms is None else {"own": True}),
             }
         )
     if len(boxes) > 1:

@@ -31,6 +31,8 @@ class Recipe:
     atoms : ase.Atoms, optional
         A structure of one's own instead, in a box that is square across the beam (z);
         see `read_recipe`.
+    held_out : bool, default False
+        Of a structure of one's own: whether to leave it for the curve of training.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class Recipe:
     defect: str | Edits
     thickness: float
     atoms: Atoms | None = None
+    held_out: bool = False
 
     @property
     def name(self) -> str:
@@ -59,8 +62,10 @@ class Recipe:
     @property
     def split(self) -> str:
         """``"train"``, ``"valid"`` or ``"test"``: no structure is in two of them."""
+        if self.atoms is not None:
+            return "valid" if self.held_out else "train"
         known = _labels().get((self.particle, self._word))
-        return known[2] if known and self.atoms is None else "test"
+        return known[2] if known else "test"
 
     @property
     def _word(self) -> str:
@@ -146,7 +151,7 @@ def default_recipes(
     )
 
 
-def read_recipe(path: str | Path) -> Recipe:
+def read_recipe(path: str | Path, *, held_out: bool = False) -> Recipe:
     """Read a structure of one's own from a file.
 
     Parameters
@@ -155,11 +160,13 @@ def read_recipe(path: str | Path) -> Recipe:
         Any format that ASE reads (CIF, XYZ, POSCAR, ...), with a cell that is square
         across the beam (z); the images will be those of the whole cell, which repeats
         across.
+    held_out : bool, default False
+        Whether training leaves it for its curve (split ``"valid"``), or learns from it.
 
     Returns
     -------
     Recipe
-        Named by the file's stem, in split ``"test"``.
+        Named by the file's stem.
 
     Raises
     ------
@@ -186,7 +193,7 @@ def read_recipe(path: str | Path) -> Recipe:
         msg = f"path must be a structure file that ASE can read; got {path} ({error})"
         raise ValueError(msg) from error
     z = atoms.positions[:, 2]
-    return Recipe(path.stem, "file", round(float(np.ptp(z)), 3), atoms)
+    return Recipe(path.stem, "file", round(float(np.ptp(z)), 3), atoms, held_out)
 
 
 @cache

@@ -27,8 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--defoci", nargs="+", type=float, help="in nm")
     parser.add_argument(
-        "--structures", nargs="+", type=Path, help="structure files instead"
-    )
+        "--structures", nargs="+", type=Path,
+        help="structure files instead (.cif, .xyz and what else ASE reads), in a cell "
+        "that is square across the beam, z, and wide enough for an example to train on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--held-out", nargs="+", type=Path, dest="held_out",
+        help="structure files that training does not learn from, for its curve",
+    )  # fmt: skip
     parser.add_argument(
         "--microscope", type=Path, help="JSON file with fields of Microscope"
     )
@@ -38,6 +44,7 @@ def run(
     folder: Path,
     *,
     structures: list[Path] | None = None,
+    held_out: list[Path] | None = None,
     microscope: Path | None = None,
     **options: object,
 ) -> None:
@@ -50,12 +57,15 @@ def run(
     if structures and chosen:
         msg = "structures must come without particles, defects and thicknesses"
         raise ValueError(msg)
+    if held_out and not structures:
+        msg = "held_out must come with structures"
+        raise ValueError(msg)
+    own = [read_recipe(path) for path in structures or ()]
+    own += [read_recipe(path, held_out=True) for path in held_out or ()]
     options.setdefault("workers", 1 if options.get("dask") else 2)
     benchmark = simulate_benchmark(
         folder,
-        recipes=[*map(read_recipe, structures)]
-        if structures
-        else default_recipes(**chosen),
+        recipes=own or default_recipes(**chosen),
         microscope=_read_microscope(microscope) if microscope else None,
         **options,
     )

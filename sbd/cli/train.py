@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--crop", type=int, help="bins along a side")
+    parser.add_argument(
+        "--pixel", type=float, nargs=2, metavar=("LOW", "HIGH"),
+        help="range of the pixels' sides, of which a bin has binning x binning "
+        "[angstrom]",
+    )  # fmt: skip
     parser.add_argument("--upright", type=float, help="share of upright examples")
     parser.add_argument(
         "--dose", type=float, nargs=2, metavar=("LOW", "HIGH"),
@@ -57,9 +62,9 @@ def run(
     from sbd.networks.models import change_pilot, create_model, load_model
     from sbd.networks.training import train
 
-    drawn = _taken(options, "crop", "upright", "dose", "paper_dose")
-    if "dose" in drawn:
-        drawn["dose"] = tuple(drawn["dose"])
+    drawn = _taken(options, "crop", "pixel", "upright", "dose", "paper_dose")
+    for name in {"pixel", "dose"} & set(drawn):
+        drawn[name] = tuple(drawn[name])
     drawing = Drawing(**drawn)
     made = _taken(options, "channels", "scales", "binning", "bias", "pilot")
     kind = options.pop("model", "LatticeUNet")

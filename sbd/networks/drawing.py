@@ -1,11 +1,14 @@
 """Examples to learn from, drawn on the fly from the images of a benchmark.
 
 An image at a random rotation, pixel size, aspect, position and dose, counted afresh. On
-a GPU the same is done there, for a batch at a time.
+a GPU the same is done there, for a batch at a time. Of the library's own specimens the
+seams of the box are left out, and vacuum goes on above them; images of other structures
+are taken whole, and repeat, as their cell does (`Field`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,10 +23,7 @@ from sbd.validation import check_whole
 
 _FINE = 256  # samples of the box that the examples are interpolated from
 _FINER = 1024  # by cubic convolution, which needs more
-_SIDES = 0.0, 6.4  # left and right of the box; the seam is at 46 of 50 [angstrom]
-_BOTTOM = 7.0  # below the support [angstrom]
-_TOP = 5.0  # above the particle, where the support's other side shines in [angstrom]
-_SKY = 40.0  # of vacuum put there instead [angstrom]
+_ROUND = 4  # samples beyond a period that interpolation needs
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,81 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Field:
+    """Which part of a stored image examples are taken from.
+
+    Parameters
+    ----------
+    box : float, default 50.0
+        Side of the simulated field [angstrom].
+    repeats : bool, default False
+        Whether it is taken whole and repeats, as a cell does. Otherwise the image is
+        one of the library's specimens: the support does not close at 46 of 50 angstrom,
+        and its other side shines in at the top; these are cut off, and vacuum is put
+        above instead.
+    """
+
+    box: float = BOX
+    repeats: bool = False
+    right: ClassVar[float] = 6.4  # where the seam is [angstrom]
+    bottom: ClassVar[float] = 7.0  # below the support [angstrom]
+    top: ClassVar[float] = 5.0  # above the particle [angstrom]
+    sky: ClassVar[float] = 40.0  # of vacuum put there [angstrom]
+
+    @classmethod
+    def of(cls, benchmark: object) -> "Field":
+        """Tell the field of a benchmark's images."""
+        settings = getattr(benchmark, "settings", {})
+        own = [recipe.get("own", False) for recipe in settings.get("recipes", ())]
+        if any(own) and not all(own):
+            msg = (
+                "benchmark must hold the library's specimens or other structures, not "
+                f"both; got {sum(own)} others of {len(own)}"
+            )
+            raise ValueError(msg)
+        return cls(settings.get("box", BOX), repeats=any(own))
+
+    def middle(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw where the middle of an example lies, down and across [angstrom]."""
+        if self.repeats:
+            return rng.uniform(0, self.box, 2)
+        per = self.box / _FINE
+        right, bottom, top, sky = self._margins()
+        height, width = (_FINE - bottom - top + sky) * per, (_FINE - right) * per
+        return np.array([
+            rng.uniform(0.8 * self.sky, height - 0.3 * self.sky),
+            rng.uniform(0.15, 0.85) * width,
+        ])  # fmt: skip
+
+    def cut(self, image: Image) -> tuple[Image, float]:
+        """Sample the field finely; also the distance of the samples [angstrom]."""
+        fine = resample(np.fft.fft2(image) / image.size, (_FINE, _FINE))
+        if not self.repeats:
+            right, bottom, top, sky = self._margins()
+            inner = fine[top : _FINE - bottom, : _FINE - right]
+            fine = np.pad(inner, ((sky, 0), (0, 0)), mode="edge")
+        return fine, self.box / _FINE
+
+    def cut_there(self, images: torch.Tensor) -> torch.Tensor:
+        """Sample the fields of images (n, side, side) more finely, where they are."""
+        side = images.shape[-1]
+        spectrum = torch.fft.fftshift(torch.fft.fft2(images), (-1, -2))
+        spectrum = F.pad(spectrum, [(_FINER - side) // 2] * 4)
+        spectrum = torch.fft.ifftshift(spectrum, (-1, -2)) * (_FINER / side) ** 2
+        field = torch.fft.ifft2(spectrum).real[:, None]
+        if self.repeats:
+            return F.pad(field, [_ROUND] * 4, "circular")
+        right, bottom, top, sky = (x * _FINER // _FINE for x in self._margins())
+        field = field[..., top : _FINER - bottom, : _FINER - right]
+        return F.pad(field, (0, 0, sky, 0), "replicate")
+
+    def _margins(self) -> list[int]:
+        """Tell right, bottom, top and sky [samples]."""
+        lengths = self.right, self.bottom, self.top, self.sky
+        return [round(x / self.box * _FINE) for x in lengths]
+
+
+@dataclass(frozen=True)
 class _Place:
     """Where in the field an example lies, and how bright it is."""
 
@@ -90,7 +165,9 @@ class _Place:
     slope: np.ndarray  # of the illumination, down and across [1 per example]
 
     @classmethod
-    def draw(cls, drawing: Drawing, binning: int, rng: np.random.Generator) -> "_Place":
+    def draw(
+        cls, drawing: Drawing, field: Field, binning: int, rng: np.random.Generator
+    ) -> "_Place":
         """Draw a place; how many numbers that takes depends on what comes out."""
         step = binning * rng.uniform(*drawing.pixel)  # angstrom per bin
         stretch = drawing.aspect ** rng.uniform(-0.5, 0.5)
@@ -103,13 +180,7 @@ class _Place:
             [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
         )
         axes = turn @ np.diag([stretch, flip / stretch]) * step
-        middle = np.zeros(2)
-        if not empty:
-            height, width = _size()
-            middle = np.array([
-                rng.uniform(0.8 * _SKY, height - 0.3 * _SKY),
-                rng.uniform(0.15, 0.85) * width,
-            ])  # fmt: skip
+        middle = np.zeros(2) if empty else field.middle(rng)
         gain = 1.0
         if rng.random() < 1 / 3:
             gain = rng.uniform(*drawing.contrast)
@@ -132,21 +203,28 @@ class _Place:
 
 
 def draw_example(
-    image: Image, drawing: Drawing, *, binning: int, rng: np.random.Generator
+    image: Image,
+    drawing: Drawing,
+    *,
+    binning: int,
+    rng: np.random.Generator,
+    field: Field | None = None,
 ) -> tuple[Image, Image]:
     """Draw one noisy example and its truth, (crop, crop) [electrons per pixel].
 
-    From a stored image of a benchmark; means of `binning` x `binning` pixels.
+    From a stored image of a benchmark, of the library's specimens if no field is given;
+    means of `binning` x `binning` pixels.
     """
-    n = drawing.crop
-    place = _Place.draw(drawing, binning, rng)
+    n, field = drawing.crop, field or Field()
+    place = _Place.draw(drawing, field, binning, rng)
     if place.empty:
         clean = np.full((n, n), VACUUM)
     else:
-        field, per = _field(image)
+        fine, per = field.cut(image)
         grid = np.indices((n, n)).reshape(2, -1) - (n - 1) / 2
         places = place.axes / per @ grid + place.middle[:, None] / per
-        clean = ndimage.map_coordinates(field, places, order=3, mode="mirror")
+        mode = "grid-wrap" if field.repeats else "mirror"
+        clean = ndimage.map_coordinates(fine, places, order=3, mode=mode)
         clean = clean.reshape(n, n).clip(min=0)
     if place.gain != 1:
         clean = VACUUM + place.gain * (clean - VACUUM)
@@ -158,31 +236,13 @@ def draw_example(
     return noisy.astype(np.float32), clean.astype(np.float32)
 
 
-def _size() -> tuple[float, float]:
-    """Sides of the field that examples are taken from [angstrom]."""
-    left, right, bottom, top, sky = _margins()
-    per = BOX / _FINE
-    return (_FINE - bottom - top + sky) * per, (_FINE - left - right) * per
-
-
-def _margins() -> list[int]:
-    return [round(x / BOX * _FINE) for x in (*_SIDES, _BOTTOM, _TOP, _SKY)]
-
-
-def _field(image: Image) -> tuple[Image, float]:
-    """Cut off the seams, put vacuum above; also the sampling [angstrom]."""
-    fine = resample(np.fft.fft2(image) / image.size, (_FINE, _FINE))
-    left, right, bottom, top, sky = _margins()
-    inner = fine[top : _FINE - bottom, left : _FINE - right]
-    return np.pad(inner, ((sky, 0), (0, 0)), mode="edge"), BOX / _FINE
-
-
 def draw_batch(
     images: np.ndarray,
     drawing: Drawing,
     binning: int,
     batch: int,
     key: Sequence[int],
+    field: Field | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw examples (batch, 1, crop, crop), noisy and true [electrons per pixel].
 
@@ -191,7 +251,9 @@ def draw_batch(
     rng = np.random.default_rng(key)
     chosen = rng.integers(len(images), size=batch)
     pairs = [
-        draw_example(images[i].astype(np.float32), drawing, binning=binning, rng=rng)
+        draw_example(
+            images[i].astype(np.float32), drawing, binning=binning, rng=rng, field=field
+        )
         for i in chosen
     ]
     noisy, clean = (
@@ -206,43 +268,46 @@ def draw_batch_there(
     binning: int,
     batch: int,
     key: Sequence[int],
+    field: Field | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw examples as `draw_batch` does, where the images are.
 
     Other ones for the same key, since the counts are drawn by another generator.
     """
-    rng = np.random.default_rng(key)
+    rng, field = np.random.default_rng(key), field or Field()
     chosen = torch.from_numpy(rng.integers(len(images), size=batch)).to(images.device)
-    places = [_Place.draw(drawing, binning, rng) for _ in range(batch)]
-    clean = _show(images[chosen].float(), places, drawing.crop)
+    places = [_Place.draw(drawing, field, binning, rng) for _ in range(batch)]
+    clean = _show(images[chosen].float(), places, drawing.crop, field)
     generator = torch.Generator(images.device).manual_seed(int(rng.integers(2**62)))
     counts = binning**2
     return torch.poisson(counts * clean, generator=generator) / counts, clean
 
 
-def _show(images: torch.Tensor, places: Sequence[_Place], crop: int) -> torch.Tensor:
+def _show(
+    images: torch.Tensor, places: Sequence[_Place], crop: int, field: Field
+) -> torch.Tensor:
     """Show stored images (n, side, side) at their places: (n, 1, crop, crop)."""
-    side = images.shape[-1]
-    spectrum = torch.fft.fftshift(torch.fft.fft2(images), (-1, -2))
-    spectrum = F.pad(spectrum, [(_FINER - side) // 2] * 4)
-    spectrum = torch.fft.ifftshift(spectrum, (-1, -2)) * (_FINER / side) ** 2
-    left, right, bottom, top, sky = (x * _FINER // _FINE for x in _margins())
-    field = torch.fft.ifft2(spectrum).real[:, None]
-    field = field[..., top : _FINER - bottom, left : _FINER - right]
-    field = F.pad(field, (0, 0, sky, 0), "replicate")
+    fine = field.cut_there(images)
 
     def together(values: list) -> torch.Tensor:
         return torch.tensor(np.array(values), dtype=torch.float32).to(images.device)
 
-    # from angstrom to -1 ... 1 between the outermost samples, (x, y) for (row, column)
-    half = (together(field.shape[-2:]) - 1) / 2 * BOX / _FINER
-    axes = together([place.axes for place in places]) / half[:, None]
-    middle = together([place.middle for place in places]) / half - 1
-    reach = (crop - 1) / 2
-    theta = torch.cat([axes.flip(-1, -2) * reach, middle.flip(-1)[..., None]], -1)
-    grid = F.affine_grid(theta, [len(images), 1, crop, crop], align_corners=True)
+    # places down and across, then from angstrom to -1 ... 1 between the outer samples
+    axes = together([place.axes for place in places])
+    middle = together([place.middle for place in places])
+    steps = torch.arange(crop, device=images.device) - (crop - 1) / 2
+    grid = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1)
+    where = torch.einsum("nij,rcj->nrci", axes, grid) + middle[:, None, None]
+    where = where / (field.box / _FINER)
+    if field.repeats:
+        where = where % _FINER + _ROUND
+    half = (together(fine.shape[-2:]) - 1) / 2
     clean = F.grid_sample(
-        field, grid, mode="bicubic", padding_mode="reflection", align_corners=True
+        fine,
+        (where / half - 1).flip(-1),
+        mode="bicubic",
+        padding_mode="reflection",
+        align_corners=True,
     )
     gain, dose, empty = (
         together([getattr(place, name) for place in places])[:, None, None, None]

@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +25,7 @@ from tqdm import tqdm
 
 from sbd.benchmark.dataset import Benchmark
 from sbd.files import replacing, sha256, write_json
-from sbd.networks.drawing import Drawing, draw_batch, draw_batch_there
+from sbd.networks.drawing import Drawing, Field, draw_batch, draw_batch_there
 from sbd.networks.models import choose_device, evaluating, save_model
 from sbd.simulation.noise import VACUUM
 from sbd.validation import check_whole
@@ -123,7 +124,13 @@ def train(
     images, valid = _load_split(benchmark, "train"), _load_split(benchmark, "valid")
     # a run goes on with no other images
     settings["images"] = [len(images), len(valid), sha256(images.tobytes())[:16]]
-    examples = _Examples(images, drawing, batch, seed, model.eval(), team, bf16=bf16)
+    field = Field.of(benchmark)
+    if field.repeats:
+        settings["box"] = field.box
+        _warn_of_repeats(field.box, drawing, model)
+    examples = _Examples(
+        images, drawing, batch, seed, model.eval(), team, bf16=bf16, field=field
+    )
     loader = DataLoader(examples, batch_size=None, num_workers=workers)
     run = _Run.begin(folder, settings, model, team)
     first = run.resume()
@@ -170,7 +177,10 @@ def time_steps(
     split = "train" if (benchmark.table["split"] == "train").any() else "valid"
     images = _load_split(benchmark, split, most=256)
     drawing, model = drawing or Drawing(), deepcopy(model)
-    examples = _Examples(images, drawing, batch, 0, model.eval(), team, bf16=bf16)
+    examples = _Examples(
+        images, drawing, batch, 0, model.eval(), team, bf16=bf16,
+        field=Field.of(benchmark),
+    )  # fmt: skip
     examples.steps = range(steps + 2)
     settings = {"bf16": bf16, "rate": 1e-3, "steps": steps + 2}
     run = _Run.begin(Path(), settings, model, team)
@@ -180,6 +190,18 @@ def time_steps(
         run.learn(*examples.finish(*examples[step]), step)  # waits for the loss
         seconds.append(time.perf_counter() - began)
     return float(np.median(seconds[2:]))
+
+
+def _warn_of_repeats(box: float, drawing: Drawing, model: nn.Module) -> None:
+    """Say so where an example shows the same place twice."""
+    binning = getattr(model, "binning", 1)
+    side = drawing.crop * binning * drawing.pixel[1]
+    if side > box:
+        warnings.warn(
+            f"examples of {side:.3g} angstrom repeat the box of {box:.3g}, defects and "
+            "all, as no specimen does: simulate a wider box, or draw smaller crops",
+            stacklevel=3,
+        )
 
 
 def _weighted_error(estimate: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
@@ -258,6 +280,7 @@ class _Examples(Dataset):
     model: nn.Module
     team: _Team
     bf16: bool
+    field: Field
     steps: range = range(0)
 
     def __len__(self) -> int:
@@ -313,7 +336,7 @@ class _Examples(Dataset):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         binning = getattr(self.model, "binning", 1)
         draw = draw_batch_there if isinstance(images, torch.Tensor) else draw_batch
-        return draw(images, drawing, binning, batch, key)
+        return draw(images, drawing, binning, batch, key, self.field)
 
     @torch.no_grad()
     def _prepare(self, noisy: torch.Tensor) -> torch.Tensor:

@@ -220,14 +220,17 @@ def test_other_optics_and_materials_are_simulated_too(tmp_path):
     gold = bulk("Au", "fcc", a=4.08, cubic=True).repeat((4, 4, 2))
     gold.positions += 0.5
     scope = sbd.Microscope(energy=200e3, cs=1e4, c5=0.0, grid=64)
+    kept = Recipe("kept", "file", 8.16, gold, held_out=True)
     benchmark = simulate_benchmark(
-        tmp_path, recipes=[Recipe("gold", "file", 8.16, gold)], tilts=[(0, 0)],
+        tmp_path, recipes=[Recipe("gold", "file", 8.16, gold), kept], tilts=[(0, 0)],
         defoci=[5.0, 10.0], microscope=scope, progress=False,
     )  # fmt: skip
     direct = sbd.form_image(sbd.exit_wave(gold, scope), defocus=[50.0, 100.0])
     small = benchmark.settings["samples"]
     assert small == 2 * int(np.ceil(1.28 * 16.32))
-    assert (benchmark.table["particle"] == "gold").all()
+    assert benchmark.table["particle"].tolist() == 2 * ["gold"] + 2 * ["kept"]
+    assert benchmark.table["split"].tolist() == 2 * ["train"] + 2 * ["valid"]
+    assert all(recipe["own"] for recipe in benchmark.settings["recipes"])
     # half precision near 0.45 has steps of 2.4e-4
     fine = benchmark.image(1, samples=128)
     np.testing.assert_allclose(fine, direct[1], atol=4e-4)

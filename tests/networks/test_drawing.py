@@ -12,7 +12,7 @@ import sbd.networks.training
 from sbd.benchmark.recipes import Recipe
 from sbd.networks.drawing import (
     Drawing,
-    _field,
+    Field,
     _Place,
     _show,
     draw_batch_there,
@@ -119,13 +119,13 @@ def test_a_gpu_s_way_of_drawing_shows_the_same(stripes):
     )
     places, clean = [], []
     for seed in range(60):
-        place = _Place.draw(drawing, 4, rng(seed))
+        place = _Place.draw(drawing, Field(), 4, rng(seed))
         if place.empty or place.middle[0] > 47:
             places.append(place)
             clean.append(draw_example(image, drawing, binning=4, rng=rng(seed))[1])
     assert {place.empty for place in places} == {True, False}
     images = torch.from_numpy(np.stack([image] * len(places))).float()
-    shown = _show(images, places, drawing.crop)[:, 0].numpy()
+    shown = _show(images, places, drawing.crop, Field())[:, 0].numpy()
     dose = np.array([place.dose for place in places])[:, None, None]
     # torch's cubic convolution is off by up to a tenth of what an image changes from
     # sample to sample; of a wave of period T and amplitude A that is 2 pi A / T
@@ -276,9 +276,10 @@ def test_steps_see_training_images_only_and_the_probe_validation_only(
 ):
     real, calls = sbd.networks.training.draw_batch, []
 
-    def spy(images, drawing, binning, batch, key):
+    def spy(images, drawing, binning, batch, key, field):
+        assert field == Field()
         calls.append((images.copy(), drawing, binning, batch, tuple(key)))
-        return real(images, drawing, binning, batch, key)
+        return real(images, drawing, binning, batch, key, field)
 
     monkeypatch.setattr(sbd.networks.training, "draw_batch", spy)
     drawing = Drawing(crop=32)
@@ -349,7 +350,7 @@ def test_each_example_of_a_batch_has_its_own_level():
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_the_field_is_the_image_without_its_seams_under_vacuum(benchmark, index):
     image = benchmark[index]
-    field, per = _field(image)
+    field, per = Field().cut(image)
     raw = resample(np.fft.fft2(image) / image.size, (256, 256))
     assert per == 50 / 256
     # 0, 6.4, 7, 5 and 40 angstrom are 0, 32.8, 35.8, 25.6 and 204.8 samples
@@ -360,7 +361,7 @@ def test_the_field_is_the_image_without_its_seams_under_vacuum(benchmark, index)
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_nothing_but_vacuum_is_put_above_the_particle(benchmark, index):
-    above = _field(benchmark[index])[0][:205]
+    above = Field().cut(benchmark[index])[0][:205]
     # 5 angstrom from the support's other side its fringes are below 4 % of the vacuum
     assert above.mean() == pytest.approx(VACUUM, abs=0.005)
     assert np.abs(above - VACUUM).max() < 0.04 * VACUUM
@@ -373,7 +374,7 @@ def test_light_at_the_seams_stays_out_of_the_field():
     image = VACUUM + 0.2 * np.exp(-((from_seam / 0.6) ** 2) / 2)
     from_end = np.minimum(at, 50 - at)
     image = image + 0.2 * np.exp(-(from_end[:, None] ** 2) / 2)
-    field, _ = _field(image.astype(np.float32))
+    field, _ = Field().cut(image.astype(np.float32))
     # a Gaussian of 0.6 angstrom, 2.7 away: 0.2 exp(-10) = 9e-6; its spectrum ends
     # at 1.28 / angstrom with exp(-11.7) of its height
     np.testing.assert_allclose(field, VACUUM, atol=1e-4)
@@ -386,8 +387,10 @@ def test_the_illumination_falls_across_a_third_of_the_examples(there):
     falls = []
     for seed in range(120):
         if there:
-            place = _Place.draw(drawing, 4, rng(seed))
-            clean = _show(torch.from_numpy(flat)[None], [place], 24)[0, 0].numpy()
+            place = _Place.draw(drawing, Field(), 4, rng(seed))
+            clean = _show(torch.from_numpy(flat)[None], [place], 24, Field())[
+                0, 0
+            ].numpy()
         else:
             clean = clean_of(flat, drawing, seed)
         assert clean.mean() == pytest.approx(VACUUM, rel=1e-3)
@@ -403,3 +406,54 @@ def test_the_illumination_falls_across_a_third_of_the_examples(there):
 def test_without_uneven_illumination_examples_are_what_they_were(stripes):
     two = [clean_of(stripes, replace(PLAIN, illumination=x), 3) for x in (0.0, 1e-12)]
     np.testing.assert_allclose(*two, rtol=1e-6)
+
+
+class Folder:
+    """What a benchmark says of how it was made."""
+
+    def __init__(self, box, *own):
+        recipes = [{"own": True} if mine else {} for mine in own]
+        self.settings = {"box": box, "recipes": recipes}
+
+
+def test_structures_of_one_s_own_are_taken_whole():
+    assert Field.of(Folder(30.0, True, True)) == Field(30.0, repeats=True)
+    assert Field.of(Folder(50.0, False)) == Field.of(object()) == Field()
+    with pytest.raises(ValueError, match="not both; got 1 others of 2"):
+        Field.of(Folder(50.0, True, False))
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_cell_of_any_size_repeats_without_a_seam(there):
+    """A wave of 24 periods in a cell of 30 angstrom, across and past its sides."""
+    along = 2 * np.pi * 12 * np.arange(128) / 128
+    image = np.tile(VACUUM * (1 + 0.3 * np.cos(along)), (128, 1)).astype(np.float32)
+    field, drawing = Field(30.0, repeats=True), replace(PLAIN, crop=48)
+    crossed = 0
+    for seed in range(40):
+        place = _Place.draw(drawing, field, 4, rng(seed))
+        if there:
+            shown = _show(torch.from_numpy(image)[None], [place], 48, field)
+            clean = shown[0, 0].numpy()
+        else:
+            clean = draw_example(image, drawing, binning=4, rng=rng(seed), field=field)[
+                1
+            ]
+        grid = np.indices((48, 48)).reshape(2, -1) - 23.5
+        across = (place.axes @ grid + place.middle[:, None])[1].reshape(48, 48)
+        crossed += across.min() < 0 or across.max() > 30
+        wave = VACUUM * (1 + 0.3 * np.cos(2 * np.pi * across / 2.5))
+        # of the wave: a spline's error, or a tenth of its change between samples
+        limit = 0.1 * 2 * np.pi * 30 / 1024 / 2.5 if there else SPLINE
+        assert np.abs(clean - wave).max() < 0.3 * VACUUM * limit
+    assert crossed > 10
+
+
+def test_examples_wider_than_the_cell_are_said(benchmark, tmp_path, monkeypatch):
+    narrow = Field(20.0, repeats=True)
+    monkeypatch.setattr(Field, "of", lambda _: narrow)
+    model = create_model(seed=0, scales=2, channels=4)
+    with pytest.warns(
+        UserWarning, match="examples of 41 angstrom repeat the box of 20"
+    ):
+        sbd.train(model, benchmark, tmp_path, steps=1, device="cpu", progress=False)

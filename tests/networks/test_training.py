@@ -11,7 +11,7 @@ import torch
 
 import sbd
 from sbd.benchmark.recipes import Recipe
-from sbd.networks.drawing import Drawing, _field, draw_example
+from sbd.networks.drawing import Drawing, Field, draw_example
 from sbd.networks.models import create_model
 from sbd.networks.training import time_steps
 
@@ -159,7 +159,7 @@ def test_an_example_follows_from_its_generator(benchmark):
 
 
 def test_vacuum_above_the_particle_is_flat(benchmark):
-    field, _ = _field(benchmark[0])
+    field, _ = Field().cut(benchmark[0])
     assert np.ptp(field[:150], axis=0).max() < 1e-6
     assert field[:100].mean() == pytest.approx(sbd.VACUUM, abs=0.005)
 

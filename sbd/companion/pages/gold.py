@@ -1,0 +1,148 @@
+"""What the page on another material shows: gold along [110] at 200 kV.
+
+Particles that nobody took a benchmark of, a microscope without a corrector, and pixels
+twice as wide as the paper's. They stand for whatever structure a reader brings: built
+here with ASE, written as files, simulated and learnt from with the command line alone.
+
+Axes as in `sbd.simulation.structures`; lengths in angstrom.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.cluster import Decahedron
+from ase.io import write
+
+from sbd.simulation.microscope import Microscope
+
+LATTICE = 4.078
+"""Lattice parameter of gold [angstrom]."""
+
+BOX = 50.0
+"""Side of the cell across the beam, wider than an example to train on [angstrom]."""
+
+PIXEL = 0.12
+"""Side of a pixel of the images that are denoised [angstrom]."""
+
+DEFOCI = tuple(float(focus) for focus in range(-75, -25, 5))
+"""Around the Scherzer focus, -45 nm [nm]."""
+
+TILTS = (0.0, 0.0), (1.5, 0.0), (0.0, 1.5)
+"""Crystal tilts [degrees]."""
+
+MICROSCOPE = Microscope(
+    energy=200e3, cs=6e6, c5=0.0, focal_spread=45.0, convergence=0.15,
+    thermal={"Au": 0.085}, exit_plane=1.442,
+)  # fmt: skip
+"""A field emission microscope of 200 kV without a corrector."""
+
+# [11-2], [111] and [1-10], the beam
+_AXES = np.array([[1, 1, -2], [1, 1, 1], [1, -1, 0]]) / np.sqrt([[6], [3], [2]])
+_CUBE = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)]
+_FACES = {3: 1.0, 1: 1.15}  # relative distance of (111) and (100), by sum of squares
+
+
+def gold_particle(rng: np.random.Generator, *, five: bool = False) -> Atoms:
+    """Build a particle of gold, in a box with vacuum around.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Of size, place, faces, twin and what is missing.
+    five : bool, default False
+        Whether to build a decahedron, of five twins around an axis along the beam,
+        instead of a single or twinned crystal.
+
+    Returns
+    -------
+    ase.Atoms
+        In a box of 50 angstrom across the beam, which is [1-10].
+
+    Examples
+    --------
+    >>> gold_particle(np.random.default_rng(0)).cell.lengths()[:2].tolist()
+    [50.0, 50.0]
+    """
+    places = _decahedron(rng) if five else _crystal(rng)
+    places = places[_kept(places, rng)]
+    places -= (places.max(0) + places.min(0)) / 2
+    room = BOX / 2 - 2.5 - np.abs(places[:, :2]).max(0)
+    places[:, :2] += BOX / 2 + rng.uniform(-room, room)
+    depth = np.ptp(places[:, 2]) + 4.0
+    places[:, 2] += depth / 2
+    return Atoms(["Au"] * len(places), places, cell=(BOX, BOX, depth), pbc=True)
+
+
+def _lattice(reach: float) -> np.ndarray:
+    """Places of a face-centred crystal within a reach, an atom at zero."""
+    n = int(reach * np.sqrt(3) / LATTICE) + 2
+    cells = np.stack(np.meshgrid(*3 * [np.arange(-n, n + 1)]), -1).reshape(-1, 1, 3)
+    base = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
+    places = (cells + base).reshape(-1, 3) * LATTICE @ _AXES.T
+    return places[np.abs(places).max(1) < reach]
+
+
+def _crystal(rng: np.random.Generator) -> np.ndarray:
+    """Cut a crystal by its faces, each a little off; one in two is twinned."""
+    size = rng.uniform(8.0, 14.5)
+    places = _lattice(1.6 * size) + rng.uniform(-1, 1, 3)
+    faces = np.array([hkl for hkl in _CUBE if np.square(hkl).sum() in _FACES])
+    squares = np.square(faces).sum(1)
+    far = size * np.array([_FACES[s] for s in squares]) * rng.uniform(0.8, 1.2, 14)
+    # along the beam thinner or thicker than across
+    along = np.array([1, 1, rng.uniform(0.7, 1.3)])
+    across = (faces / np.sqrt(squares)[:, None]) @ _AXES.T
+    places = places[(places / along @ across.T < far).all(1)]
+    if rng.random() < 0.5:  # reflected in the plane (111) that is nearest to a height
+        height = rng.uniform(-0.5, 0.5) * size
+        plane = places[np.abs(places[:, 1] - height).argmin(), 1]
+        upper = places[places[:, 1] > plane + 0.1] - [0, plane, 0]
+        # the twin's sites are those of the crystal, turned half about its normal
+        lower = places[places[:, 1] < plane + 0.1]
+        seam = lower[np.abs(lower[:, 1] - plane) < 0.1]
+        site = seam[np.abs(seam[:, 0] - seam[:, 0].mean()).argmin()]
+        turned = (upper - [site[0], 0, site[2]]) * [-1, 1, -1]
+        turned += [site[0], plane, site[2]]
+        places = np.concatenate([lower, turned])
+    return places
+
+
+def _decahedron(rng: np.random.Generator) -> np.ndarray:
+    """Build a decahedron with ASE, turned at random about its axis."""
+    p, q, r = int(rng.integers(3, 5)), int(rng.integers(4, 8)), int(rng.integers(0, 2))
+    atoms = Decahedron("Au", p, q, r, latticeconstant=LATTICE)
+    atoms.rotate(rng.uniform(0, 72), "z")
+    return atoms.positions - atoms.positions.mean(0)
+
+
+def _kept(places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Choose atoms to leave out: whole columns of the surface, parts of others."""
+    columns, which = np.unique(places[:, :2].round(2), axis=0, return_inverse=True)
+    which = which.ravel()
+    near = np.linalg.norm(columns[:, None] - columns[None], axis=2) < 0.72 * LATTICE
+    surface = near.sum(1) < near.sum(1).max()
+    kept = np.ones(len(places), bool)
+    for column in range(len(columns)):
+        atoms = np.flatnonzero(which == column)
+        chance = rng.random()
+        if chance < (0.15 if surface[column] else 0.01):
+            kept[atoms] = False
+        elif chance < (0.5 if surface[column] else 0.05):
+            ordered = atoms[np.argsort(places[atoms, 2])]
+            kept[ordered[: rng.integers(0, len(atoms) // 2 + 1)]] = False
+    return kept
+
+
+def write_structures(
+    folder: Path, seeds: Sequence[int], *, five: bool = False
+) -> list[Path]:
+    """Write particles as .xyz files that ``sbd simulate --structures`` reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for seed in seeds:
+        atoms = gold_particle(np.random.default_rng([41, seed, five]), five=five)
+        files.append(folder / f"gold-{'five-' if five else ''}{seed}.xyz")
+        write(files[-1], atoms, format="extxyz")
+    return files
