@@ -8,7 +8,7 @@ PURE-LET in `sbd.denoisers.purelet`.
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -107,16 +107,14 @@ def denoise(
     (20, 30)
     """
     how = {"device": device, "ensemble": ensemble, "tile": tile}
-    images = _list_images(noisy, frames, read_noise)
-    images = list(map(_choose_check(read_noise), images))
-    network = _take_model(model)
+    images, each = _list_images(noisy, frames, read_noise)
+    network = take_model(model)
     bins = choose_bins(pixel, network)
     if model is None:
         share = np.prod(bins) / getattr(network, "binning", 1) ** 2
         for image in images:
             _warn_of_dose(image, share)
-    estimates = _denoise_images(images, network, bins, **how)
-    return np.stack(estimates) if _is_each(noisy, frames) else estimates[0]
+    return _denoise_images(images, network, bins, each=each, **how)
 
 
 def _warn_of_dose(noisy: Image, share: float) -> None:
@@ -135,20 +133,21 @@ def _warn_of_dose(noisy: Image, share: float) -> None:
         )
 
 
-def _choose_check(read_noise: float) -> Callable[[Image], Image]:
-    """Give the check of counts, or that of signed values."""
-    if read_noise == 0:
-        return check_counts
-    check_positive(read_noise=read_noise)
-    return partial(check_image, name="noisy")
+def _list_images(
+    noisy: Image, frames: str | None, read_noise: float
+) -> tuple[list[Image], bool]:
+    """List what to denoise, checked: an image, or of a stack its frames or their sum.
 
-
-def _list_images(noisy: Image, frames: str | None, read_noise: float) -> list[Image]:
-    """List the images of counts to denoise: of a stack its frames, or their sum."""
+    Also whether each of a stack is asked for.
+    """
     if frames is not None:
         check_word("frames", frames, ("sum", "each"))
+    signed = read_noise != 0
+    if signed:
+        check_positive(read_noise=read_noise)
+    check = partial(check_image, name="noisy") if signed else check_counts
     if np.ndim(noisy) != 3 or not len(noisy):
-        return [noisy]
+        return [check(noisy)], False
     if frames is None:
         msg = (
             "frames must be 'sum' or 'each' where noisy is a stack; got None for shape "
@@ -156,19 +155,14 @@ def _list_images(noisy: Image, frames: str | None, read_noise: float) -> list[Im
         )
         raise ValueError(msg)
     if frames == "each":
-        return list(noisy)
+        return list(map(check, noisy)), True
     total = 0.0
     for frame in noisy:  # each is checked: a sum can hide what is amiss with one
-        total = total + check_image(frame, "noisy", counts=read_noise == 0)
-    return [total]
+        total = total + check_image(frame, "noisy", counts=not signed)
+    return [check(total)], False
 
 
-def _is_each(noisy: Image, frames: str | None) -> bool:
-    """Whether an estimate is asked for of each frame."""
-    return np.ndim(noisy) == 3 and frames == "each"
-
-
-def _take_model(model: torch.nn.Module | str | Path | None) -> torch.nn.Module:
+def take_model(model: torch.nn.Module | str | Path | None) -> torch.nn.Module:
     """Load a network, unless it is one."""
     if model is None or isinstance(model, str | Path):
         return load_model(model)
@@ -213,7 +207,7 @@ def denoise_network(
         Standard deviation of what the detector added to each value. Above 0, values
         below zero are taken: the network adds pixels up before it does anything with
         them, where clipping would make every dark place brighter. It was trained
-        without: 0.3 electrons cost 1.3 dB at the paper's dose, 0.5 cost 5 [electrons].
+        without: what that costs, ``book/measured/slips.json`` has [electrons].
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute, in float32 everywhere. A GPU that is asked for and missing is
         replaced by the CPU, with a warning.
@@ -249,12 +243,11 @@ def denoise_network(
     >>> denoise_network(np.full((16, 17), 9.0), blur, device="cpu")[1, 1].item()
     9.0
     """
-    images = _list_images(noisy, frames, read_noise)
-    images = list(map(_choose_check(read_noise), images))
-    model, how = _take_model(model), {"ensemble": ensemble, "tile": tile}
+    how = {"device": device, "ensemble": ensemble, "tile": tile}
+    images, each = _list_images(noisy, frames, read_noise)
+    model = take_model(model)
     bins = choose_bins(pixel, model)
-    estimates = _denoise_images(images, model, bins, device=device, **how)
-    return np.stack(estimates) if _is_each(noisy, frames) else estimates[0]
+    return _denoise_images(images, model, bins, each=each, **how)
 
 
 def _denoise_images(
@@ -262,11 +255,12 @@ def _denoise_images(
     model: torch.nn.Module,
     bins: tuple[int, int],
     *,
+    each: bool,
     device: str,
     ensemble: bool,
     tile: int | None,
-) -> list[Image]:
-    """Denoise images of one shape."""
+) -> Image:
+    """Denoise images of one shape: a stack of them, or the only one."""
     shape = images[0].shape
     if min(shape) < _SMALLEST:
         msg = f"noisy must be at least 16 x 16 pixels; got shape {shape}"
@@ -309,7 +303,7 @@ def _denoise_images(
             estimates.append(
                 average_symmetries(estimate, counts) if ensemble else estimate(counts)
             )
-    return estimates
+    return np.stack(estimates) if each else estimates[0]
 
 
 def choose_bins(
@@ -351,7 +345,7 @@ def choose_bins(
     >>> choose_bins(0.1), choose_bins((0.062, 0.13)), choose_bins(0.25)
     ((3, 3), (4, 2), (1, 1))
     """
-    bins, doubt = _pick_bins(pixel, _take_model(model))
+    bins, doubt = _pick_bins(pixel, take_model(model))
     if doubt:
         warnings.warn(doubt, stacklevel=3)
     if pixel is not None:

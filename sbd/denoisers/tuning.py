@@ -138,8 +138,8 @@ def tune(
         check_image(clean, f"clean_images[{j}]", counts=True)
         for j, clean in enumerate(clean_images)
     ]
-    default = _defaults(denoiser, grid)
-    candidates = _combine(default, grid)
+    default = read_defaults(denoiser, grid)
+    candidates = combine_values(default, grid)
     about = {
         "candidates": candidates,
         "draws": draws,
@@ -181,7 +181,7 @@ def _fingerprint(
     return {"denoised": _digest(results), "scored": score}
 
 
-def _defaults(denoiser: Denoiser, grid: Grid) -> dict[str, Any]:
+def read_defaults(denoiser: Denoiser, grid: Grid) -> dict[str, Any]:
     """Look up what the denoiser takes if it is not told."""
     try:
         parameters = inspect.signature(denoiser).parameters
@@ -203,7 +203,7 @@ def _defaults(denoiser: Denoiser, grid: Grid) -> dict[str, Any]:
     return {name: known[name] for name in grid}
 
 
-def _combine(default: dict[str, Any], grid: Grid) -> list[dict[str, Any]]:
+def combine_values(default: dict[str, Any], grid: Grid) -> list[dict[str, Any]]:
     """List the default and every other combination once."""
     candidates = [default]
     for values in itertools.product(*grid.values()):
@@ -220,12 +220,13 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def _trials(denoiser: Denoiser, candidates: list[dict]) -> dict[str, Denoiser]:
     return {
-        f"candidate {k}": partial(_run, denoiser, candidate)
+        f"candidate {k}": partial(run_candidate, denoiser, candidate)
         for k, candidate in enumerate(candidates)
     }
 
 
-def _run(denoiser: Denoiser, candidate: dict[str, Any], noisy: Image) -> Image:
+def run_candidate(denoiser: Denoiser, candidate: dict[str, Any], noisy: Image) -> Image:
+    """Denoise with a candidate's keyword arguments, or say which could not be run."""
     try:
         return np.asarray(partial(denoiser, **candidate)(noisy))
     except (TypeError, ValueError) as error:

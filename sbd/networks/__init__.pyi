@@ -5,6 +5,7 @@ __all__ = [
     "DurrUNet",
     "LatticeUNet",
     "UNet",
+    "adapt_gains",
     "change_pilot",
     "create_model",
     "export_onnx",
@@ -12,8 +13,11 @@ __all__ = [
     "load_model",
     "save_model",
     "train",
+    "write_bioimageio",
 ]
 
+from .adapting import adapt_gains
+from .bioimageio import write_bioimageio
 from .drawing import Drawing
 from .lattice import CrystalUNet, LatticeUNet
 from .models import change_pilot, create_model, field_of_view, load_model, save_model

@@ -15,7 +15,8 @@ from sbd.networks.portable import make_portable
 from sbd.networks.published import DnCNN, DurrUNet, UNet
 
 _NETWORKS = (UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet)
-_OPSET = 18
+OPSET = 18
+"""Of the operators in a file."""
 
 
 def export_onnx(
@@ -62,10 +63,7 @@ def export_onnx(
         names = ", ".join(kind.__name__ for kind in _NETWORKS)
         msg = f"model must be one of {names}; got {name}"
         raise TypeError(msg)
-    fixed = isinstance(model, LatticeUNet | CrystalUNet) or (
-        isinstance(model, UNet) and model.binning > 1
-    )
-    if shape is None and fixed:
+    if shape is None and needs_shape(model):
         msg = f"shape must be (height, width) for a {name} that bins counts; got None"
         raise ValueError(msg)
     sides = (50, 60) if shape is None else shape
@@ -74,6 +72,13 @@ def export_onnx(
         msg = f"shape must be two positive whole numbers, or None; got {shape!r}"
         raise ValueError(msg)
     write_bytes(path, _translate(_plain(model), sides, free=shape is None))
+
+
+def needs_shape(model: nn.Module) -> bool:
+    """Whether a file can be for images of one shape only: networks that bin counts."""
+    return isinstance(model, LatticeUNet | CrystalUNet) or (
+        isinstance(model, UNet) and model.binning > 1
+    )
 
 
 def _plain(model: nn.Module) -> nn.Module:
@@ -107,7 +112,7 @@ def _translate(model: nn.Module, shape: tuple[int, int], *, free: bool) -> bytes
                 (noisy,),
                 input_names=["noisy"],
                 output_names=["denoised"],
-                opset_version=_OPSET,
+                opset_version=OPSET,
                 dynamic_shapes=(sides,) if free else None,
                 dynamo=True,
                 verbose=False,

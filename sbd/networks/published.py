@@ -191,21 +191,34 @@ def denoise_by_bins(
     `bins` are the pixels that are added along each axis; None: as many as the network
     learnt from. Of others it sees a dose such that a bin holds what was counted in it.
     """
+    estimate = getattr(model, "denoise_binned", model)
+    binned, dose = bin_for(model, noisy, bins)
+    if binned is noisy:
+        return estimate(noisy)
+    down, across = bins or 2 * (model.binning,)
+    operations = getattr(model, "operations", TORCH)
+    height, width = noisy.shape[-2:]
+    size = height + -height % down, width + -width % across
+    fine = operations.upsample(estimate(binned), size)
+    return (fine if dose == 1 else fine / dose)[..., :height, :width]
+
+
+def bin_for(
+    model: nn.Module, noisy: torch.Tensor, bins: tuple[int, int] | None = None
+) -> tuple[torch.Tensor, float]:
+    """Bin counts as a network is shown them: the bins' means times a dose; that dose.
+
+    The dose is by how much larger the bins are than those it learnt from.
+    """
     own = getattr(model, "binning", 1)
     down, across = bins or (own, own)
-    estimate = getattr(model, "denoise_binned", model)
     if down == across == own == 1:
-        return estimate(noisy)
+        return noisy, 1.0
     operations = getattr(model, "operations", TORCH)
-    dose = down * across / own**2
     height, width = noisy.shape[-2:]
     whole = operations.mirror(noisy, (0, -height % down), (0, -width % across))
-    binned = F.avg_pool2d(whole, (down, across))
-    if dose == 1:
-        fine = operations.upsample(estimate(binned), whole.shape[-2:])
-    else:
-        fine = operations.upsample(estimate(binned * dose) / dose, whole.shape[-2:])
-    return fine[..., :height, :width]
+    binned, dose = F.avg_pool2d(whole, (down, across)), down * across / own**2
+    return (binned if dose == 1 else binned * dose), dose
 
 
 class DnCNN(nn.Module):
