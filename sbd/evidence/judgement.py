@@ -146,7 +146,7 @@ def judge_columns(
         mine = find_columns(estimate, **finding) if columns is None else places
         mine = mine[_inside(mine, judged, REACH / pixel)]
         rest = whole - np.rint(part).astype(np.int64)
-        claims.append(_ask(rest, estimate, mine, 1 - share, cap=cap, **null))
+        claims.append(ask_counts(rest, estimate, mine, 1 - share, cap=cap, **null))
         todo.update()
     todo.close()
     settings = {
@@ -179,7 +179,7 @@ def _null(
     return erased.columns, {"vacuum": share, "erased": erased}
 
 
-def _ask(
+def ask_counts(
     rest: NDArray[np.int64],
     estimate: Image,
     columns: Columns,
@@ -191,7 +191,7 @@ def _ask(
     """Test the claims of one part on the other electrons, `share` of all.
 
     `cap` is what all electrons claim, of which at most half is tested for absence;
-    `null` are options of `_null`.
+    `null` are `pixel`, `eraser` and `vacuum`, as for `judge_columns`.
     """
     discs, empty = _null(estimate, columns, share, **null)
     here = ScoreLaws(share * estimate, discs, **empty)

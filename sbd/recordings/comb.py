@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, optimize
 
-_MOST = 2**20  # values that are looked at
+LOOKED_AT = 2**20
+"""Values that are looked at, of as many as there are."""
+
 _BINS = 2**16  # of their range
+_FINEST = 2.0**32  # steps in their range, as no detector has
 _LENGTH = 2**19  # of the transform, so that no peak falls between two places
 _LEAST = 0.3, 6.0  # height of a peak (0.25 units of noise), and over chance
 _TEETH = 2.5  # units in the range, at least
@@ -54,7 +57,7 @@ def find_combs(values: NDArray) -> tuple[Comb | None, Comb | None]:
     none. Up to some thousand steps in the range that nearly all values are in.
     """
     flat = np.asarray(values).ravel()
-    flat = flat[:: max(1, flat.size // _MOST)].astype(np.float64)
+    flat = flat[:: max(1, flat.size // LOOKED_AT)].astype(np.float64)
     if flat.size < 64:
         return None, None
     low, high = np.quantile(flat, [0.0005, 0.9995])
@@ -94,6 +97,8 @@ def _exact_comb(levels: NDArray[np.float64]) -> Comb | None:
     """Find the largest number of which all levels, less one, are multiples."""
     steps = np.diff(levels)
     unit = float(steps.min())
+    if not unit > (levels[-1] - levels[0]) / _FINEST:  # what damage leaves, or rounding
+        return None
     for _ in range(20):  # as Euclid does it, with what rounding leaves
         rest = np.abs(steps / unit - np.rint(steps / unit)) * unit
         if rest.max() < _EXACT * unit:

@@ -7,6 +7,7 @@ recorded nothing. What can be undone is (`to_counts`), and what cannot is refuse
 the reason.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,17 +23,19 @@ from sbd.evidence.counts import (
 from sbd.recordings.findings import Finding
 from sbd.recordings.readings import (
     fill_pixels,
+    find_clusters,
     measure_scatter,
     mend_pixels,
     middle_of,
     read_values,
 )
-from sbd.recordings.recording import Recording, as_recording
+from sbd.recordings.recording import Recording, as_recording, sum_stack
 from sbd.validation import check_positive, measure_dispersion
 
 _HUGE = 2.0**31  # no pixel holds so many electrons
 _MANY = 30.0  # electrons per pixel from which filters beat the network
 _FAULTS = "clipped", "dependent", "averaged"  # which a verdict names
+_FULL = 0.5  # share of pixels with a number, below which a frame is left out
 _SEVERAL, _ODD = 5, 8.0  # frames, and robust deviations from the others
 
 
@@ -150,31 +153,33 @@ def check_counts(
     if read_noise is not None and read_noise != 0:
         check_positive(read_noise=read_noise)
     findings: list[Finding] = []
-    values, known = _prepare(np.asarray(recording.values), findings)
+    recording = leave_out_frames(recording, findings)
+    stack, known = _prepare(recording.stack, findings)
     if any(finding.harm == "refusal" for finding in findings):
         return _refuse(findings, recording)
-    recording = replace(recording, values=values)
-    frames, total = recording.frames, recording.sum()
-    some = known & _find_dose(total)
-    reading = read_values(values, total, some, read_noise, findings)
+    frames, total = len(stack), sum_stack(stack)
+    some = known & _find_dose(total, known)
+    reading = read_values(stack, total, some, read_noise, findings)
     if reading is None or any(finding.harm == "refusal" for finding in findings):
         return _refuse(findings, recording)
     electrons = (total - frames * reading.offset) / reading.unit
     if reading.counted:  # frame by frame: gains that differ between pixels would add up
         electrons = np.zeros(recording.shape)
-        for frame in recording.stack:
+        for frame in stack:
             electrons += np.rint((frame - reading.offset) / reading.unit)
-        _find_odd_frames(recording.stack, reading.offset, reading.unit, findings)
+        _find_odd_frames(stack, reading.offset, reading.unit, findings)
     recorded = some & ((electrons > -0.5) | (not reading.counted))
-    if not recorded.all():
+    nothing = known & ~recorded
+    if nothing.any():
         words = (
-            f"{1 - recorded.mean():.2%} of the pixels recorded nothing, or less (a "
+            f"{nothing.mean():.2%} of the pixels recorded nothing, or less (a "
             "frame, an aperture, a beam stop); they are left out"
         )
         findings.append(Finding("no dose", "warning", words))
     hot, mended = np.empty((0, 2), int), electrons
     if reading.counted:
-        hot, mended = _find_hot(electrons, recorded, findings)
+        hot, mended = _find_hot(electrons, recorded, recording.corner, findings)
+        _find_groups(mended, recorded, recording.corner, findings)
         _find_faults(mended, recorded, findings)
     added = 0.0 if reading.counted else frames * reading.noise**2
     dispersion = measure_scatter(mended, recorded, added)
@@ -220,7 +225,8 @@ def to_counts(
     -------
     Recording
         Electrons per pixel and frame, whole numbers where they were counted. Hot pixels
-        hold the mean of those around them, rounded.
+        hold the mean of those around them, rounded; frames that `check_counts` leaves
+        out are not there.
 
     Raises
     ------
@@ -235,44 +241,132 @@ def to_counts(
     """
     recording = as_recording(recording)
     report = check_counts(recording) if report is None else report
+    recording = leave_out_frames(recording)
+    count = frame_counter(recording, report)
+    values = np.empty(recording.values.shape, np.float32)
+    for counts, frame in zip(
+        values if values.ndim == 3 else values[None], recording.stack, strict=True
+    ):
+        counts[...] = count(frame)
+    return replace(recording, values=values, unit="electrons")
+
+
+def frame_counter(
+    recording: Recording, report: CountsReport
+) -> Callable[[NDArray], NDArray[np.float32]]:
+    """Return what makes electrons of one frame; refuse where none can be had."""
     if report.refused:
         reasons = "; ".join(f.words for f in report.findings if f.harm == "refusal")
         msg = f"recording must hold electrons; {reasons}"
         raise ValueError(msg)
-    values = np.asarray(recording.values, np.float64)
-    known = np.isfinite(values)
-    values = np.where(known, (values - report.offset) / report.unit, 0)
-    if report.counted:
-        values = np.rint(values).clip(0)
-    if len(report.hot):
-        bad = np.zeros(recording.shape, bool)
-        bad[tuple(report.hot.T)] = True
-        stack = replace(recording, values=values).stack
-        filled = np.stack([fill_pixels(frame, bad) for frame in stack])
-        values = filled.reshape(values.shape)
-        values = np.rint(values) if report.counted else values
-    return replace(recording, values=values.astype(np.float32), unit="electrons")
+    if report.recorded.shape != recording.shape:
+        msg = (
+            f"report must be that of this recording, of shape {recording.shape}; got "
+            f"one of shape {report.recorded.shape}"
+        )
+        raise ValueError(msg)
+    bad = np.zeros(recording.shape, bool)
+    bad[tuple(report.hot.T)] = True
+
+    def count(frame: NDArray) -> NDArray[np.float32]:
+        values = np.asarray(frame, np.float64)
+        known = np.isfinite(values)
+        values = np.where(known, (values - report.offset) / report.unit, 0)
+        if report.counted:
+            values = np.rint(values).clip(0)
+        if len(report.hot):
+            values = fill_pixels(values, bad)
+            values = np.rint(values) if report.counted else values
+        return values.astype(np.float32)
+
+    return count
+
+
+def refuse_uncounted(report: CountsReport, *, dependent: bool = False) -> None:
+    """Say why a movie's values are no counts, or no independent ones, if they are none.
+
+    `dependent` takes counts whose sum over all frames varies otherwise than it should.
+    """
+    if report.counted and (dependent or report.independent):
+        return
+    reasons = "; ".join(f.words for f in report.findings if f.harm != "note")
+    msg = (
+        "recording must hold electrons that were counted one by one; "
+        f"{report.verdict} {reasons}"
+    )
+    raise ValueError(msg.rstrip())
+
+
+class _Finite(Sequence):
+    """The frames of a stack, one at a time, finite and of a kind that adds up."""
+
+    def __init__(self, stack: NDArray) -> None:
+        self.stack, self.dtype = stack, stack.dtype
+
+    def __len__(self) -> int:
+        return len(self.stack)
+
+    def __getitem__(self, place: int) -> NDArray:
+        frame = np.asarray(self.stack[place])
+        if frame.dtype.kind == "f":
+            known = np.isfinite(frame)
+            frame = frame if known.all() else np.where(known, frame, 0)
+        # sums of which would overflow
+        return frame.astype(np.float32) if frame.dtype == np.float16 else frame
+
+
+def leave_out_frames(
+    recording: Recording, findings: list[Finding] | None = None
+) -> Recording:
+    """Leave out frames most of whose pixels hold no number, unless all are such."""
+    kept = kept_frames(recording)
+    if kept.all():
+        return recording
+    values, places = recording.values, np.flatnonzero(~kept)
+    told = ", ".join(map(str, places[:8])) + (", ..." if len(places) > 8 else "")
+    words = (
+        f"of {len(values)} frames, {len(places)} hold no number in most of their "
+        f"pixels: {told}; they are left out"
+    )
+    if findings is not None:
+        findings.append(Finding("empty frames", "warning", words))
+    return replace(recording, values=values[kept])
+
+
+def kept_frames(recording: Recording) -> NDArray[np.bool_]:
+    """Tell which frames hold numbers in most of the pixels that do in any frame."""
+    values = recording.stack
+    kept = np.ones(len(values), bool)
+    if len(values) == 1 or values.dtype.kind != "f":
+        return kept
+    share, ever = np.empty(len(values)), np.zeros(recording.shape, bool)
+    for number, frame in enumerate(values):
+        known = np.isfinite(frame)
+        share[number] = known.sum()
+        ever |= known
+    kept = share >= _FULL * ever.sum()
+    return kept if kept.any() else np.ones(len(values), bool)
 
 
 def _prepare(
-    values: NDArray, findings: list[Finding]
-) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Make values finite, of a kind that adds up; also where they were."""
-    known = _find_gaps(values, findings)
-    _find_wrapping(values, findings)
-    values = np.where(np.isfinite(values), values, 0) if not known.all() else values
-    if values.dtype == np.float16:  # whose sums overflow
-        values = values.astype(np.float32)
-    if known.any() and np.abs(values).max() > _HUGE:
-        words = f"values go up to {np.abs(values).max():.3g}: no counts, or a fault"
+    stack: NDArray, findings: list[Finding]
+) -> tuple[Sequence, NDArray[np.bool_]]:
+    """Make frames finite, one at a time; also tell where all hold numbers."""
+    known = _find_gaps(stack, findings)
+    _find_wrapping(stack, findings)
+    frames = _Finite(stack)
+    most = max(max(float(frame.max()), -float(frame.min())) for frame in frames)
+    if known.any() and most > _HUGE:
+        words = f"values go up to {most:.3g}: no counts, or a fault"
         findings.append(Finding("huge", "refusal", words))
-    return values, known
+    return frames, known
 
 
-def _find_gaps(values: NDArray, findings: list[Finding]) -> NDArray[np.bool_]:
+def _find_gaps(stack: NDArray, findings: list[Finding]) -> NDArray[np.bool_]:
     """Tell where all frames hold numbers."""
-    known = np.isfinite(values)
-    known = known.all(0) if values.ndim == 3 else known
+    known = np.ones(stack.shape[1:], bool)
+    for frame in stack if stack.dtype.kind == "f" else ():
+        known &= np.isfinite(frame)
     if not known.any():
         findings.append(
             Finding("no number", "refusal", "no pixel holds a number in every frame")
@@ -283,35 +377,41 @@ def _find_gaps(values: NDArray, findings: list[Finding]) -> NDArray[np.bool_]:
     return known
 
 
-def _find_wrapping(values: NDArray, findings: list[Finding]) -> None:
+def _find_wrapping(stack: NDArray, findings: list[Finding]) -> None:
     """See whether an unsigned subtraction went below zero."""
-    if values.dtype.kind != "u":
+    if stack.dtype.kind != "u":
         return
-    most = np.iinfo(values.dtype).max
-    high = values > most // 8 * 7
-    between = (values > most // 8) & ~high
-    if high.any() and not high.all() and not between.any():
+    most = np.iinfo(stack.dtype).max
+    high = between = 0
+    for frame in stack:
+        above = np.count_nonzero(frame > most // 8 * 7)
+        high += above
+        between += np.count_nonzero(frame > most // 8) - above
+    if high and high < stack.size and not between:
         words = (
-            f"{high.sum()} values are near {most}, the largest of {values.dtype}, and "
+            f"{high} values are near {most}, the largest of {stack.dtype}, and "
             "none is between: a subtraction went below zero and wrapped round "
             "(subtract in a signed type)"
         )
         findings.append(Finding("wrapped", "refusal", words))
 
 
-def _find_dose(total: NDArray) -> NDArray[np.bool_]:
-    """Tell where values are not the lowest or the most frequent, over wide areas."""
+def _find_dose(total: NDArray, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell where values are not the lowest or the most frequent, over wide areas.
+
+    What is not known makes nothing beside it doubtful.
+    """
     recorded = np.ones(total.shape, bool)
-    values, number = np.unique(total, return_counts=True)
+    values, number = np.unique(total[known], return_counts=True)
     for level in {float(values[0]), float(values[np.argmax(number)]), 0.0}:
-        above = (total != level).astype(np.int64)
+        above = ((total != level) | ~known).astype(np.int64)
         if above.any() and not above.all():
             recorded &= dose_mask(above)
     return recorded if recorded.any() else np.ones(total.shape, bool)
 
 
 def _find_odd_frames(
-    stack: NDArray, offset: float, unit: float, findings: list[Finding]
+    stack: Sequence[NDArray], offset: float, unit: float, findings: list[Finding]
 ) -> None:
     """Name frames whose counts vary otherwise than those of the others."""
     if len(stack) < _SEVERAL:
@@ -320,10 +420,16 @@ def _find_odd_frames(
         measure_dispersion(((frame - offset) / unit).astype(np.float32))
         for frame in stack
     ])  # fmt: skip
-    if np.isnan(found).any():
+    blank = [i for i, frame in enumerate(stack) if (frame == frame.flat[0]).all()]
+    if 0 < len(blank) < len(stack) / 2:
+        told = ", ".join(map(str, blank[:8])) + (", ..." if len(blank) > 8 else "")
+        words = f"frames {told} hold one value everywhere: leave them out"
+        findings.append(Finding("blank frames", "warning", words))
+    some = found[~np.isnan(found)]
+    if len(some) < _SEVERAL:
         return
-    middle = np.median(found)
-    spread = stats.median_abs_deviation(found, scale="normal")
+    middle = np.median(some)
+    spread = stats.median_abs_deviation(some, scale="normal")
     odd = np.flatnonzero(np.abs(found - middle) > np.maximum(_ODD * spread, 0.1))
     if len(odd):
         told = ", ".join(f"{i} ({found[i]:.2f})" for i in odd[:4])
@@ -335,13 +441,16 @@ def _find_odd_frames(
 
 
 def _find_hot(
-    electrons: NDArray, recorded: NDArray[np.bool_], findings: list[Finding]
+    electrons: NDArray,
+    recorded: NDArray[np.bool_],
+    corner: tuple[int, int],
+    findings: list[Finding],
 ) -> tuple[NDArray[np.int_], NDArray]:
     """Find hot pixels, say how many, and mend them."""
     places, mended = mend_pixels(np.where(recorded, electrons, 0))
     if len(places):
         first = ", ".join(
-            f"{electrons[row, column]:.0f} at ({row}, {column})"
+            f"{electrons[row, column]:.0f} at ({corner[0] + row}, {corner[1] + column})"
             for row, column in places[:4]
         )
         more = ", ..." if len(places) > 4 else ""
@@ -351,6 +460,25 @@ def _find_hot(
         )
         findings.append(Finding("hot pixels", "warning", words))
     return places, mended
+
+
+def _find_groups(
+    electrons: NDArray,
+    recorded: NDArray[np.bool_],
+    corner: tuple[int, int],
+    findings: list[Finding],
+) -> None:
+    """Name groups of bright pixels; what is under them nobody knows."""
+    places = find_clusters(electrons, recorded) + np.array(corner, int)
+    if len(places):
+        told = ", ".join(f"({row}, {column})" for row, column in places[:4])
+        words = (
+            f"{len(places)} group{'s' * (len(places) > 1)} of pixels, more than 20 "
+            f"times as bright as what is around: at {told}"
+            f"{', ...' if len(places) > 4 else ''}, as (row, column); if they are no "
+            "specimen (a cosmic ray, an X-ray), leave out that frame, or that place"
+        )
+        findings.append(Finding("bright groups", "warning", words))
 
 
 def _find_faults(

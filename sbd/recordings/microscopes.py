@@ -63,10 +63,6 @@ def write_signal(
     except ImportError:
         msg = "a .hspy file is written by rosettasciio: pip install 'sbd[em]'"
         raise ImportError(msg) from None
-    scales = [side / 10 for side in sides] if sides else [1.0, 1.0]
-    units = "nm" if sides else ""
-    axes = [("frame", 1.0, "")] if values.ndim == 3 else []
-    axes += [("y", scales[0], units), ("x", scales[1], units)]
     metadata = {"General": {"title": ""}, "Signal": {"signal_type": ""}, **notes}
     if exposure:
         metadata["Acquisition_instrument"] = {"TEM": {"exposure": exposure}}
@@ -74,22 +70,35 @@ def write_signal(
         str(file),
         {
             "data": values,
-            "axes": [
-                {
-                    "_type": "UniformDataAxis", "name": name, "scale": scale,
-                    "units": unit, "offset": 0.0, "size": size, "index_in_array": i,
-                    "navigate": i < len(axes) - 2,
-                }
-                for i, ((name, scale, unit), size) in enumerate(
-                    zip(axes, values.shape, strict=True)
-                )
-            ],
+            "axes": describe_axes(values.shape, sides, exposure),
             "metadata": metadata, "original_metadata": {}, "learning_results": {},
             "package_info": {}, "models": {}, "attributes": {"_lazy": False},
             "tmp_parameters": {},
         },
         show_progressbar=False,
     )  # fmt: skip
+
+
+def describe_axes(
+    shape: tuple[int, ...], sides: tuple[float, float] | None, exposure: float | None
+) -> list[dict]:
+    """Describe the axes of an image or a stack for hyperspy.
+
+    Sides of a pixel in angstrom become nm, frames are in s; what is not known has no
+    unit.
+    """
+    down, across = (side / 10 for side in sides) if sides else (1.0, 1.0)
+    unit = "nm" if sides else ""
+    time = (exposure, "s") if exposure else (1.0, "")
+    axes = [("frame", *time), ("y", down, unit), ("x", across, unit)][-len(shape) :]
+    return [
+        {
+            "_type": "UniformDataAxis", "name": name, "scale": scale, "units": unit,
+            "offset": 0.0, "size": size, "index_in_array": i,
+            "navigate": i < len(shape) - 2,
+        }
+        for i, ((name, scale, unit), size) in enumerate(zip(axes, shape, strict=True))
+    ]  # fmt: skip
 
 
 @contextmanager

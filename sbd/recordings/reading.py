@@ -8,6 +8,7 @@ taken where a file gives it with a unit of length.
 
 import html
 import re
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,6 +22,9 @@ from sbd.recordings.microscopes import FORMATS, quiet, read_signals
 from sbd.recordings.recording import MRC_NOTES, PROVENANCE, Recording, parse_notes
 
 _FEWEST = 16  # pixels along a side of an image
+_DENSEST = 2**14  # bytes of values that a byte of a packed file may stand for
+_MRC_HEAD = 1024, 92  # bytes of its header, and where the length of a second one is
+_LARGE = 2**28  # larger images stay on the disc [bytes]
 _OTHERS = "png", "jpg", "jpeg", "bmp", "gif"
 
 
@@ -39,7 +43,9 @@ def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recordin
     Returns
     -------
     Recording
-        Values as they stand in the file, pixel sizes in angstrom.
+        Values as they stand in the file, pixel sizes in angstrom. Those of a .npy or
+        .mrc file, and of a .tif or .hdf5 file where they take over 256 MiB, stay on the
+        disc until they are used; others are in the memory.
 
     Raises
     ------
@@ -58,6 +64,14 @@ def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recordin
     FileNotFoundError: file must be one that exists; got counts.doc
     """
     file = Path(file)
+    return _choose(read_all(file), file, dataset)
+
+
+def read_all(file: Path) -> list[Recording]:
+    """Read every image and every stack that a file holds; raises as `read_micrograph`.
+
+    A list of none where there is no image.
+    """
     if not file.exists():
         msg = f"file must be one that exists; got {file}"
         raise FileNotFoundError(msg)
@@ -85,7 +99,7 @@ def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recordin
         known = ", ".join(sorted(f".{name}" for name in {*READERS, *FORMATS}))
         msg = f"file must be one of {known}; got {file}"
         raise ValueError(msg)
-    return _choose(found, file, dataset)
+    return found
 
 
 def list_readable(path: Path) -> list[Path]:
@@ -145,12 +159,27 @@ def _as_recording(
         )
         raise RefusedFileError(msg)
     if _is_last(values.shape):
+        _refuse_last([values.shape], file)
+    return Recording(values, size, file=file, **about)
+
+
+def _refuse_empty_promises(size: int, file: Path) -> None:
+    """Refuse values that a file cannot hold, before there is memory taken for them."""
+    if size > _DENSEST * file.stat().st_size:
         msg = (
-            "file must hold its frames along the first axis (frames, height, width); "
-            f"got shape {values.shape} in {file} (numpy.moveaxis(values, -1, 0))"
+            f"file must be whole; got {file} of {file.stat().st_size} bytes, which "
+            f"declares {size:.3g} bytes of values"
         )
         raise RefusedFileError(msg)
-    return Recording(values, size, file=file, **about)
+
+
+def _refuse_last(shapes: list[tuple[int, ...]], file: Path) -> None:
+    """Say that frames lie along the last axis."""
+    msg = (
+        "file must hold its frames along the first axis (frames, height, width); "
+        f"got shape {shapes[0]} in {file} (numpy.moveaxis(values, -1, 0))"
+    )
+    raise RefusedFileError(msg)
 
 
 def _is_last(shape: Sequence[int]) -> bool:
@@ -197,6 +226,16 @@ def _read_npz(file: Path) -> list[Recording]:
 def _read_mrc(file: Path) -> list[Recording]:
     import mrcfile
 
+    with file.open("rb") as opened:
+        head = opened.read(_MRC_HEAD[0])[_MRC_HEAD[1] :][:4]
+    # memory is taken for the second header, however long it is said to be
+    second = min(int.from_bytes(head, order) for order in ("little", "big"))
+    if second > file.stat().st_size:
+        msg = (
+            f"file must be a whole .mrc file; got {file}, with a second header of "
+            f"{second:.3g} bytes"
+        )
+        raise RefusedFileError(msg)
     with (
         warnings.catch_warnings(action="ignore"),
         # permissive: many programs leave the map's identifier or its length wrong
@@ -224,19 +263,35 @@ def _read_hdf5(file: Path) -> list[Recording]:
         if str(store.attrs.get("file_format")) == "HyperSpy":
             hyperspy = True
         else:
-            hyperspy, found = False, []
+            hyperspy, found, last = False, [], []
 
             def visit(name: str, item: object) -> None:
                 shape = getattr(item, "shape", None)  # None of an empty one, too
                 if shape and 0 not in shape and item.dtype.kind in "buif":
                     flat = [n for n in shape if n != 1]
-                    if len(flat) in (2, 3) and not _is_last(flat):
-                        values = item[()].reshape(flat)
+                    if _is_last(flat):
+                        last.append(shape)
+                    elif len(flat) in (2, 3):
+                        _refuse_empty_promises(item.nbytes, file)
+                        values = _read_array(item).reshape(flat)
                         found.append(_as_recording(values, nobody, file, title=name))
 
             nobody = PixelSize(None, "a .h5 file has no rule for the size of a pixel")
             store.visititems(visit)
+            if last and not found:
+                _refuse_last(last, file)
     return read_signals(file, "HSPY") if hyperspy else found
+
+
+def _read_array(item: object) -> np.ndarray:
+    """Read an array of an HDF5 file, a large one into a file on the disc."""
+    if item.nbytes <= _LARGE:
+        return item[()]
+    with tempfile.TemporaryFile() as opened:
+        values = np.memmap(opened, item.dtype, "w+", shape=item.shape)
+    for place in range(len(item)):
+        values[place] = item[place]
+    return values
 
 
 def _read_tiff(file: Path) -> list[Recording]:
@@ -267,10 +322,13 @@ def _read_tiff(file: Path) -> list[Recording]:
                     f"file must hold counts; got {file}, a picture with a colour table"
                 )
                 raise RefusedFileError(msg)
+            _refuse_empty_promises(series.size * series.dtype.itemsize, file)
             size = _tiff_size(tiff)
             about = {"title": series.name or str(number), "metadata": _tiff_notes(tiff)}
             about["exposure"] = _tiff_exposure(about["metadata"])
-            found.append(_as_recording(series.asarray(), size, file, **about))
+            # mapped where that can be, else unpacked into a temporary file
+            out = "memmap" if series.nbytes > _LARGE else None
+            found.append(_as_recording(series.asarray(out=out), size, file, **about))
     # a reduced copy or a label is no second recording
     largest = max(np.prod(one.shape) for one in found) if found else 0
     return [one for one in found if np.prod(one.shape) == largest]

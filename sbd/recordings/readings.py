@@ -7,17 +7,19 @@ offset from counts where mean and variance happen to agree. Where there is none,
 said what stands against it.
 """
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from sbd.denoisers.detectors import estimate_gain
 from sbd.denoisers.windows import denoise_windowed_fourier
 from sbd.evidence.counts import find_hot_pixels
-from sbd.recordings.comb import find_combs
+from sbd.recordings.comb import LOOKED_AT, find_combs
 from sbd.recordings.findings import Finding
 from sbd.validation import measure_dispersion
 
@@ -28,10 +30,17 @@ _SURE = 5.0  # standard errors of a skewness that is believed
 _FEW = 400  # differences, below which none is measured
 _SOME = 0.02  # share of pixels that may be hot
 _ROUNDS = 5  # in which hot pixels beside others are found
+_WHITE = 0.08  # by how much the finest of the noise may be weaker than the next finest
+_CHANCE = 2.0  # standard deviation of that, times the side; measured: 1.5 at any dose
+_SIDE = 32  # of the blocks in which it is looked for [pixels]
 _COUNTS = 0.15  # by how much the variance over mean of counts may differ from 1
 _BLOCK = 0.6  # by how much that of a single block of an image may
 _DETECTED = 0.02  # share of values that are one and the same, as clipping leaves them
 _ALONE = 3.0  # times the next most frequent value
+_BRIGHTER, _NEVER = 20.0, 1e-12  # times its surroundings; probability of a group
+_ELECTRONS = 100  # that a group has at least
+_RING = 9**2 - 5**2  # pixels around it that are looked at
+_WHOLE = 2.0**53  # up to which whole numbers are told apart
 _NORMAL = 0.6745  # median of the size of a standard normal deviate
 
 
@@ -46,21 +55,21 @@ class Reading:
 
 
 def read_values(
-    values: NDArray,
+    stack: Sequence[NDArray],
     total: NDArray,
     some: NDArray[np.bool_],
     read_noise: float | None,
     findings: list[Finding],
 ) -> Reading | None:
     """Find the reading under which values vary as counts of electrons do."""
-    frames = len(values) if values.ndim == 3 else 1
-    exact, coarse = find_combs(values[..., some])
+    frames = len(stack)
+    exact, coarse = find_combs(_sample(stack, some))
     combs = [comb for comb in (exact, coarse) if comb is not None]
     if not combs:
         return _read_analogue(total, some, frames, read_noise, findings)
     readings = [Reading(c.unit, c.offset, c.noise / c.unit, True) for c in combs]
     readings = [_snap(reading) for reading in readings]
-    low = float(values[..., some].min())
+    low = min(float(frame[some].min()) for frame in stack)
     raised = [
         replace(r, offset=r.offset + r.unit * np.floor((low - r.offset) / r.unit + 0.5))
         for r in readings
@@ -88,6 +97,16 @@ def read_values(
         words = "too few electrons or pixels to tell whether they vary as counts do"
         findings.append(Finding("few", "warning", words))
     return chosen
+
+
+def _sample(stack: Sequence[NDArray], some: NDArray[np.bool_]) -> NDArray:
+    """Take values at even steps through all frames, as many as combs look at."""
+    size = int(np.count_nonzero(some))
+    step = max(1, size * len(stack) // LOOKED_AT)
+    return np.concatenate(
+        [frame[some][-number * size % step :: step]
+         for number, frame in enumerate(stack)]
+    )  # fmt: skip
 
 
 def _snap(reading: Reading) -> Reading:
@@ -134,7 +153,8 @@ def _look(
         # fine structure has its own skewness: what a filter sees of it is taken off
         middle = middle_of(total.shape)
         image = mended[middle]
-        rest = image - denoise_windowed_fourier(image.astype(np.float32))
+        seen = denoise_windowed_fourier(image.clip(0).astype(np.float32))
+        rest = image - seen
         look = Look(dispersion, *_skew(rest, some[middle], added), *limits, below)
     return look
 
@@ -167,6 +187,66 @@ def _skew(
     return float(cubes.mean()) / second, float(error)
 
 
+def _find_blur(image: NDArray, some: NDArray[np.bool_]) -> float:
+    """Tell the power of the finest noise over that of the next finest, if below 1.
+
+    Fourth and second differences along both axes have the same of independent pixels,
+    whatever varies with brightness; an interpolation leaves less in the fourth. It must
+    be seen in the values, and in what a filter leaves of them, where they have fine
+    structure, and in the median block. 1 where chance explains it.
+    """
+    middle = middle_of(image.shape)
+    values, inside = image[middle].astype(np.float64), some[middle]
+    if min(values.shape) < _SIDE + 4:
+        return 1.0
+    with warnings.catch_warnings():  # of values in another unit, which is no matter
+        warnings.simplefilter("ignore")
+        seen = denoise_windowed_fourier(values.clip(0).astype(np.float32))
+    found = [_compare_differences(one, inside) for one in (values, values - seen)]
+    chance = _SURE * _CHANCE / np.sqrt(inside.sum())
+    ratio = max(found)
+    return ratio if ratio < 1 - max(_WHITE, chance) else 1.0
+
+
+def _tell_blur(
+    total: NDArray, some: NDArray[np.bool_], look: Look, findings: list[Finding]
+) -> bool:
+    """Say that neighbours share their noise; whether no unit can be had for that."""
+    alike = _find_blur(total, some)
+    if alike == 1:
+        return False
+    words = (
+        f"the finest of their noise has {alike:.2g} times the power that it has where "
+        "pixels are independent: interpolated, smoothed, or spread by the detector "
+        "(take the sum of frames as they were counted)"
+    )
+    if look.counts:  # by chance, as noise that was averaged tells no unit
+        findings.append(Finding("averaged", "refusal", words))
+        return True
+    findings.append(Finding("dependent", "warning", words))
+    return False
+
+
+def _compare_differences(values: NDArray, inside: NDArray[np.bool_]) -> float:
+    """Power of fourth differences over that of second ones, in the median block."""
+    sums = []
+    for order, weights in ((4, 70), (2, 6)):
+        rough = np.diff(np.diff(values, order, 0), order, 1) / weights
+        rough = rough if order == 4 else rough[1:-1, 1:-1]
+        sums.append(_add_blocks(rough**2))
+    fourth, second = sums
+    whole = ndimage.binary_erosion(inside, np.ones((5, 5)))[2:-2, 2:-2]
+    judged = (_add_blocks(whole) > _SIDE**2 / 2) & (second > 0)
+    return float(np.median(fourth[judged] / second[judged])) if judged.any() else 1.0
+
+
+def _add_blocks(values: NDArray) -> NDArray[np.float64]:
+    """Add up over square blocks; what is over at the end is left out."""
+    high, wide = (n // _SIDE for n in values.shape)
+    cut = values[: high * _SIDE, : wide * _SIDE]
+    return cut.reshape(high, _SIDE, wide, _SIDE).sum((1, 3), dtype=np.float64)
+
+
 def measure_scatter(electrons: NDArray, some: NDArray[np.bool_], added: float) -> float:
     """Variance over mean, without what the detector added; NaN if too little tells."""
     image = np.where(some, electrons, 0)
@@ -179,7 +259,7 @@ def mend_pixels(electrons: NDArray) -> tuple[NDArray[np.int_], NDArray]:
     """Find hot pixels, and put the mean of the others around there."""
     hot, mended = [], electrons
     for _ in range(_ROUNDS):
-        counts = np.rint(mended.clip(0)).astype(np.int64)
+        counts = np.rint(mended.clip(0, _WHOLE)).astype(np.int64)
         places, _ = find_hot_pixels(counts)
         if not len(places):
             break
@@ -190,6 +270,45 @@ def mend_pixels(electrons: NDArray) -> tuple[NDArray[np.int_], NDArray]:
         bad[tuple(np.concatenate(hot).T)] = True
         mended = fill_pixels(electrons, bad)
     return (np.concatenate(hot) if hot else np.empty((0, 2), int)), mended
+
+
+def find_clusters(electrons: NDArray, some: NDArray[np.bool_]) -> NDArray[np.int_]:
+    """Find groups of pixels so bright that no column beside its surroundings is.
+
+    A cosmic ray lights up some pixels at once, which are no guide to one another. Where
+    each group is, as (row, column), the brightest first. A group must hold more in 3 x
+    3 pixels than 20 times what the pixels around make likely, between 5 x 5 and 9 x 9;
+    half of those must have recorded something.
+    """
+    image = np.where(some, electrons, np.float32(0)).astype(np.float32)
+    group = np.rint(_sum_group(image))
+    if group.max() < _ELECTRONS:
+        return np.empty((0, 2), int)
+    around = np.rint(_sum_ring(image)).clip(0)
+    pixels = np.rint(_sum_ring(some.astype(np.float32)))
+    judged = (pixels >= _RING / 2) & (group >= _ELECTRONS)
+    rows, columns = np.nonzero(judged & (group * pixels > _BRIGHTER * 9 * around))
+    # given the sum of both, the share of one is binomial
+    mine, rest = group[rows, columns], around[rows, columns]
+    share = _BRIGHTER * 9 / (pixels[rows, columns] + _BRIGHTER * 9)
+    sure = stats.binom.sf(mine - 1, mine + rest, share) < _NEVER
+    found = np.zeros(image.shape, bool)
+    found[rows[sure], columns[sure]] = True
+    labels, number = ndimage.label(found, np.ones((3, 3)))
+    peaks = ndimage.maximum_position(group, labels, np.arange(1, number + 1))
+    peaks = sorted(peaks, key=lambda place: -group[place])
+    return np.array(peaks, int).reshape(-1, 2)
+
+
+def _sum_group(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Add up the 3 x 3 pixels at each."""
+    return ndimage.uniform_filter(image, 3, mode="mirror") * 9
+
+
+def _sum_ring(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Add up those around each, between 5 x 5 and 9 x 9."""
+    wide = ndimage.uniform_filter(image, 9, mode="mirror") * 81
+    return wide - ndimage.uniform_filter(image, 5, mode="mirror") * 25
 
 
 def fill_pixels(image: NDArray, bad: NDArray[np.bool_]) -> NDArray:
@@ -341,6 +460,8 @@ def _read_analogue(
         words = "values stand on no comb, and are too few or too small to tell more"
         findings.append(Finding("unknown", "refusal", words))
         return None
+    if dispersion > look.low and _tell_blur(total, some, look, findings):
+        return None
     if look.counts:
         return reading
     if dispersion >= look.high:
@@ -348,10 +469,15 @@ def _read_analogue(
     if dispersion > look.low:
         _tell_no_counts(look, findings)
         return None
+    _tell_too_even(dispersion, findings)
+    return None
+
+
+def _tell_too_even(dispersion: float, findings: list[Finding]) -> None:
+    """Say that values on no comb vary less than counts do."""
     words = (
         f"values stand on no comb and vary only {dispersion:.2g} times as counts do: "
         "smaller units, averaged, smoothed, interpolated or simulated (take the sum of "
         "frames as they were counted)"
     )
     findings.append(Finding("averaged", "refusal", words))
-    return None

@@ -1,7 +1,7 @@
 """A recording: what a detector gave, and what its file says about it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class Recording:
         Where it is from.
     title : str
         Which image of the file.
+    corner : (int, int)
+        Row and column of its first pixel in what the file has, if it was cut out.
     metadata : Mapping
         What else the file says, as its reader gives it; under ``"sbd"`` how the image
         was made, if this library wrote it.
@@ -55,6 +57,7 @@ class Recording:
     exposure: float | None = None
     file: Path | None = None
     title: str = ""
+    corner: tuple[int, int] = (0, 0)
     metadata: Mapping = field(default_factory=dict, repr=False)
 
     @property
@@ -74,15 +77,14 @@ class Recording:
 
     def sum(self) -> Image:
         """Add up the frames, in double precision."""
-        total = np.zeros(self.shape)
-        for frame in self.stack:
-            total += frame
-        return total
+        return sum_stack(self.stack)
 
     def __str__(self) -> str:
         """Describe it in one line."""
         height, width = self.shape
         parts = [f"{height} x {width} pixels"]
+        if any(self.corner):
+            parts[0] += f" from {self.corner} on"
         if self.values.ndim == 3:
             parts.append(f"{self.frames} frames")
         parts += [str(self.values.dtype), f"pixel {self.pixel}"]
@@ -91,6 +93,15 @@ class Recording:
         if self.exposure:
             parts.append(f"{self.exposure:g} s")
         return ", ".join(parts)
+
+
+def sum_stack(frames: Iterable[NDArray]) -> Image:
+    """Add up frames, in double precision, one at a time."""
+    frames = iter(frames)
+    total = np.array(next(frames), np.float64)
+    for frame in frames:
+        total += frame
+    return total
 
 
 def as_recording(given: Recording | ArrayLike) -> Recording:
@@ -107,6 +118,13 @@ def as_recording(given: Recording | ArrayLike) -> Recording:
         )
         raise ValueError(msg)
     return Recording(values, PixelSize(None, "an array says nothing about pixels"))
+
+
+def name_recording(recording: Recording) -> str:
+    """Name a recording by its file, and by its title where that says more."""
+    name = recording.file.stem if recording.file else ""
+    title = "" if recording.title.isdecimal() else recording.title
+    return f"{name}: {title}" if name and title not in ("", name) else name or title
 
 
 def parse_notes(text: object) -> dict:

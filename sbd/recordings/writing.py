@@ -5,6 +5,7 @@ was made beside it as JSON, so that `sbd.read_micrograph` gives both again.
 """
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -63,13 +64,7 @@ def write_micrograph(
     ValueError: file must be a .hspy, .mrc, .npy, .npz, ...; got image.doc
     """
     file = Path(file)
-    kind = next(
-        (k for k in sorted(WRITERS, key=len)[::-1] if file.name.endswith(k)), None
-    )
-    if kind is None:
-        known = ", ".join(sorted(WRITERS))
-        msg = f"file must be a {known}; got {file}"
-        raise ValueError(msg)
+    writer = find_writer(file)
     recording = as_recording(image)
     sides = recording.pixel.sides if pixel is None else pixel
     if sides is not None:
@@ -82,10 +77,21 @@ def write_micrograph(
         raise FileExistsError(msg)
     values = np.asarray(recording.values)
     if values.dtype.kind == "f" or values.dtype.itemsize > 4:
-        values = values.astype(np.float32)
+        values = values.astype(np.float32, copy=False)
     notes = json.dumps(dict(provenance or {}))
     with replacing(file) as part:
-        WRITERS[kind](part, values, _Told(sides, notes, recording.exposure))
+        writer(part, values, _Told(sides, notes, recording.exposure))
+
+
+def find_writer(file: Path) -> Callable:
+    """Return what writes a file of such a name, or say that there is none."""
+    kinds = sorted(WRITERS, key=len)[::-1]
+    kind = next((k for k in kinds if file.name.endswith(k)), None)
+    if kind is None:
+        known = ", ".join(sorted(WRITERS))
+        msg = f"file must be a {known}; got {file}"
+        raise ValueError(msg)
+    return WRITERS[kind]
 
 
 class _Told(NamedTuple):
@@ -108,10 +114,8 @@ def _write_npz(part: Path, values: np.ndarray, told: _Told) -> None:
 
 
 def _write_tiff(part: Path, values: np.ndarray, told: _Told) -> None:
-    import tifffile
-
     if values.dtype not in (np.uint8, np.uint16):  # ImageJ knows no others
-        values = values.astype(np.float32)
+        values = values.astype(np.float32, copy=False)
     metadata = {"axes": "YX" if values.ndim == 2 else "TYX", "Info": told.notes}
     how = {}
     if told.sides is not None:
@@ -119,20 +123,28 @@ def _write_tiff(part: Path, values: np.ndarray, told: _Told) -> None:
         how["resolution"] = tuple(10 / side for side in told.sides[::-1])
     if told.exposure:
         metadata["finterval"] = told.exposure
+    _write_pages(part, values, imagej=True, metadata=metadata, **how)
+
+
+def _write_pages(part: Path, values: np.ndarray, **how: object) -> None:
+    """Write an image or, one after the other, the frames of a stack."""
+    import tifffile
+
+    # a stack that is handed over whole would be copied whole
+    pages = iter(values) if values.ndim == 3 and len(values) > 1 else values
     with part.open("wb") as file:
-        tifffile.imwrite(file, values, imagej=True, metadata=metadata, **how)
+        tifffile.imwrite(file, pages, shape=values.shape, dtype=values.dtype, **how)
 
 
 def _write_ome(part: Path, values: np.ndarray, told: _Told) -> None:
-    import tifffile
-
     metadata = {"axes": "YX" if values.ndim == 2 else "TYX", "Description": told.notes}
+    # told by what is said, not by the clock: the same image makes the same file
+    metadata["UUID"] = str(uuid.uuid5(uuid.NAMESPACE_OID, told.notes))
     if told.sides is not None:
         for axis, side in zip("YX", told.sides, strict=True):
             metadata[f"PhysicalSize{axis}"] = side / 10
             metadata[f"PhysicalSize{axis}Unit"] = "nm"
-    with part.open("wb") as file:
-        tifffile.imwrite(file, values, ome=True, metadata=metadata)
+    _write_pages(part, values, ome=True, metadata=metadata)
 
 
 def _write_mrc(part: Path, values: np.ndarray, told: _Told) -> None:
@@ -148,6 +160,7 @@ def _write_mrc(part: Path, values: np.ndarray, told: _Told) -> None:
             mrc.voxel_size = (*told.sides[::-1], 1.0)
         mrc.set_extended_header(np.frombuffer(told.notes.encode(), np.uint8))
         mrc.header.exttyp = MRC_NOTES
+        mrc.header.label[0] = b"sbd"  # for the time: the same image makes the same file
 
 
 def _write_hspy(part: Path, values: np.ndarray, told: _Told) -> None:

@@ -265,3 +265,54 @@ def test_channels_are_no_frames(tmp_path):
     )
     with pytest.raises(ValueError, match="file must hold one channel; got 2"):
         read_micrograph(tmp_path / "two.ome.tif")
+
+
+def test_frames_last_are_told_of_hdf5_too(tmp_path):
+    with h5py.File(tmp_path / "last.h5", "w") as file:
+        file["x"] = np.moveaxis(STACK, 0, -1)
+    with pytest.raises(ValueError, match=r"first axis .*got shape \(40, 50, 3\)"):
+        read_micrograph(tmp_path / "last.h5")
+
+
+def save_promising(file):
+    """Write a small file that declares 2.5 TB of values."""
+    if file.suffix == ".h5":
+        with h5py.File(file, "w") as store:
+            store.create_dataset("x", (10**6, 10**6), "f4", chunks=(1000, 1000))
+        return
+    tifffile.imwrite(file, IMAGE, photometric="minisblack")
+    with tifffile.TiffFile(file, mode="r+") as tiff:
+        for name in ("ImageLength", "ImageWidth", "RowsPerStrip"):
+            tiff.pages[0].tags[name].overwrite(2**20)
+
+
+@pytest.mark.parametrize("kind", ["h5", "tif"])
+def test_no_memory_is_taken_for_values_that_a_file_cannot_hold(tmp_path, kind):
+    file = tmp_path / f"image.{kind}"
+    save_promising(file)
+    with pytest.raises(ValueError, match=r"file must be whole; got .* declares"):
+        read_micrograph(file)
+
+
+def test_packed_values_that_are_many_times_the_file_are_read(tmp_path):
+    dark = np.zeros((1000, 1000), np.uint16)
+    dark[500, 500] = 1
+    with h5py.File(tmp_path / "dark.h5", "w") as file:
+        file.create_dataset("x", data=dark, compression="gzip", compression_opts=9)
+    tifffile.imwrite(tmp_path / "dark.tif", dark, compression="zlib")
+    for name in ("dark.h5", "dark.tif"):
+        assert (tmp_path / name).stat().st_size * 100 < dark.nbytes
+        np.testing.assert_array_equal(read_micrograph(tmp_path / name).values, dark)
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_no_memory_is_taken_for_a_second_header_beyond_an_mrc_file(tmp_path, order):
+    file = tmp_path / "image.mrc"
+    with mrcfile.new(file) as mrc:
+        mrc.set_data(IMAGE.astype(np.int16))
+    content = bytearray(file.read_bytes())
+    # a number that is large in either order of its bytes
+    content[92:96] = (0x7F00007F).to_bytes(4, order)
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="with a second header of"):
+        read_micrograph(file)
