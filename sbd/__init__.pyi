@@ -53,6 +53,7 @@ __all__ = [
     "pt_on_ceria",
     "read_micrograph",
     "recordings",
+    "reports",
     "save_figure",
     "save_model",
     "show_images",
@@ -76,6 +77,7 @@ from . import (
     networks,
     plotting,
     recordings,
+    reports,
     simulation,
 )
 from .benchmark import Benchmark, simulate_benchmark

@@ -34,7 +34,7 @@ PROMISED = """
 """.split()  # noqa: SIM905
 ROOMS = """
     audits benchmark cli columns companion data denoisers evidence metrics networks
-    plotting recordings simulation
+    plotting recordings reports simulation
 """.split()  # noqa: SIM905
 FORMER = """
     REFERENCE VACUUM AuthorsDataset Benchmark Columns CrystalUNet

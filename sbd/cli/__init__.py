@@ -7,14 +7,29 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+EXAMPLES = """examples:
+  sbd check particle.dm4                        are these electrons?
+  sbd denoise particle.dm4 denoised.tif         the network that comes with it
+  sbd judge particle.dm4 columns.csv            which columns its electrons support
+  sbd report particle.dm4 particle.html         all of it, as a page
+  sbd train images folder --steps 1500          a network of one's own
+"""
+
 COMMANDS = (
-    "check", "denoise", "judge", "simulate", "train", "verify", "fetch", "export",
+    "check", "rank", "denoise", "judge", "report", "simulate", "train", "verify",
+    "fetch", "export",
 )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``sbd COMMAND ...``; return 0, or 1 when an input was refused."""
-    parser = argparse.ArgumentParser(prog="sbd", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="sbd",
+        description="Denoise micrographs of few electrons, and ask the electrons what "
+        "of it to believe.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {version('sbd')}"
     )

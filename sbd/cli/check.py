@@ -6,7 +6,7 @@ import sys
 from math import isnan
 from pathlib import Path
 
-from sbd.cli.files import add_dataset
+from sbd.cli.files import add_dataset, read_part
 
 HELP = "tell whether files hold counted electrons, and what stands against it"
 
@@ -34,15 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(
     files: list[Path],
     *,
-    dataset: str | None = None,
     read_noise: float | None = None,
     json: bool = False,
+    **part: object,
 ) -> int:
     """Say what each file holds; 1 if one holds no electrons."""
     from sbd.recordings.reading import list_readable
 
     listed = [file for path in files for file in list_readable(path)]
-    found = [_check(file, dataset, read_noise) for file in listed]
+    found = [_check(file, read_noise, part) for file in listed]
     if json:
         sys.stdout.write(_to_json(found))
     else:
@@ -52,12 +52,14 @@ def run(
     return int(not all(one["electrons"] for one in found))
 
 
-def _check(file: Path, dataset: str | None, read_noise: float | None) -> dict:
+def _check(file: Path, read_noise: float | None, part: dict[str, object]) -> dict:
     """Read and check one file; what is amiss with it does not stop the others."""
-    from sbd.recordings import check_counts, read_micrograph
+    import numpy as np
+
+    from sbd.recordings import check_counts
 
     try:
-        recording = read_micrograph(file, dataset=dataset)
+        recording = read_part(file, **part)
         report = check_counts(recording, read_noise=read_noise)
     except (ValueError, OSError, ImportError) as error:
         return {"file": str(file), "electrons": False, "error": str(error), "says": []}
@@ -77,7 +79,7 @@ def _check(file: Path, dataset: str | None, read_noise: float | None) -> dict:
         "electrons per pixel": report.dose,
         "electrons per square angstrom": report.dose_area,
         "recorded": float(report.recorded.mean()),
-        "hot pixels": report.hot.tolist(),
+        "hot pixels": (report.hot + np.array(recording.corner)).tolist(),
         "findings": [vars(finding) for finding in report.findings],
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sbd.recordings import Recording
+    from sbd.recordings import CountsReport, Recording
 
 
 def check_target(file: Path, name: str, *suffixes: str) -> None:
@@ -30,10 +30,18 @@ def check_free(target: Path, source: Path, name: str, *, force: bool) -> None:
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
-    """Say how any command that reads files is told which image to take."""
+    """Say how any command that reads files is told which part to take."""
     parser.add_argument(
         "--dataset", help="which image of a file that holds several: name or number"
     )
+    parser.add_argument(
+        "--box", type=int, nargs=4, metavar=("ROW", "COLUMN", "HEIGHT", "WIDTH"),
+        help="only this part, from its upper left pixel on [pixels]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mask", type=Path,
+        help="an image of the same size that is 0 where nothing is to be believed",
+    )  # fmt: skip
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -45,24 +53,52 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def read_recording(
-    file: Path, *, dataset: str | None = None, unchecked: bool = False
-) -> "tuple[Recording, float]":
-    """Read a recording as electrons, and say on stderr what was amiss with it.
+def read_part(
+    file: Path,
+    *,
+    dataset: str | None = None,
+    box: list[int] | None = None,
+    mask: Path | None = None,
+) -> "Recording":
+    """Read a recording, and leave out what is not wanted of it."""
+    from sbd.recordings import read_micrograph
+    from sbd.recordings.areas import take_part
 
-    Also the read noise of values that were not counted one by one [electrons].
-    """
-    from sbd.recordings import check_counts, read_micrograph, to_counts
+    return take_part(read_micrograph(file, dataset=dataset), box, mask)
 
-    recording = read_micrograph(file, dataset=dataset)
+
+def read_checked(
+    file: Path, *, unchecked: bool = False, **part: object
+) -> "tuple[Recording, CountsReport | None]":
+    """Read a recording as it stands, and say on stderr what is amiss with it."""
+    from sbd.recordings import check_counts
+
+    if unchecked and part.get("mask"):
+        msg = "mask must come without --unchecked, which takes every value as it is"
+        raise ValueError(msg)
+    recording = read_part(file, **part)
     if unchecked:
-        return recording, 0.0
+        return recording, None
     report = check_counts(recording)
     for finding in report.findings:
         sys.stderr.write(f"{file.name}: {finding.harm}: {finding.words}\n")
-    counts = to_counts(recording, report)
-    signed = not report.counted and float(counts.values.min()) < 0
-    return counts, report.read_noise if signed else 0.0
+    return recording, report
+
+
+def signed_noise(recording: "Recording", report: "CountsReport | None") -> float:
+    """Return the read noise of values of which some lie below zero [electrons]."""
+    from sbd.recordings import each_frame
+
+    if report is None or report.counted:
+        return 0.0
+    below = any(float(frame.min()) < 0 for frame in each_frame(recording, report))
+    return report.read_noise if below else 0.0
+
+
+def pop_part(options: dict[str, object]) -> dict[str, object]:
+    """Take out of a command's options those that `add_reading` adds."""
+    names = "dataset", "box", "mask", "unchecked"
+    return {name: options.pop(name) for name in names if name in options}
 
 
 def find_weights(role: str, name: str) -> Path:

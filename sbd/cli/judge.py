@@ -9,7 +9,8 @@ from sbd.cli.files import (
     add_reading,
     check_target,
     find_weights,
-    read_recording,
+    pop_part,
+    read_checked,
 )
 from sbd.files import replacing, sha256, write_text
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 HELP = "tell which atomic columns of a recording its counts support"
 
 _UNITS = (
-    "the recording in electrons per pixel; each name of the table says its own in "
-    "brackets, and what has none is a number from 0 to 1"
+    "the recording in electrons per pixel, places from its upper left pixel whatever "
+    "the box; each name of the table says its own in brackets, and what has none is a "
+    "number from 0 to 1"
 )
 
 
@@ -73,8 +75,6 @@ def run(
     model: str | None = None,
     eraser: str | None = None,
     device: str | None = None,
-    dataset: str | None = None,
-    unchecked: bool = False,
     **how: object,
 ) -> None:
     """Write the table and the picture; `how` are options of `sbd.judge_columns`."""
@@ -84,15 +84,20 @@ def run(
     from sbd.evidence.judgement import judge_columns
     from sbd.evidence.verdicts import mean_dose
     from sbd.networks.models import load_model
+    from sbd.recordings import to_counts
 
     check_target(table, "table", ".csv")
     if picture:
         check_target(picture, "picture", ".png")
-    recording, _ = read_recording(noisy, dataset=dataset, unchecked=unchecked)
+    part = pop_part(how)
+    recording, report = read_checked(noisy, **part)
+    if report is not None:
+        recording = to_counts(recording, report)
     if "pixel" not in how and recording.pixel.sides:
         how["pixel"] = sum(recording.pixel.sides) / 2
         sys.stderr.write(f"pixels of {recording.pixel}\n")
     given = {"seed": seed, "model": model, "eraser": eraser, "device": device, **how}
+    given |= {name: value for name, value in part.items() if value}
     options = {
         name: given[name] for name in ("pixel", "device") if given.get(name) is not None
     }
@@ -139,6 +144,9 @@ def _write_table(
     from sbd.evidence.verdicts import VERDICTS, explain_verdicts, tabulate_verdicts
 
     rows = tabulate_verdicts(verdicts)
+    row, column, *_ = given.get("box", (0, 0))  # places are those of the file
+    rows["row [pixels]"] += row
+    rows["column [pixels]"] += column
     meaning = explain_verdicts(verdicts)
     options = [
         f"--{name} {_write_value(value)}"

@@ -271,7 +271,7 @@ def _draw_doses(ax: Axes, dose: NDArray[np.float64], recorded: float | None) -> 
     first, last = 0.5 * near.min(initial=0.5), 2 * near.max(initial=2.5)
     share = np.arange(len(finite) + 1) / len(dose)
     share = np.append(share, share[-1])
-    steps = here * np.concatenate([[first], finite, [max(last, *finite[-1:])]])
+    steps = here * np.concatenate([[first], finite, [max([last, *finite[-1:]])]])
     ax.step(steps, share, where="post", color=STEEL)
     reached = float((dose <= 1).mean())
     ax.plot([here], [reached], "o", color=STEEL, markersize=4)

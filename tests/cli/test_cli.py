@@ -1,6 +1,7 @@
 """Check the command line."""
 
 import json
+import zipfile
 from importlib.metadata import version
 
 import numpy as np
@@ -143,7 +144,7 @@ def test_dots_are_judged_against_the_image_without_them(tmp_path, capsys):
     assert head["tested against"] == "the image without the column"
     assert head["eraser"] == "eraser.safetensors"
     assert head["eraser sha256"] == sha256(sbd.fetch("weights/eraser"))
-    assert head["units"].startswith("the recording in electrons per pixel; each name")
+    assert head["units"].startswith("the recording in electrons per pixel, places")
     rows = pd.read_csv(table, comment="#")
     assert rows.columns.tolist() == [
         "row [pixels]", "column [pixels]", "radius [pixels]", "verdict",
@@ -173,6 +174,48 @@ def test_dots_are_judged_against_the_image_without_them(tmp_path, capsys):
     electrons = 10 * added * 2 * np.pi * width**2 * inside
     error = (high - low)[supported.index].mean() / (2 * 1.96) / len(dots) ** 0.5
     assert abs(supported["excess [electrons]"].mean() - electrons) < 4 * error
+
+
+def test_what_a_mask_leaves_out_changes_nothing_else(tmp_path, capsys):
+    """A frame without dose is filled before, and not shown after."""
+    counts = np.random.default_rng(0).poisson(0.45, (96, 112))
+    counts[:20] = 7  # a caption
+    np.save(tmp_path / "noisy.npy", counts)
+    mask = np.ones(counts.shape)
+    mask[:20] = 0
+    np.save(tmp_path / "mask.npy", mask)
+    names = [str(tmp_path / name) for name in ("noisy.npy", "clean.npy")]
+    masked = ["--mask", str(tmp_path / "mask.npy"), "--device", "cpu"]
+    assert main(["denoise", *names, *masked]) == 0
+    assert "2240 pixels hold no number" in capsys.readouterr().err
+    image = np.load(names[1])
+    assert np.isnan(image[:20]).all()
+    # what a flat image shows: far nearer to it than its counts, whose deviation is .67
+    assert np.abs(image[20:] - 0.45).max() < 0.1
+    assert main(["check", names[0], *masked[:2], "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[0]
+    assert told["electrons per pixel"] == pytest.approx(counts[20:].mean(), rel=1e-12)
+    assert main(["check", names[0], "--mask", names[0], "--box", "0", "0", "9", "9"])
+    assert "mask must" not in capsys.readouterr().err
+    assert main(["denoise", names[0], "x.npy", "--box", "90", "0", "20", "20"]) == 1
+    assert "box must lie within 96 x 112 pixels" in capsys.readouterr().err
+
+
+def test_the_columns_of_a_box_stand_where_the_recording_has_them(tmp_path):
+    counts, (_, noisy, table, *_) = record(tmp_path, 9)
+    np.save(tmp_path / "part.npy", counts[30:200, 16:200])
+    options = ["--quick", "--device", "cpu"]
+    box = ["--box", "30", "16", "170", "184"]
+    assert main(["judge", noisy, table, *box, *options]) == 0
+    part = str(tmp_path / "part.csv")
+    assert main(["judge", str(tmp_path / "part.npy"), part, *options]) == 0
+    inside, alone = (pd.read_csv(file, comment="#") for file in (table, part))
+    assert len(alone) > 2
+    options = read_head(tmp_path / "atoms.csv")["options"]
+    assert options.endswith("--box [30, 16, 170, 184]")
+    alone["row [pixels]"] += 30
+    alone["column [pixels]"] += 16
+    pd.testing.assert_frame_equal(inside, alone, rtol=1e-5)
 
 
 def test_a_dim_recording_is_told_the_dose_that_it_lacks(tmp_path, capsys):
@@ -253,6 +296,13 @@ def test_a_network_is_written_for_other_runtimes(tmp_path, capsys):
     assert (tmp_path / "net.onnx").stat().st_size > 100
     assert main(["export", file]) == 1  # the default weights bin counts
     assert "shape must be (height, width)" in capsys.readouterr().err
+    net = ["--model", str(tmp_path / "net.safetensors"), "--shape", "32", "40"]
+    assert main(["export", "--bioimageio", str(tmp_path / "net.zip"), *net]) == 0
+    with zipfile.ZipFile(tmp_path / "net.zip") as archive:
+        assert {"rdf.yaml", "weights.onnx"} < set(archive.namelist())
+        assert b"size: 40" in archive.read("rdf.yaml")
+    assert main(["export", "--bioimageio", str(tmp_path), *net]) == 1
+    assert "path must be a new folder, or a .zip file" in capsys.readouterr().err
 
 
 def test_help_names_the_commands(capsys):

@@ -146,6 +146,12 @@ def test_a_picture_without_columns_is_drawn_in_any_form(shape, tmp_path):
     assert not find_marks(fig.axes[0])
 
 
+def test_columns_that_no_dose_decides_are_drawn():
+    fig = show_verdicts(make_verdicts(dose=(np.inf,) * 4))
+    (steps,) = [line for line in fig.axes[2].lines if line.get_drawstyle() != "default"]
+    assert set(steps.get_ydata()) == {0}
+
+
 def test_a_truth_of_other_columns_is_refused():
     with pytest.raises(ValueError, match=r"false must have a value for each of 4"):
         show_verdicts(make_verdicts(), false=np.array([True]))
