@@ -39,6 +39,9 @@ PROMISED = {
     "12_filters",
     "13_purelet",
     "14_surfaces",
+    "15_recording",
+    "16_electrons",
+    "17_material",
 }
 
 named = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""What the page on another material shows: gold along [110] at 200 kV.
+"""Page 17: another material, gold along [110] at 200 kV.
 
 Particles that nobody took a benchmark of, a microscope without a corrector, and pixels
 twice as wide as the paper's. They stand for whatever structure a reader brings: built
@@ -7,15 +7,29 @@ here with ASE, written as files, simulated and learnt from with the command line
 Axes as in `sbd.simulation.structures`; lengths in angstrom.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from ase import Atoms
 from ase.cluster import Decahedron
 from ase.io import write
+from matplotlib.figure import Figure
 
+from sbd.companion.measurements import average
+from sbd.data.registry import fetch
+from sbd.files import write_json
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import STEEL
+from sbd.plotting.images import TITLE_ROOM, WIDTH, arrange_panels, show_image
+from sbd.simulation.frame import PIXEL as PAPERS_PIXEL
+from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.microscope import Microscope
+from sbd.simulation.noise import VACUUM, poisson_noise
+from sbd.typing import Denoiser, Image
 
 LATTICE = 4.078
 """Lattice parameter of gold [angstrom]."""
@@ -146,3 +160,90 @@ def write_structures(
         files.append(folder / f"gold-{'five-' if five else ''}{seed}.xyz")
         write(files[-1], atoms, format="extxyz")
     return files
+
+
+def write_optics(file: Path) -> None:
+    """Write the microscope as ``sbd simulate --microscope`` reads it."""
+    write_json(file, asdict(MICROSCOPE))
+
+
+def take_image(seed: int, *, five: bool = False, grid: int | None = None) -> Image:
+    """Simulate an image of a particle that no network has seen.
+
+    At the paper's dose per area, in electrons per pixel of 0.12 angstrom.
+    """
+    rng = np.random.default_rng([41, seed, five])
+    atoms = gold_particle(rng, five=five)
+    tilt = TILTS[rng.integers(len(TILTS))]
+    scope = MICROSCOPE if grid is None else replace(MICROSCOPE, grid=grid)
+    (wave,) = exit_wave(atoms, scope, tilts=[tilt])
+    samples = round(BOX / PIXEL)
+    clean = form_image(wave, defocus=10 * rng.choice(DEFOCI), samples=samples)
+    return clean.clip(min=0) * (BOX / samples / PAPERS_PIXEL) ** 2
+
+
+def score_all(
+    cleans: Mapping[str, Sequence[Image]],
+    denoisers: Mapping[str, Denoiser],
+    *,
+    seed: int,
+) -> tuple[pd.DataFrame, dict[str, dict[str, Image]]]:
+    """Score denoisers on the same counts of kinds of images.
+
+    A table of the mean PSNR, and of the gain over the last denoiser, each with its
+    standard error over images [dB]; and what was seen of the first image of each kind.
+    """
+    rows, shown = [], {}
+    last = list(denoisers)[-1]
+    for kind, images in cleans.items():
+        scores = {name: [] for name in denoisers}
+        for number, clean in enumerate(images):
+            rng = np.random.default_rng([seed, number])
+            noisy = poisson_noise(clean, rng=rng).astype(np.float32)
+            seen = {name: denoise(noisy) for name, denoise in denoisers.items()}
+            for name, image in seen.items():
+                error = np.mean((image - clean) ** 2)
+                level = VACUUM * (PIXEL / PAPERS_PIXEL) ** 2
+                scores[name].append(10 * np.log10(level**2 / error))
+            shown.setdefault(kind, {"clean": clean, "counts": noisy, **seen})
+        for name, values in scores.items():
+            mean = average(values)
+            gain = average(np.subtract(values, scores[last]))
+            rows.append((
+                kind, name, len(images), mean["mean"], mean["standard_error"],
+                gain["mean"], gain["standard_error"],
+            ))  # fmt: skip
+    names = ["images of", "denoiser", "n", "PSNR", "error", f"over {last}", "its error"]
+    return pd.DataFrame(rows, columns=names).set_index(names[:2]), shown
+
+
+def show_estimates(
+    shown: Mapping[str, Mapping[str, Image]], *, heading: str = ""
+) -> Figure:
+    """Draw what was seen of one image of each kind, a row for each."""
+    names = list(next(iter(shown.values())))
+    mosaic = [[f"{kind} {name}" for name in names] for kind in shown]
+    height = WIDTH / len(names) * len(shown) + TITLE_ROOM * (2 + len(heading) // 80)
+    fig, panels = arrange_panels(mosaic, height=height, heading=heading)
+    for row, (kind, images) in enumerate(shown.items()):
+        limits = tuple(np.quantile(images["clean"], [0.001, 0.999]))
+        for name, image in images.items():
+            kept = "robust" if name == "counts" else limits
+            title = name if row == 0 else ""
+            show_image(panels[f"{kind} {name}"], image, title=title, limits=kept)
+    return fig
+
+
+def show_training(*, heading: str = "") -> tuple[Figure, pd.DataFrame]:
+    """Draw the curve of the weights that come with the page; also their runs."""
+    card = json.loads(fetch("weights/gold").with_suffix(".json").read_text())
+    curve = pd.DataFrame(card["curve"])
+    fig, panels = arrange_panels("a", height=2.3, heading=heading)
+    panels["a"].plot(curve["step"], curve["psnr"], color=STEEL, lw=1.3)
+    name_chart(panels["a"], "", "steps", "PSNR on held-out structures [dB]")
+    runs = {name: card[name] for name in card if name.startswith("run ")}
+    table = pd.DataFrame(runs).loc[["class", "steps", "batch", "rate", "images"]]
+    table.loc["processor seconds"] = [
+        cost["processor seconds"] for cost in card["cost"].values()
+    ]
+    return fig, table

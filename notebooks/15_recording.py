@@ -1,0 +1,143 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Your own micrograph
+#
+# You have a recording and want to know which of its atoms to believe. This page goes from the microscope's file to verdicts on columns: what the file is, whether its values are electrons, which denoiser comes nearest to them, what it shows, and what of that the electrons support. Give your file as `file`, or upload it in Colab; until then the page takes a simulated recording in which a few things went wrong, as they do.
+
+# %% tags=["parameters"]
+scale = "default"  # "smoke", "default" or "paper"
+seed = 0
+device = "auto"  # "cpu", "cuda" or "mps"
+file = ""  # a recording of yours: .tif, .dm3, .dm4, .emd, .ser, .mrc, .hspy, .npy, ...
+figures = "figures"
+
+# %% tags=["hide-input"]
+import subprocess
+import sys
+from importlib.metadata import version
+
+repository = ""  # `make repository URL=...` writes the address here
+if "google.colab" in sys.modules:
+    if not repository:
+        sys.exit("This book's repository has no address yet: nothing can be installed.")
+    keep = [f"{name}=={version(name)}" for name in ("numpy", "torch")]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", *keep]
+    subprocess.run([*pip, f"sbd[simulation] @ git+{repository}"], check=True)
+
+# %% tags=["hide-input"]
+if "google.colab" in sys.modules and not file:
+    from google.colab import files
+
+    file = next(iter(files.upload()), "")
+
+# %%
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import sbd
+from sbd import plotting
+from sbd.companion.pages import recording as page
+from sbd.recordings import fill_gaps, rank_denoisers, to_counts
+
+sbd.check_parameters()
+size = sbd.at_scale(scale)
+model = sbd.load_model()
+folder = Path(tempfile.mkdtemp())
+path = Path(file) if file else page.write_example(folder, side=size.crop, seed=seed)
+title = path.name if file else "a simulated recording"
+origin = {"source": "real" if file else "simulated", "seed": seed}
+
+# %% [markdown]
+# ## What the file is
+#
+# `sbd.read_micrograph` opens what microscopes and programs write, and says where the size of a pixel is from. It never guesses a unit in silence.
+
+# %%
+recording = sbd.read_micrograph(path)
+print(recording)
+
+# %% [markdown]
+# ## Are these electrons?
+#
+# A network, a dose and a verdict mean what they say for counted electrons alone. `sbd.check_counts` asks the values: which unit they have, whether an offset, a mean or a limit was at work, which pixels are not to be believed, and where nothing was recorded.
+
+# %% mystnb={"figure": {"caption": "How often each value of the file occurs, and the values as electrons: what recorded nothing is orange, hot pixels are marked.", "name": "fig-recording"}, "image": {"alt": "A chart of a few narrow peaks at equal distances, and a noisy picture with an orange border at the top and a red mark.", "width": "100%"}}
+report = sbd.check_counts(recording)
+fig = page.show_checked(recording, report, heading=title)
+numbers = {"dose": report.dose, "hot": len(report.hot), "unit": report.unit}
+numbers = sbd.save_figure(fig, "15_recording", origin | numbers, figures)
+
+# %%
+print(report)
+
+# %% [markdown]
+# What can be undone is: values are divided by their unit, hot pixels get the mean of those around. Where nothing was recorded, counts are put that could have been, so that no denoiser takes the edge for the specimen's. That matters: this is what such slips cost the network in decibels, with values as they are and prepared like this ([measured](../measurements.md) on simulated recordings, with standard errors).
+
+# %%
+page.tabulate_slips()
+
+# %%
+counts = to_counts(recording, report)
+rng = np.random.default_rng(seed)
+electrons = fill_gaps(counts.sum(), report.recorded, rng=rng)
+pixel = recording.pixel.sides and float(np.mean(recording.pixel.sides))
+
+# %% [markdown]
+# ## Which denoiser?
+#
+# Nobody knows the truth about your recording, but its own electrons can compare two denoisers: half of them are denoised, the other half is held back, and tells which estimate is nearer. `worse by` is in variances of the noise; where `low` is above zero, the denoiser is behind for sure, with a probability of 95 %.
+
+# %%
+use = {"pixel": pixel, "device": device}
+names = "windowed Fourier", "Kilaas Wiener", "Gaussian", "constant"
+denoisers = {"network": lambda noisy: sbd.denoise_network(noisy, model, **use)}
+denoisers |= {name: sbd.classical_denoisers()[name] for name in names}
+ranking = rank_denoisers(counts, denoisers, rng=rng, splits=1 if size.crop else 4)
+ranking.round(5)
+
+# %% [markdown]
+# ## What it shows
+
+# %% mystnb={"figure": {"caption": "The electrons, and the network's estimate of what is beneath their noise. Where nothing was recorded nothing is shown.", "name": "fig-recording-denoised"}, "image": {"alt": "Noise, and beside it a particle of bright dots on a support, with a grey stripe at the top.", "width": "100%"}}
+estimate = sbd.denoise(electrons, model, **use)
+fig = page.show_denoised(counts.sum(), estimate, report.recorded, pixel, title)
+numbers = {"best": ranking.index[0], "dose": round(ranking.attrs["dose"], 3)}
+numbers = sbd.save_figure(fig, "15_recording-denoised", origin | numbers, figures)
+
+# %% [markdown]
+# ## Which atoms to believe
+#
+# The electrons are dealt out: some are denoised, and the others are asked, for each column that shows, whether they rule out the image without it ([how](11_significance.ipynb)). *Supported* columns may be believed, up to the rate of errors; an *undecided* one is an open question, and the chart says which dose would answer it. The test knows platinum on ceria; [for another material](17_material.ipynb) it has to be taught.
+
+# %% mystnb={"figure": {"caption": "Verdicts on the columns of this recording, with the electrons that speak for each, and the dose that it would take to decide.", "name": "fig-recording-columns"}, "image": {"alt": "A denoised particle with rings in the colours of three verdicts, a chart of electrons with intervals, and a staircase of decided columns by dose.", "width": "100%"}}
+how = {"rng": np.random.default_rng(seed), "deals": 1 if size.crop else 5}
+how |= {"pixel": pixel} if pixel else {}
+judged = sbd.judge_columns(counts.sum(), denoisers["network"], **how)
+fig = plotting.show_verdicts(judged, recorded=report.dose, heading=title)
+numbers = {"columns": len(judged.columns), "supported": int(judged.supported.sum())}
+numbers = sbd.save_figure(fig, "15_recording-columns", origin | numbers, figures)
+
+# %% [markdown]
+# ## The same on the command line
+#
+# ```bash
+# sbd check recording.dm4
+# sbd rank recording.dm4
+# sbd denoise recording.dm4 denoised.tif
+# sbd judge recording.dm4 columns.csv --picture columns.png
+# sbd report recording.dm4 report.html
+# ```
+#
+# The last one does all of it, and writes a page that you can show to a colleague. `--box` and `--mask` leave out what does not belong to the specimen, `--pixel` overrules what the file says.

@@ -1,0 +1,278 @@
+"""Page 16: what denoisers make of electrons that were really counted."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from sbd.data.examples import example_truth
+from sbd.data.movies import fetch_values
+from sbd.data.registry import DataUnavailableError
+from sbd.evidence.judgement import judge_columns
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import GREY, INK, RED, SILVER, STEEL
+from sbd.plotting.images import (
+    LEGEND,
+    TITLE_ROOM,
+    WIDTH,
+    arrange_panels,
+    show_image,
+    show_map,
+)
+from sbd.recordings.choosing import Adaptation
+from sbd.recordings.diagnosis import CountsReport
+from sbd.recordings.drift import Drift, measure_drift
+from sbd.recordings.movies import sum_frames
+from sbd.simulation.noise import VACUUM
+from sbd.typing import Denoiser, Image
+from sbd.validation import apply_denoiser
+
+STAND_IN = "simulated: the recorded movie is not in this copy"
+"""Title of what is shown where the movie cannot be had."""
+
+_SHAPE, _FRAMES = (245, 158), 40  # of the movie, but its first frame
+_DOSE, _UNIT, _SPREAD = 2.9, 32.3, 0.01  # [electrons/pixel/frame], units, of the gain
+_CORNER = (60, 150)  # of the stand-in in the bundled image [pixels]
+_BLUR = 3.0  # of the mean of all frames [pixels]
+_MOST = 8  # electrons in a pixel that are told apart
+
+
+def load_movie(
+    seed: int = 0, most: int | None = None
+) -> tuple[NDArray[np.float32], str]:
+    """Give the frames of the recorded movie, at most so many, and a title.
+
+    In detector units. Its first frame is of another kind and left out. Where the movie
+    cannot be had, a simulated one stands in, and the title says so.
+    """
+    try:
+        values = fetch_values("recorded/movie")[1:]
+    except DataUnavailableError:
+        return _simulate(seed)[:most], STAND_IN
+    return values[:most], "recorded movie of the Crozier group"
+
+
+def tell_source(title: str) -> str:
+    """Name the source of what `load_movie` gave."""
+    return "simulated" if title == STAND_IN else "real"
+
+
+def tell_adaptation(found: Adaptation) -> dict[str, object]:
+    """Tell whether an adapted network was kept, and why, in numbers that fit a line."""
+    numbers = {"worse by": found.worse_by, "from": found.low, "to": found.high}
+    return {"kept": found.kept, **{k: round(v, 5) for k, v in numbers.items()}}
+
+
+def _simulate(seed: int) -> NDArray[np.float32]:
+    """Count a piece of the bundled image, frame by frame, with gains of pixels."""
+    clean, _ = example_truth("simulated")
+    row, column = _CORNER
+    clean = clean[row : row + _SHAPE[0], column : column + _SHAPE[1]] * _DOSE / VACUUM
+    rng = np.random.default_rng([seed, 16])
+    gain = _UNIT * (1 + _SPREAD * rng.standard_normal(_SHAPE))
+    counts = rng.poisson(clean, (_FRAMES, *_SHAPE))
+    return np.rint(gain * counts).astype(np.float32)
+
+
+def show_comb(values: NDArray, unit: float, *, heading: str = "") -> Figure:
+    """Draw how often each value occurs, over the comb of whole electrons."""
+    fig, (ax,) = _charts(1, heading)
+    flat = values.ravel()
+    edges = np.arange(-0.5, (_MOST + 0.7) * unit)
+    number, _ = np.histogram(flat, edges)
+    ax.stairs(number / flat.size, edges, fill=True, color=SILVER)
+    for n in range(_MOST + 1):
+        ax.axvline(n * unit, color=RED, lw=0.7, zorder=0)
+    ax.set_yscale("log")
+    ax.set_xlim(-0.5 * unit, edges[-1])
+    for n in range(_MOST + 1):
+        ax.annotate(
+            str(n), (n * unit, 1), (0, 2), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="center", color=RED, fontsize=7,
+        )  # fmt: skip
+    name_chart(ax, "", "value [detector units]", "share of pixels")
+    return fig
+
+
+def count_classes(counts: NDArray) -> pd.DataFrame:
+    """Compare how often n electrons hit a pixel with Poisson counts of its mean.
+
+    The mean is that of all frames, blurred by three pixels, times the frame's own.
+    """
+    mean = ndimage.gaussian_filter(counts.mean(0, dtype=np.float64), _BLUR)
+    level = counts.mean((1, 2), dtype=np.float64)
+    level /= level.mean()
+    rows = []
+    for n in range(_MOST + 1):
+        chance = [stats.poisson.pmf(n, mean * one) for one in level]
+        expected = float(np.sum(chance))
+        error = float(np.sqrt(np.sum([p * (1 - p) for p in chance])))
+        observed = int((counts == n).sum())
+        rows.append((observed, expected, observed / expected, error / expected))
+    names = ["observed", "expected", "ratio", "standard error"]
+    return pd.DataFrame(rows, pd.RangeIndex(_MOST + 1, name="electrons"), names)
+
+
+def show_classes(table: pd.DataFrame, *, heading: str = "") -> Figure:
+    """Draw the ratios of `count_classes`, with three standard errors."""
+    fig, (ax,) = _charts(1, heading)
+    ax.axhline(1, color=GREY, lw=0.8)
+    ax.errorbar(
+        table.index, table["ratio"], 3 * table["standard error"], fmt="o", ms=4,
+        color=STEEL, capsize=2,
+    )  # fmt: skip
+    name_chart(ax, "", "electrons in a pixel", "observed / Poisson")
+    return fig
+
+
+def show_ranking(
+    tables: Mapping[str, pd.DataFrame], *, against: str, heading: str = ""
+) -> Figure:
+    """Draw by how much denoisers are worse than one, with intervals, for some doses."""
+    fig, panels = _charts(len(tables), heading)
+    titles = {"each": "each frame", "sum": "all frames added"}
+    order = next(iter(tables.values())).index
+    order = [name for name in order if name not in ("constant", against)][::-1]
+    for ax, (title, table) in zip(panels, tables.items(), strict=True):
+        rows = table.loc[order]
+        middle = rows["worse by"].to_numpy()
+        ends = np.stack([middle - rows["low"], rows["high"] - middle])
+        ax.errorbar(
+            middle, range(len(order)), xerr=ends, fmt="o", ms=4, color=STEEL, capsize=2
+        )
+        ax.axvline(0, color=INK, lw=0.8)
+        ax.set_yticks(range(len(order)), order if ax is panels[0] else [])
+        name_chart(
+            ax, titles.get(title, title), f"worse than {against} [noise variances]", ""
+        )
+    return fig
+
+
+def disagree(
+    counts: NDArray, denoisers: Mapping[str, Denoiser], pair: tuple[str, str],
+    rng: np.random.Generator, side: int = 12,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Map where one of two denoisers is nearer to electrons that were held back.
+
+    Mean over frames of the difference of squared errors in blocks of `side` pixels, in
+    standard errors from the frames' scatter: (rows, columns); above 0 where the first
+    is farther away.
+    """
+    blocks = []
+    for frame in counts.astype(np.int64):
+        part = rng.binomial(frame, 0.5)
+        held, image = frame - part, part.astype(np.float32)
+        first, second = (apply_denoiser(denoisers[n], image, n) for n in pair)
+        apart = (first - held) ** 2 - (second - held) ** 2
+        high, wide = (n // side for n in apart.shape)
+        cut = apart[: high * side, : wide * side].reshape(high, side, wide, side)
+        blocks.append(cut.mean((1, 3)))
+    blocks = np.array(blocks)
+    return blocks.mean(0) / (blocks.std(0, ddof=1) / len(blocks) ** 0.5)
+
+
+def show_estimates(
+    frame: Image, whole: Image, estimates: Mapping[str, Image], *, heading: str = ""
+) -> Figure:
+    """Draw one frame, the mean of all, and what denoisers make of the frame."""
+    names = ["one frame", "mean of all", *estimates]
+    ratio = frame.shape[0] / frame.shape[1]
+    height = WIDTH / len(names) * ratio + TITLE_ROOM * (2 if heading else 1)
+    fig, panels = arrange_panels([names], height=height, heading=heading)
+    limits = tuple(np.quantile(ndimage.gaussian_filter(whole, 2), [0.002, 0.998]))
+    show_image(panels["one frame"], frame, title="one frame", limits="robust")
+    for name, image in {"mean of all": whole, **estimates}.items():
+        show_image(panels[name], image, title=name, limits=limits)
+    return fig
+
+
+def track(
+    values: NDArray, report: CountsReport, *, seed: int
+) -> tuple[Drift | None, str]:
+    """Measure how the specimen moves, four frames at a time, or say why it cannot."""
+    try:
+        return measure_drift(values, report, frames=4, seed=seed), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def show_drift(
+    values: NDArray, report: CountsReport, drift: Drift | None, *, heading: str = ""
+) -> Figure:
+    """Draw where the specimen is, and all frames added up without and with that."""
+    plain = sum_frames(values, report).values
+    moved = None if drift is None else drift.positions
+    still = sum_frames(values, report, shifts=moved).values
+    height = WIDTH / 3 * plain.shape[0] / plain.shape[1] * 0.8 + 2 * TITLE_ROOM
+    fig, panels = arrange_panels("abc", height=height, heading=heading)
+    limits = tuple(np.quantile(ndimage.gaussian_filter(plain, 2), [0.002, 0.998]))
+    for name, image, title in (
+        ("a", plain, "added up as they are"), ("b", still, "moved back first"),
+    ):  # fmt: skip
+        smooth = ndimage.gaussian_filter(image, 1.5)
+        show_image(panels[name], smooth, title=title, limits=limits)
+    ax = panels["c"]
+    if drift is not None:
+        frames = np.arange(len(drift.positions))
+        for axis, (label, colour) in enumerate((("down", STEEL), ("across", RED))):
+            middle, error = drift.positions[:, axis], 2 * drift.errors[:, axis]
+            ax.plot(frames, middle, color=colour, label=label, lw=1.2)
+            ax.fill_between(
+                frames, middle - error, middle + error, color=colour, alpha=0.3, lw=0
+            )
+        ax.legend(loc="best", **LEGEND)
+    name_chart(ax, "the specimen's place", "frame", "pixels")
+    return fig
+
+
+def show_disagreement(
+    estimates: Mapping[str, Image], z: NDArray, *, heading: str = ""
+) -> Figure:
+    """Draw two estimates of the mean of all frames, and `disagree` beside them."""
+    names = [*estimates, "who is nearer"]
+    shape = next(iter(estimates.values())).shape
+    height = WIDTH / 3 * shape[0] / shape[1] * 0.8 + 2 * TITLE_ROOM
+    fig, panels = arrange_panels([names], height=height, heading=heading)
+    limits = tuple(np.quantile(list(estimates.values()), [0.002, 0.998]))
+    for name, image in estimates.items():
+        show_image(panels[name], image, title=name, limits=limits)
+    second = list(estimates)[1]
+    label = f"{second} nearer, in standard errors"
+    show_map(panels["who is nearer"], z, title=f"red: {second} nearer", label=label)
+    return fig
+
+
+def judge_sums(
+    counts: NDArray,
+    denoisers: Mapping[str, Denoiser],
+    frames: Sequence[int],
+    *,
+    seed: int,
+    deals: int,
+) -> pd.DataFrame:
+    """Tabulate what verdicts say of sums of the first frames, or why nothing."""
+    rows = []
+    for number in frames:
+        whole = counts[:number].sum(0)
+        for name, denoiser in denoisers.items():
+            try:
+                rng = np.random.default_rng(seed)
+                found = judge_columns(whole, denoiser, rng=rng, deals=deals)
+                rows.append((
+                    number, name, len(found.columns), int(found.supported.sum()), "",
+                ))  # fmt: skip
+            except ValueError as error:
+                reason = str(error).split(",")[0]
+                rows.append((number, name, "", "", reason))
+    names = ["frames", "denoiser", "columns", "supported", "refused, as"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _charts(number: int, heading: str) -> tuple[Figure, list]:
+    names = [str(i) for i in range(number)]
+    height = 2.4 + (TITLE_ROOM if heading else 0)
+    fig, panels = arrange_panels([names], height=height, heading=heading)
+    return fig, [panels[name] for name in names]

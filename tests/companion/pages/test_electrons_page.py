@@ -1,0 +1,108 @@
+"""Check the page on real electrons: the stand-in, the classes, and who is nearer."""
+
+import numpy as np
+import pytest
+
+import sbd
+from sbd.companion.pages import electrons
+from sbd.recordings import rank_denoisers, to_counts
+
+
+def test_where_the_movie_cannot_be_had_a_simulated_one_says_so(monkeypatch):
+    monkeypatch.setenv("SBD_ONLY_BUNDLED", "1")
+    values, title = electrons.load_movie(0)
+    assert title == electrons.STAND_IN
+    assert values.shape == (40, 245, 158)
+    np.testing.assert_array_equal(values, electrons.load_movie(0)[0])
+    report = sbd.check_counts(values)
+    # pixels have gains that differ by 1 %: as the real movie's, within 1 %
+    assert report.unit == pytest.approx(32.3, rel=0.01)
+    counts = to_counts(values, report).values
+    assert counts.mean() == pytest.approx(values.mean() / report.unit, rel=0.005)
+
+
+def test_poisson_counts_come_in_poisson_classes_and_others_do_not():
+    rng = np.random.default_rng(0)
+    level = np.linspace(2, 4, 120) * np.ones((100, 1))
+    frames = rng.poisson(level, (20, 100, 120))
+    table = electrons.count_classes(frames)
+    apart = (table["ratio"] - 1) / table["standard error"]
+    # nine classes; the mean that is blurred over 40 x 20 counts adds little
+    assert np.abs(apart).max() < 4
+    assert table["observed"].sum() == (frames <= 8).sum()
+    twice = electrons.count_classes(2 * rng.poisson(level / 2, (20, 100, 120)))
+    assert twice.loc[1, "observed"] == 0
+    assert twice.loc[0, "ratio"] > 2
+    fig = electrons.show_classes(table, heading="counts")
+    assert len(fig.axes) == 1
+
+
+def test_who_is_nearer_is_told_block_by_block():
+    """One denoiser is right to the left, the other to the right."""
+    rng = np.random.default_rng(1)
+    frames = rng.poisson(4.0, (30, 24, 48))
+    left = np.arange(48) < 24
+
+    def one(noisy):
+        return np.where(left, 2.0, 3.0) * np.ones(noisy.shape)
+
+    def other(noisy):
+        return np.where(left, 3.0, 2.0) * np.ones(noisy.shape)
+
+    both = {"one": one, "other": other}
+    z = electrons.disagree(frames, both, ("one", "other"), rng, side=12)
+    assert z.shape == (2, 4)
+    assert (z[:, :2] < -3).all()
+    assert (z[:, 2:] > 3).all()
+
+
+def test_every_figure_of_the_page_can_be_drawn():
+    rng = np.random.default_rng(2)
+    frames = rng.poisson(3.0, (4, 60, 48)).astype(np.float32)
+    blur, flat = sbd.denoise_gaussian, sbd.denoise_constant
+    both = {"network": blur, "windowed Fourier": lambda y: blur(y) + 0.01,
+            "constant": flat}  # fmt: skip
+    table = rank_denoisers(frames, both, rng=rng, against="windowed Fourier")
+    shown = {"a": table, "b": table}
+    fig = electrons.show_ranking(shown, against="windowed Fourier", heading="x")
+    assert [ax.get_title() for ax in fig.axes] == ["a", "b"]
+    names = [label.get_text() for label in fig.axes[0].get_yticklabels()]
+    assert names == ["network"]
+    assert electrons.show_comb(frames * 10, 10.0).axes[0].get_yscale() == "log"
+    estimates = {"network": blur(frames[0]), "windowed Fourier": blur(frames[0]) + 0.1}
+    mean = frames.mean(0)
+    assert len(electrons.show_estimates(frames[0], mean, estimates).axes) == 4
+    z = rng.normal(size=(5, 4))
+    assert electrons.show_disagreement(estimates, z, heading="x").axes
+
+
+def test_a_sum_that_holds_no_counts_is_told_and_not_judged():
+    rng = np.random.default_rng(3)
+    frames = np.stack([rng.poisson(2.0, (64, 64)), 2 * rng.poisson(1.0, (64, 64))])
+    table = electrons.judge_sums(
+        frames, {"mean": sbd.denoise_constant}, [1, 2], seed=0, deals=1
+    )
+    assert table["columns"].tolist() == [0, ""]
+    assert table["refused, as"].iloc[1].startswith("noisy must hold Poisson counts")
+
+
+def test_the_path_of_the_specimen_is_drawn_or_the_reason_told():
+    clean = sbd.example_truth("simulated")[0][240:336, 200:296] * (4 / sbd.VACUUM)
+    moves = np.arange(16)
+    frames = np.stack([
+        np.random.default_rng(k).poisson(np.roll(clean, (k // 4, 0), (0, 1)))
+        for k in moves
+    ])  # fmt: skip
+    report = sbd.check_counts(frames)
+    drift, reason = electrons.track(frames, report, seed=0)
+    assert reason == ""
+    # three pixels down in all, from middle to middle of four frames
+    assert np.ptp(drift.positions[:, 0]) == pytest.approx(3, abs=1)
+    fig = electrons.show_drift(frames, report, drift, heading="x")
+    assert len(fig.axes[2].lines) == 2
+    few = frames[:8]
+    drift, reason = electrons.track(few, sbd.check_counts(few), seed=0)
+    assert drift is None
+    assert reason
+    fig = electrons.show_drift(few, sbd.check_counts(few), drift)
+    assert not fig.axes[2].lines
