@@ -32,6 +32,9 @@ install:
 	$(PIP) install --quiet -c constraints.txt hatchling editables
 	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[$(EXTRAS)]'
 	$(PIP) check
+	@# pip has the network now: real electrons for a page, that may be drawn without it later
+	@$(BIN)/python -m sbd.cli fetch recorded/movie >/dev/null || \
+	    echo "no recorded movie: notebooks/16_electrons.py shows a simulated one"
 	touch $(VENV)/.made
 
 .PHONY: lock
@@ -108,6 +111,29 @@ robust: env  ## go on with the default weights on images of other microscopes; a
 	    data/robust
 	$(BIN)/python -m sbd.companion.make.weights data/benchmark sbd/assets/weights/default.json - \
 	    data/robust $$(git rev-parse HEAD) --name robust
+
+.PHONY: gold
+gold: env  ## simulate gold at 200 kV and train a network on it, from files alone; resumes
+	$(BIN)/python -m sbd.companion.make.gold write data/gold
+	OMP_NUM_THREADS=1 $(BIN)/sbd simulate data/gold/images --workers 2 \
+	    --structures data/gold/train/*.xyz --held-out data/gold/held-out/*.xyz \
+	    --microscope data/gold/optics.json --tilts 0,0 1.5,0 0,1.5 \
+	    --defoci -75 -70 -65 -60 -55 -50 -45 -40 -35 -30
+	OMP_NUM_THREADS=1 $(BIN)/sbd train data/gold/images data/gold/pilot --steps 1500 \
+	    --workers 1 --bf16 --device cpu
+	OMP_NUM_THREADS=1 $(BIN)/sbd train data/gold/images data/gold/crystal --steps 500 \
+	    --model CrystalUNet --pilot data/gold/pilot/model.safetensors --crop 144 \
+	    --upright 0.3 --batch 8 --workers 1 --bf16 --device cpu
+	$(BIN)/python -m sbd.companion.make.gold pack data/gold $$(git rev-parse HEAD)
+
+.PHONY: choosing
+choosing: env  ## measure what choosing on the recording itself wins; half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/choosing.py data/benchmark \
+	    book/measured/choosing.json
+
+.PHONY: slips
+slips: env  ## measure what slips of a recording cost, and what is won back; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/slips.py book/measured/slips.json
 
 .PHONY: studies
 studies: env  ## train the small networks of the studies and pack them; hours, resumes
@@ -198,6 +224,15 @@ challenge: env  ## let denoisers lose and invent columns, and judge them; hours,
 .PHONY: ranking
 ranking: env  ## test rankings without truth where the truth is known; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/ranking.py book/measured/ranking.json
+
+.PHONY: files
+files: env  ## read, and damage and read, recordings of other people; an hour
+	$(BIN)/python book/measured/recordings.py data/packages book/measured/recordings.json
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/fuzz.py data/packages book/measured/fuzz.json
+
+.PHONY: large
+large: env  ## time the commands on large images, and see their memory; minutes
+	$(BIN)/python book/measured/large.py book/measured/large.json
 
 .PHONY: rivals
 rivals: env  ## score the classical denoisers where the truth is known; minutes
