@@ -132,7 +132,9 @@ numbers = sbd.save_figure(fig, "16_electrons-apart", origin | numbers, figures)
 drift, reason = electrons.track(values, report, seed=seed)
 fig = electrons.show_drift(values, report, drift, heading=title)
 numbers = sbd.save_figure(fig, "16_electrons-drift", origin, figures)
-reason
+
+# %%
+reason or "It can be told."
 
 # %% [markdown]
 # ## Can the network be adapted?
