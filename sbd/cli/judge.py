@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sbd.cli.files import (
     add_reading,
+    check_free,
     check_target,
     find_weights,
     pop_part,
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     parser.add_argument("table", type=Path, help="the .csv file to write")
     parser.add_argument("--picture", type=Path, help="a .png file to write too")
+    parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument(
         "--vacuum", type=_number_or_auto, metavar="NUMBER|auto",
         help="test against vacuum of that mean count [electrons per pixel], or as the "
@@ -75,6 +77,7 @@ def run(
     model: str | None = None,
     eraser: str | None = None,
     device: str | None = None,
+    force: bool = False,
     **how: object,
 ) -> None:
     """Write the table and the picture; `how` are options of `sbd.judge_columns`."""
@@ -87,8 +90,10 @@ def run(
     from sbd.recordings import to_counts
 
     check_target(table, "table", ".csv")
+    check_free(table, noisy, "table", force=force)
     if picture:
         check_target(picture, "picture", ".png")
+        check_free(picture, noisy, "picture", force=force)
     part = pop_part(how)
     recording, report = read_checked(noisy, **part)
     if report is not None:

@@ -123,7 +123,11 @@ def test_a_table_says_how_it_was_made(tmp_path):
         assert f"{kind}: the counts" in head["verdicts"]
     first = file.read_bytes()
     assert b"\r" not in first
-    assert main([*command, "--pixel", "0.07", "--seed", "5"]) == 0
+    again = [*command, "--pixel", "0.07", "--seed", "5"]
+    file.write_bytes(b"mine")
+    assert main(again) == 1  # what is there may be somebody's
+    assert file.read_bytes() == b"mine"
+    assert main([*again, "--force"]) == 0
     assert file.read_bytes() == first
 
 
