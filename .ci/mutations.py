@@ -42,7 +42,7 @@ from sbd.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".toml")
-COPIED = ("sbd", "notebooks", "figures", "pyproject.toml")
+COPIED = ("sbd", "notebooks", "figures", "book/measured", "pyproject.toml")
 NOTICED = "Figures differ"  # what `sbd.companion.guard` heads its findings with
 LIMIT = 1800  # seconds that one notebook may take
 
@@ -110,8 +110,9 @@ def try_out(mutation: Mutation, data: Path, *, root: Path = ROOT) -> tuple[str, 
         for source in (root / name for name in COPIED):
             if source.is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(source, copy / source.name, ignore=ignored)
-            else:
+                target = copy / source.relative_to(root)
+                shutil.copytree(source, target, ignore=ignored)
+            elif source.is_file():
                 shutil.copy(source, copy)
         if not mutation.apply(copy):
             return "not applied", f"not once in {mutation.file}: {mutation.old!r}"
