@@ -12,6 +12,7 @@ from sbd.cli.files import (
     add_reading,
     check_free,
     check_target,
+    choose_sides,
     find_weights,
     pop_part,
     read_checked,
@@ -77,10 +78,8 @@ def run(
     check_free(denoised, noisy, "denoised", force=force)
     part = pop_part(how)
     recording, report = read_checked(noisy, **part)
-    sides = recording.pixel.sides
-    if pixel:
-        sides = pixel[0] if len(pixel) == 1 else tuple(pixel)
-    elif sides:
+    sides = choose_sides(pixel, recording)
+    if sides and not pixel:
         sys.stderr.write(f"pixels of {recording.pixel}\n")
     read_noise = signed_noise(recording, report)
     weights = find_weights("model", model or "weights/default")

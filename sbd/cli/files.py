@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sbd.recordings import CountsReport, Recording
 
 
@@ -65,6 +67,15 @@ def read_part(
     from sbd.recordings.areas import take_part
 
     return take_part(read_micrograph(file, dataset=dataset), box, mask)
+
+
+def choose_sides(
+    pixel: "Sequence[float] | None", recording: "Recording | None" = None
+) -> "float | tuple[float, ...] | None":
+    """Give the pixel's sides that were asked for, or those that the file says."""
+    if pixel:
+        return pixel[0] if len(pixel) == 1 else tuple(pixel)
+    return None if recording is None else recording.pixel.sides
 
 
 def read_checked(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sbd.cli.files import add_dataset, read_part
+from sbd.cli.files import add_dataset, choose_sides, read_checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,17 +61,11 @@ def run(
     import numpy as np
     from tqdm import tqdm
 
-    from sbd.recordings import check_counts, rank_denoisers
+    from sbd.recordings import rank_denoisers
     from sbd.reports.rivals import Told, list_rivals
 
-    read = read_part(recording, **part)
-    report = check_counts(read)
-    for finding in report.findings:
-        sys.stderr.write(f"{recording.name}: {finding.harm}: {finding.words}\n")
-    sides = read.pixel.sides
-    if pixel:
-        sides = pixel[0] if len(pixel) == 1 else tuple(pixel)
-    rivals = list_rivals(model, pixel=sides, device=device)
+    read, _ = read_checked(recording, **part)
+    rivals = list_rivals(model, pixel=choose_sides(pixel, read), device=device)
     quiet = not sys.stderr.isatty()
     with tqdm(total=len(rivals) * splits, unit="image", disable=quiet) as bar:
         told = {name: Told(one, bar.update) for name, one in rivals.items()}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sbd.cli.files import add_dataset, check_free, check_target
+from sbd.cli.files import add_dataset, check_free, check_target, choose_sides
 
 HELP = "write a page on what a recording says, and how far to believe it"
 
@@ -56,10 +56,7 @@ def run(
     check_target(page, "page", ".html")
     check_free(page, recording, "page", force=force)
     check_free(page.with_suffix(".json"), recording, "numbers", force=force)
-    sides = None
-    if pixel:
-        sides = pixel[0] if len(pixel) == 1 else tuple(pixel)
     numbers = write_report(
-        recording, page, pixel=sides, progress=sys.stderr.isatty(), **how
+        recording, page, pixel=choose_sides(pixel), progress=sys.stderr.isatty(), **how
     )
     sys.stdout.write("\n".join(tell_outcome(numbers)) + f"\n{page}\n")

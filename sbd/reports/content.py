@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,7 +85,7 @@ class Content:
     reasons: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def image(self) -> Image | None:
         """Electrons of all frames together [electrons per pixel]."""
         return None if self.counts is None else self.counts.sum()
@@ -246,7 +246,7 @@ def _rank(content: Content) -> None:
         with tqdm(
             total=total, unit="image", leave=False, disable=not options.progress
         ) as bar:
-            told = {name: Told(one, bar.update) for name, one in rivals.items()}
+            told = {name: Told(one.denoise, bar.update) for name, one in rivals.items()}
             return rank_denoisers(
                 content.recording, told, rng=rng, splits=options.splits
             )
