@@ -205,6 +205,15 @@ def test_what_a_mask_leaves_out_changes_nothing_else(tmp_path, capsys):
     assert "box must lie within 96 x 112 pixels" in capsys.readouterr().err
 
 
+def test_a_stack_with_a_frame_is_asked_what_to_do_with_it(tmp_path, capsys):
+    stack = np.random.default_rng(0).poisson(0.45, (3, 96, 112))
+    stack[:, :24] = 0
+    np.save(tmp_path / "stack.npy", stack)
+    names = [str(tmp_path / name) for name in ("stack.npy", "clean.npy")]
+    assert main(["denoise", *names, "--device", "cpu"]) == 1
+    assert "frames must be 'sum' or 'each'" in capsys.readouterr().err
+
+
 def test_the_columns_of_a_box_stand_where_the_recording_has_them(tmp_path):
     counts, (_, noisy, table, *_) = record(tmp_path, 9)
     np.save(tmp_path / "part.npy", counts[30:200, 16:200])
