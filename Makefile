@@ -74,8 +74,7 @@ benchmark: env  ## simulate all 17,955 images into data/benchmark; minutes, resu
 
 .PHONY: bench
 bench: env  ## measure the simulation against the naive way; minutes
-	$(BIN)/python book/measured/bench.py > _build/bench.json
-	mv _build/bench.json book/measured/
+	$(BIN)/python book/measured/bench.py book/measured/bench.json
 
 .PHONY: speed
 speed: env  ## time the networks against the published definition; minutes
@@ -268,6 +267,7 @@ check: env  ## look for what is malformed or out of date; seconds
 	@$(STAGE) "address" $(BIN)/python .ci/repository.py --check
 	@$(STAGE) "scoreboard" $(BIN)/python .ci/scoreboard.py --check
 	@$(STAGE) "records" $(BIN)/python -m sbd.records check
+	@$(STAGE) "measured" $(BIN)/python -m sbd.companion.freshness check
 
 .PHONY: mutations
 mutations: env  ## break the library on purpose: every figure must turn red; minutes

@@ -24,7 +24,8 @@ from sbd.audits.benchmark_audit import (
     summarise_audit,
 )
 from sbd.audits.inspection import inspect_columns
-from sbd.files import sha256, write_json
+from sbd.companion.freshness import write_measured
+from sbd.files import sha256
 from sbd.simulation.frame import PIXEL
 
 DOSES = (0.1, 0.45, 2.0, 10.0)
@@ -120,7 +121,7 @@ def main() -> None:
         "doses": audit_doses(options.seed),
         "vacuum": audit_vacuum(options.seed),
     }
-    write_json(options.to, rounded(found))
+    write_measured(options.to, rounded(found), __file__)
 
 
 if __name__ == "__main__":

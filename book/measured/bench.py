@@ -1,6 +1,6 @@
 """Time the naive way to simulate the benchmark, and ours: ``make bench``.
 
-    python book/measured/bench.py [--images N] [--grid GRID] [--slice ANGSTROM]
+    python book/measured/bench.py book/measured/bench.json
 
 The naive way is a newcomer's: for each of N images one whole abTEM run of its own, with
 abTEM's potential (projected, 1024 samples a side, slices of 1/6 angstrom), a plane wave
@@ -17,12 +17,14 @@ import os
 import sys
 import time
 from itertools import islice, product
+from pathlib import Path
 
 import abtem
 import numpy as np
 
 import sbd
 from sbd.benchmark.production import WORKER_ENVIRONMENT
+from sbd.companion.freshness import write_measured
 from sbd.simulation.microscope import Microscope
 from sbd.simulation.specimens import TILTS
 
@@ -82,6 +84,7 @@ def time_ours() -> tuple[float, float]:
 def main() -> None:
     """Measure both and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path, help="where to write, as JSON")
     parser.add_argument("--images", type=int, default=10)
     parser.add_argument("--grid", type=int, default=1024)
     parser.add_argument("--slice", type=float, default=1 / 6, dest="thickness")
@@ -96,8 +99,9 @@ def main() -> None:
     waves, images = time_ours()
     naive = time_naive(given.images, grid=given.grid, thickness=given.thickness)
     ours = (waves + images) / (len(TILTS) * len(DEFOCI))
+    settings = {k: v for k, v in vars(given).items() if k != "file"}
     record = {
-        "naive": {**vars(given), "seconds_per_image": round(naive, 2)},
+        "naive": {**settings, "seconds_per_image": round(naive, 2)},
         "ours": {
             "seconds_for_nine_waves": round(waves, 2),
             "seconds_for_189_images": round(images, 2),
@@ -112,6 +116,7 @@ def main() -> None:
         "threads": 1,
         "abtem": abtem.__version__,
     }
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

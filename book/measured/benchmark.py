@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
-from sbd.files import write_json
 
 
 def resident() -> int:
@@ -73,7 +73,7 @@ def main() -> None:
         **describe_machine("sbd", "abtem", "numpy", "zarr"),
     }
     if not before:
-        write_json(options.log, record)
+        write_measured(options.log, record, __file__)
     print(json.dumps(record, indent=1))
 
 

@@ -28,8 +28,9 @@ import sbd
 from sbd.audits.challenge import FILTERS
 from sbd.audits.peers import PEERS
 from sbd.companion.fingerprints import bare_code
+from sbd.companion.freshness import write_measured
 from sbd.evidence.judgement import judge_columns
-from sbd.files import replacing, sha256, write_json
+from sbd.files import replacing, sha256
 from sbd.simulation.frame import PIXEL
 from sbd.typing import Denoiser
 
@@ -218,9 +219,10 @@ def main() -> None:
             for path in paths
         ]
         record[name] = describe_method(pd.concat(some, ignore_index=True))
-    write_json(
+    write_measured(
         given.to,
         about | {"denoisers": rounded(record), "took no part": left_out()},
+        __file__,
     )
 
 

@@ -21,9 +21,9 @@ import torch
 from tqdm import tqdm
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import average
 from sbd.companion.pages import material as gold
-from sbd.files import write_json
 from sbd.recordings import adapt_network, tune_on_counts
 from sbd.simulation.frame import BOX, PIXEL
 from sbd.typing import Image
@@ -136,7 +136,7 @@ def main() -> None:
             lambda counts, pixel: sbd.denoise(counts, model, pixel=pixel, device="cpu"),
         )  # fmt: skip
         record[name] = row
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ import torch
 from tqdm import tqdm
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.pages.generalisation import frame_as_published
-from sbd.files import write_json
 from sbd.simulation.frame import BOX_SAMPLES
 
 SEED = 12
@@ -73,7 +73,7 @@ def main() -> None:
         record[f"{dose:g}"] = compare(denoisers, benchmark, rows, dose) | {
             "steps": settings["steps"]
         }
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

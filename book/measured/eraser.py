@@ -26,10 +26,11 @@ import sbd
 from sbd.audits.placed_atoms import TOLERANCE, project_columns
 from sbd.audits.removals import Removal, image_removal, remove_columns
 from sbd.columns.finding import Columns
+from sbd.companion.freshness import write_measured
 from sbd.evidence.counts import check_independence, whole_counts
 from sbd.evidence.erasure import erase_columns
 from sbd.evidence.laws import ScoreLaws
-from sbd.files import sha256, write_json
+from sbd.files import sha256
 from sbd.simulation.films import add_film
 from sbd.simulation.frame import BOX
 from sbd.simulation.imaging import exit_wave, form_image
@@ -264,7 +265,7 @@ def main() -> None:
         "doubles": refuse_doubles(given.draws),
         "carbon films": judge_films(given.filmed),
     }  # fmt: skip
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

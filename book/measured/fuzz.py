@@ -34,8 +34,8 @@ import tifffile
 from tqdm import tqdm
 
 from sbd.cli.check import _check, _to_json
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
-from sbd.files import write_json
 from sbd.recordings import write_micrograph
 
 MEMORY, PATIENCE = 2**31, 10.0  # bytes, seconds of the processor
@@ -241,7 +241,7 @@ def main() -> None:
             else:
                 whole = folder / OTHERS[kind]
             record[kind] = fuzz(kind, whole, given.files)
-            write_json(given.file, record)
+            write_measured(given.file, record, __file__)
 
 
 if __name__ == "__main__":

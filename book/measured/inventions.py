@@ -25,8 +25,8 @@ from scipy import stats
 import sbd
 from sbd.columns.discs import disc_pixels
 from sbd.columns.finding import Columns
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
-from sbd.files import write_json
 from sbd.typing import Image
 
 FORMS = ("pixels", "mean")
@@ -207,7 +207,7 @@ def main() -> None:
         except sbd.DataUnavailableError as error:
             print(error, flush=True)
     record |= describe_machine("sbd", "numpy", "torch")
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import (
     PUBLISHED_SHAPE,
     describe_machine,
     mirrored_truth,
 )
-from sbd.files import write_json
 from sbd.typing import Image, Pixel
 
 
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--separate", type=int, default=10)
     given = parser.parse_args()
     record = measure(given.rows, given.separate)
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine, mirrored_truth
-from sbd.files import write_json
 
 # a process counts the memory of the one that it is split from as its own: a small one
 LAUNCHER = """
@@ -100,7 +100,7 @@ def main() -> None:
         for name, words in commands.items():
             record[name] = run_command(*words)
             sys.stderr.write(f"{name}: {record[name]}\n")
-            write_json(given.file, record)
+            write_measured(given.file, record, __file__)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,12 @@ from skimage.feature import blob_log
 
 import sbd
 from sbd.columns.finding import Columns
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import (
     PUBLISHED_SHAPE,
     describe_machine,
     mirrored_truth,
 )
-from sbd.files import write_json
 from sbd.typing import Image
 
 WIDTHS = 4.0, 12.0  # of the blobs, smallest and largest [pixels]
@@ -210,7 +210,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     record = measure(given.runs)
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

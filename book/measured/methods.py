@@ -32,6 +32,7 @@ import torch
 from tqdm import tqdm
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import average
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.files import sha256, write_json
@@ -131,7 +132,7 @@ def main() -> None:
         record["published white"][f"structures {name}"] = {
             key: part[key] for key in ("images", "network", "windowed Fourier")
         }
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps({k: v["all"] for k, v in record.items()}, indent=1))
 
 

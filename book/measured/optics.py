@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.pages.fidelity import compare_published, compare_unlabelled
 from sbd.companion.pages.fidelity.pairs import Pair
-from sbd.files import write_json
 from sbd.simulation.frame import BOX
 from sbd.simulation.matching import compare_frame, make_template
 from sbd.simulation.microscope import Microscope
@@ -219,7 +219,7 @@ def main() -> None:
         "all constants": report(supports, len(STEPS)),
         "scattering, with the optics as they are": report(supports, SCATTERING),
     }
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

@@ -23,7 +23,7 @@ from skimage import data
 from skimage.transform import resize
 
 import sbd
-from sbd.files import write_json
+from sbd.companion.freshness import write_measured
 
 PEAKS = (1, 5, 10, 30, 60, 120)
 LARGE = """
@@ -121,7 +121,7 @@ def main() -> None:
         "4096 x 4096, 7 levels": measure_large(),
         "PSNR (dB)": measure_quality(),
     }
-    write_json(options.to, result)
+    write_measured(options.to, result, __file__)
     print(json.dumps(result["speed"], indent=1))
 
 

@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 import sbd
-from sbd.files import write_json
+from sbd.companion.freshness import write_measured
 from sbd.recordings import rank_denoisers
 
 PIECE = np.s_[100:228, 180:308]
@@ -98,7 +98,7 @@ def main() -> None:
     for dose, share in SETTINGS:
         name = f"{dose:g} electrons per pixel, {share:g} of them denoised"
         record[name] = rank_draws(denoisers, dose, share, given.draws)
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
-from sbd.files import sha256, write_json
+from sbd.files import sha256
 from sbd.recordings import check_counts, read_micrograph
 from sbd.recordings.reading import list_readable
 
@@ -130,7 +131,7 @@ def main() -> None:
         for one in folders:
             files += [] if one.suffix else list_readable(one)
     rows = [look(file, given.folder) for file in tqdm(files, mininterval=10)]
-    write_json(
+    write_measured(
         given.file,
         {
             **describe_machine("sbd", "rosettasciio", "tifffile", "h5py", "numpy"),
@@ -142,6 +143,7 @@ def main() -> None:
             "table": tabulate(rows),
             "rows": rows,
         },
+        __file__,
     )
 
 

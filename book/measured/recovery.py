@@ -17,7 +17,7 @@ import numpy as np
 
 import sbd
 from sbd.benchmark.recipes import default_recipes
-from sbd.files import write_json
+from sbd.companion.freshness import write_measured
 from sbd.simulation.frame import AUTHORS_PIXEL
 from sbd.simulation.specimens import DEFOCI, TILTS
 
@@ -79,7 +79,7 @@ def main() -> None:
     summary = {kind: summarise(rows, kind) for kind in ("clean", "noisy")}
     record = {"images": len(rows), "seed": options.seed, **summary}
     if options.summary:
-        write_json(options.summary, record)
+        write_measured(options.summary, record, __file__)
     print(json.dumps(record, indent=1))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import sbd
-from sbd.files import write_json
+from sbd.companion.freshness import write_measured
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
         rows[name]["deviation in vacuum"] = round(float(denoise(vacuum).std()), 4)
         print(name, rows[name], flush=True)
     about = {"draws": given.draws, "seed": 0, "dose": sbd.VACUUM}
-    write_json(given.to, about | {"denoisers": rows})
+    write_measured(given.to, about | {"denoisers": rows}, __file__)
 
 
 if __name__ == "__main__":

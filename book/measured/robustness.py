@@ -29,10 +29,10 @@ from tqdm import tqdm
 
 import sbd
 from sbd.benchmark.recipes import default_recipes
+from sbd.companion.freshness import write_measured
 from sbd.companion.make.varied import move_particle, turning
 from sbd.companion.measurements import average
 from sbd.companion.pages.generalisation import frame_as_published
-from sbd.files import write_json
 from sbd.simulation import DEFOCI, ResidualAberrations, add_film, exit_wave, form_image
 from sbd.simulation.frame import BOX_SAMPLES
 from sbd.simulation.imaging import ExitWave
@@ -133,9 +133,9 @@ def main() -> None:
     psnr = (
         pd.DataFrame(scores, columns=columns).set_index(columns[:3])["psnr"].unstack()
     )
-    write_json(given.file, {name: tell(psnr, name) for name in dict.fromkeys(
+    write_measured(given.file, {name: tell(psnr, name) for name in dict.fromkeys(
         condition for condition, *_ in scores
-    )})  # fmt: skip
+    )}, __file__)  # fmt: skip
 
 
 def tell(psnr: pd.DataFrame, condition: str) -> dict:

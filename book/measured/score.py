@@ -24,11 +24,11 @@ from scipy import fft
 from tqdm import tqdm
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import average
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.data.registry import DataUnavailableError
 from sbd.denoisers import choose_bins
-from sbd.files import write_json
 from sbd.simulation.frame import BOX, BOX_SAMPLES, PIXEL
 from sbd.simulation.specimens import SEEN
 
@@ -180,7 +180,7 @@ def main() -> None:
     }
     print(json.dumps(table, indent=1))
     if options.to:
-        write_json(options.to, table)
+        write_measured(options.to, table, __file__)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ import pandas as pd
 
 import sbd
 from sbd.columns.finding import Columns
+from sbd.companion.freshness import write_measured
 from sbd.evidence import calibration
-from sbd.files import write_json
 from sbd.typing import Denoiser, Image
 
 DOSES = (0.1, 0.45, 1.0, 2.0, 5.0)
@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4)
     given = parser.parse_args()
     record = measure(given.images, given.draws)
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

@@ -18,8 +18,8 @@ import torch
 from tqdm import tqdm
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import average
-from sbd.files import write_json
 from sbd.recordings import fill_gaps, to_counts
 from sbd.typing import Image
 
@@ -99,7 +99,7 @@ def main() -> None:
         name: {way: average(values) for way, values in row.items()}
         for name, row in lost.items()
     }
-    write_json(given.file, {"draws": given.draws, "lost": record})
+    write_measured(given.file, {"draws": given.draws, "lost": record}, __file__)
 
 
 if __name__ == "__main__":

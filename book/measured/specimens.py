@@ -22,7 +22,7 @@ from scipy import spatial
 
 import sbd
 from sbd.audits.placed_atoms import project_columns
-from sbd.files import write_json
+from sbd.companion.freshness import write_measured
 from sbd.simulation.frame import AUTHORS_PIXEL
 from sbd.simulation.matching import SimulationMatch, match_simulation
 from sbd.simulation.microscope import LOBATO
@@ -175,7 +175,7 @@ def main() -> None:
         record[name] = search(name, given.grid)
         print(name, json.dumps(record[name], indent=1), flush=True)
     record["atoms put on and taken"] = refine(given.draws)
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
 
 
 if __name__ == "__main__":

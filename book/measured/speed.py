@@ -32,8 +32,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import sbd
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import PUBLISHED_SHAPE, describe_machine
-from sbd.files import write_json
 from sbd.typing import Denoiser, Image
 
 KEEP = {
@@ -282,7 +282,7 @@ def main() -> None:
     if given.file is None:
         parser.error("file must be given: where the record goes")
     record = measure(given.runs, given.threads)
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 

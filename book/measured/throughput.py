@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 import sbd
-from sbd.files import write_json
+from sbd.companion.freshness import write_measured
 from sbd.networks.drawing import Drawing, draw_batch
 from sbd.networks.models import create_model
 from sbd.networks.training import _estimator, _weighted_error
@@ -115,7 +115,7 @@ def main() -> None:
         "steps": given.steps,
         "versions": {name: version(name) for name in ("sbd", "torch")},
     }
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ from scipy import ndimage, signal, stats
 
 import sbd
 from sbd.columns.finding import Columns
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
 from sbd.data.movies import comb_gain, fetch_counts, fetch_values
 from sbd.evidence.calibration import lay_discs
-from sbd.files import write_json
 
 RADII = (8, 12)  # [pixels]
 HEIGHTS = {"bright": 0.3, "dark": -0.3}  # of the vacuum
@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     given = parser.parse_args()
     record = measure()
-    write_json(given.file, record)
+    write_measured(given.file, record, __file__)
     print(json.dumps(record, indent=1))
 
 
