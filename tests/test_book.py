@@ -108,14 +108,21 @@ FAILED = {
 }
 
 
-def write_project(root, *, cell=RUN, text="Fine."):
+CLAIM = """
+- {id: far, kind: claim, says: It is far better., where: abstract, page: PAGE,
+   ours: [{what: ours, value: "figures/00_one:KEY", unit: dB, above: 36}]}
+"""
+
+
+def write_project(root, *, cell=RUN, text="Fine.", key="network.psnr", page=None):
     """Make the smallest project with the real configuration and extensions."""
     for name in ("_ext", "_static", "_extra"):
         shutil.copytree(BOOK / name, root / "book" / name)
     shutil.copy(BOOK / "references.bib", root / "book")
     shutil.copy(ROOT / "_config.yml", root)
     (root / "book" / "_toc.yml").write_text(
-        "format: jb-book\nroot: intro\nchapters:\n  - file: notebooks/00_one\n"
+        "format: jb-book\nroot: intro\n"
+        "chapters:\n  - file: claims\n  - file: notebooks/00_one\n"
     )
     (root / "book" / "intro.md").write_text(f"# Cover\n\n{text}\n")
     title = {"cell_type": "markdown", "metadata": {}, "source": "# One"}
@@ -126,6 +133,11 @@ def write_project(root, *, cell=RUN, text="Fine."):
     path = root / "notebooks" / "00_one.ipynb"
     path.write_text(json.dumps(record | {"nbformat_minor": 4}))
     (root / "figures" / "00_one.json").write_text('{"network": {"psnr": 36.74}}')
+    claim = CLAIM.replace("KEY", key).replace("PAGE", page or "notebooks/00_one")
+    (root / "book" / "claims.yml").write_text(claim)
+    (root / "book" / "claims.md").write_text(
+        "# Claims\n\n```{overview}\n```\n\n```{claims} claim\n```\n"
+    )
     return path
 
 
@@ -333,7 +345,12 @@ def test_a_sound_book_is_built(tmp_path, monkeypatch):
     write_project(tmp_path, text="{number}`00_one:network.psnr:.1f` dB")
     done = build(tmp_path, *STRICT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ">36.7<" in (tmp_path / "_build/html/intro.html").read_text("utf8")
+    pages = tmp_path / "_build/html"
+    assert ">36.7<" in (pages / "intro.html").read_text("utf8")
+    for page in ("claims.html", "notebooks/00_one.html"):  # where it is listed, tested
+        text = (pages / page).read_text("utf8")
+        assert "verdict-reproduced" in text
+        assert "36.74 dB" in text
 
 
 @pytest.mark.slow
@@ -343,8 +360,10 @@ def test_a_sound_book_is_built(tmp_path, monkeypatch):
         ({"cell": RUN | {"outputs": [FAILED]}}, (), "ValueError: no atoms"),
         ({"text": "{number}`00_one:ssim:.1f`"}, (), "no entry 'ssim'"),
         ({"text": "[gone](gone.md)"}, STRICT, "gone.md"),
+        ({"key": "network.ssim"}, (), "a claim must name an entry of figures/00_one"),
+        ({"page": "gone"}, (), "must name a page of the book; got gone"),
     ],
-    ids=["failed cell", "unknown number", "broken link"],
+    ids=["failed cell", "unknown number", "broken link", "no evidence", "no page"],
 )
 def test_a_flaw_makes_the_build_red(tmp_path, monkeypatch, flaw, options, message):
     monkeypatch.delenv("SBD_BOOK_RECORDS", raising=False)

@@ -8,51 +8,13 @@ prose cannot outlive the result it quotes.
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxRole
 
-
-def look_up(numbers: Any, key: str) -> Any:  # noqa: ANN401, it is parsed JSON
-    """Find an entry in nested dicts and lists.
-
-    Parameters
-    ----------
-    numbers : dict or list
-        Parsed JSON.
-    key : str
-        Name of an entry; dots lead into nested ones, as in ``"rows.0.psnr"``.
-
-    Returns
-    -------
-    object
-        The entry.
-
-    Raises
-    ------
-    KeyError
-        If there is no such entry; its message lists those there are.
-
-    Examples
-    --------
-    >>> look_up({"network": {"psnr": [36.7]}}, "network.psnr.0")
-    36.7
-    """
-    if isinstance(numbers, list):
-        numbers = {str(i): value for i, value in enumerate(numbers)}
-    if isinstance(numbers, dict):
-        if key in numbers:
-            return numbers[key]
-        head, _, rest = key.partition(".")
-        if rest and head in numbers:
-            return look_up(numbers[head], rest)
-        msg = f"no entry {key!r} among {', '.join(map(repr, numbers))}"
-    else:
-        msg = f"no entry {key!r} below a plain value"
-    raise KeyError(msg)
+from sbd.companion.claims import look_up
 
 
 def quote(folder: Path, text: str) -> str:

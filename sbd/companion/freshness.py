@@ -79,6 +79,19 @@ def check_measured(folder: Path = MEASURED, root: Path = ROOT) -> dict[str, str]
     return found
 
 
+def describe_measured(folder: Path = MEASURED) -> dict[str, dict[str, str]]:
+    """Say of each measured file at which commit, and why it was kept if code changed.
+
+    A dict of ``commit`` and ``kept`` by name; the latter is empty for a fresh file.
+    """
+    told = {}
+    for file in sorted(Path(folder).glob("*.json")):
+        about = json.loads(_note(file).read_text(encoding="utf-8"))
+        kept = about.get("waived", {}).get("reason", "")
+        told[file.stem] = {"commit": about["commit"], "kept": kept}
+    return told
+
+
 def list_changes(file: Path, package: Package) -> dict[str, str]:
     """List the definitions behind a measured file that differ, with today's hash.
 
