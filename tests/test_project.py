@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import socket
 import subprocess
 import sys
@@ -261,22 +262,34 @@ def test_the_scoreboard_is_current():
     assert script("scoreboard.py", "--check").returncode == 0
 
 
-def test_the_scoreboard_shows_the_computed_rows_best_first(tmp_path):
+def test_the_scoreboard_follows_the_measurements(tmp_path):
     board = runpy.run_path(str(ROOT / ".ci/scoreboard.py"))
-    rows = {
-        "source": "an image",
-        "constant": {"psnr": 17.04, "ssim": 0.5},
-        "network": {"psnr": 36.66, "ssim": 0.98},
+    shutil.copytree(ROOT / "figures", tmp_path / "figures")
+    shutil.copytree(ROOT / "book/measured", tmp_path / "book/measured")
+    shutil.copy(ROOT / "book/claims.yml", tmp_path / "book")
+    methods = tmp_path / "book/measured/methods.json"
+    numbers = json.loads(methods.read_text())
+    numbers["strict test"]["all"] = {
+        "images": 7,
+        "constant": {"psnr": 17.04, "standard_error": 0.2, "ssim": 0.5},
+        "network": {"psnr": 36.66, "standard_error": 0.31, "ssim": 0.98},
     }
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures/02_comparison.json").write_text(json.dumps(rows))
+    for rows in numbers["strict test"].values():  # claims ask for more methods
+        rows.setdefault("correlation averaging", {"psnr": 30.0, "standard_error": 0.1})
+        rows["correlation averaging"].setdefault("ssim", 0.9)
+    methods.write_text(json.dumps(numbers))
     readme = tmp_path / "README.md"
     readme.write_text("Before\n<!-- scoreboard -->\n<!-- /scoreboard -->\nAfter\n")
     assert board["main"](["--check"], tmp_path) == 1
     assert board["main"]([], tmp_path) == 0
     assert board["main"](["--check"], tmp_path) == 0
     table = [line for line in readme.read_text().splitlines() if line[:1] == "|"]
-    assert table[2:] == ["| network | 36.7 | 0.980 |", "| constant | 17.0 | 0.500 |"]
+    assert table[2:] == [
+        "| network | 36.7 ± 0.3 | 0.980 |",
+        "| correlation averaging | 30.00 ± 0.10 | 0.900 |",
+        "| constant | 17.04 ± 0.20 | 0.500 |",
+    ]
+    assert "Means of 7 simulated images" in readme.read_text()
 
 
 # --- the tests' own ground (conftest.py)
