@@ -4,14 +4,15 @@
     .venv/bin/python .ci/mutations.py "swapped panels" --to _build/mutations.json
 
 Each mutation of `mutations.toml` is one edit in a copy of the project, in which nbval
-then compares a notebook with what it shows without downloads. Nothing is fetched, from
-a server or from a folder of this machine, so the results are the same everywhere.
-Before that, every notebook of the table runs untouched and must stay green.
+then compares a notebook with what it shows without downloads, or, for what no figure
+shows, the tests that it names are run. Nothing is fetched, from a server or from a
+folder of this machine, so the results are the same everywhere. Before that, every
+notebook of the table, and every file of tests, runs untouched and must stay green.
 
 What comes out:
 
 red
-    the guard of the figures noticed (and not just an error on the way)
+    the guard of the figures noticed, or a test (and not just an error on the way)
 green
     nothing was noticed: the edit survived
 no figure
@@ -42,21 +43,28 @@ from sbd.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".toml")
+LEFT_OUT = (".venv", ".git", "_build", "data", "__pycache__", ".pytest_cache")
 COPIED = ("sbd", "notebooks", "figures", "book/measured", "pyproject.toml")
+TESTED = ("tests", "book/claims.yml", "book/_ext", "README.md", ".ci")
 NOTICED = "Figures differ"  # what `sbd.companion.guard` heads its findings with
 LIMIT = 1800  # seconds that one notebook may take
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One edit, and the notebook that must notice it; `survives` says why it cannot."""
+    """One edit, and the notebook that must notice it; `survives` says why it cannot.
+
+    For what no figure shows, `tests` stands in the place of `notebook`: a file of
+    tests, with words that choose among them, as after pytest's ``-k``.
+    """
 
     name: str
-    notebook: str
+    notebook: str = ""
     file: str = ""
     old: str = ""
     new: str = ""
     survives: str = ""
+    tests: str = ""
 
     @property
     def wanted(self) -> str:
@@ -84,8 +92,11 @@ def read_table(path: Path = TABLE) -> list[Mutation]:
 def with_controls(mutations: Iterable[Mutation]) -> list[Mutation]:
     """Put the untouched notebooks before the edits that are made for them."""
     mutations = list(mutations)
-    names = sorted({mutation.notebook for mutation in mutations})
-    return [Mutation(f"nothing in {name}", name) for name in names] + mutations
+    names = sorted({m.notebook for m in mutations if m.notebook})
+    tests = sorted({m.tests for m in mutations if m.tests})
+    untouched = [Mutation(f"nothing in {name}", name) for name in names]
+    untouched += [Mutation(f"nothing for {each}", tests=each) for each in tests]
+    return untouched + mutations
 
 
 def environment(copy: Path, data: Path) -> dict[str, str]:
@@ -107,18 +118,32 @@ def try_out(mutation: Mutation, data: Path, *, root: Path = ROOT) -> tuple[str, 
     """Compare a notebook in a broken copy: what came out, and the line that says so."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for source in (root / name for name in COPIED):
+        whole = sorted(p.name for p in root.iterdir() if p.name not in LEFT_OUT)
+        for source in (root / name for name in (whole if mutation.tests else COPIED)):
             if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
+                ignored = shutil.ignore_patterns(*LEFT_OUT)
                 target = copy / source.relative_to(root)
                 shutil.copytree(source, target, ignore=ignored)
             elif source.is_file():
                 shutil.copy(source, copy)
         if not mutation.apply(copy):
             return "not applied", f"not once in {mutation.file}: {mutation.old!r}"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                   "--nbval", "--nbval-current-env",
-                   f"notebooks/{mutation.notebook}.ipynb"]  # fmt: skip
+        file, _, words = mutation.tests.partition(" ")
+        what = [
+            "--nbval",
+            "--nbval-current-env",
+            f"notebooks/{mutation.notebook}.ipynb",
+        ]
+        what = [file, "-k", words] if words else [file] if file else what
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *what,
+        ]
         try:
             done = subprocess.run(
                 command, cwd=copy, env=environment(copy, data), timeout=LIMIT,
@@ -126,20 +151,21 @@ def try_out(mutation: Mutation, data: Path, *, root: Path = ROOT) -> tuple[str, 
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return "no figure", f"took more than {LIMIT} s"
-        if not is_imported(mutation, copy):
+        if not mutation.tests and not is_imported(mutation, copy):
             return "not imported", done.stderr[-200:]
-    return judge(done.returncode, done.stdout + done.stderr)
+    noticed = "FAILED " if mutation.tests else NOTICED
+    return judge(done.returncode, done.stdout + done.stderr, noticed)
 
 
-def judge(code: int, output: str) -> tuple[str, str]:
+def judge(code: int, output: str, noticed: str = NOTICED) -> tuple[str, str]:
     """Read pytest's exit status and words."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     if code == 0:
         return ("skipped" if "skipped" in last else "green"), last
-    if code == 1 and NOTICED in plain:
-        found = plain[plain.index(NOTICED) + len(NOTICED) :].split("\n")
+    if code == 1 and noticed in plain:
+        found = plain[plain.index(noticed) + len(noticed) :].split("\n")
         return "red", next((line.strip() for line in found if line.strip()), "")
     errors = [line for line in lines if re.match(r"E  |\w*(Error|Exception)\b", line)]
     return "no figure", (errors or [last])[0]
@@ -148,7 +174,7 @@ def judge(code: int, output: str) -> tuple[str, str]:
 def digest(root: Path = ROOT) -> str:
     """Hash all that a result depends on, but for the edit itself."""
     total = hashlib.sha256()
-    for name in COPIED:
+    for name in (*COPIED, *TESTED):
         path = root / name
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
@@ -188,7 +214,7 @@ def measure(mutations: list[Mutation], jobs: int, to: Path | None) -> list[dict]
 
     def work(mutation: Mutation) -> dict:
         result, line = try_out(mutation, Path(data))
-        about = {"name": mutation.name, "notebook": mutation.notebook}
+        about = {"name": mutation.name, "notebook": mutation.notebook or mutation.tests}
         about |= {"file": mutation.file, "result": result, "line": line}
         about |= {"survives": mutation.survives} if mutation.survives else {}
         return about | {"made_from": keys[mutation]}
@@ -207,7 +233,8 @@ def measure(mutations: list[Mutation], jobs: int, to: Path | None) -> list[dict]
 def say(mutation: Mutation, row: dict, when: str) -> None:
     """Print one result at once."""
     verdict = "" if row["result"] == mutation.wanted else f"  WANTED {mutation.wanted}"
-    print(f"{mutation.notebook[:2]} {mutation.name}: {row['result']} ({when}){verdict}")
+    where = mutation.notebook[:2] or Path(mutation.tests.split()[0]).stem
+    print(f"{where} {mutation.name}: {row['result']} ({when}){verdict}")
     print(f"   {mutation.survives or row['line'][:150]}", flush=True)
 
 

@@ -30,6 +30,11 @@ def test_every_edit_applies_at_one_place(mutation):
 
 @each
 def test_every_edited_file_can_still_be_read(mutation):
+    if mutation.file.endswith((".yml", ".md")):
+        return
+    if mutation.file.endswith(".json"):
+        assert json.loads(edited(mutation))
+        return
     if mutation.file.endswith(".ipynb"):
         cells = json.loads(edited(mutation))["cells"]
         code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
@@ -40,7 +45,11 @@ def test_every_edited_file_can_still_be_read(mutation):
 
 
 @each
-def test_every_edit_is_noticed_by_a_notebook_that_is_there(mutation):
+def test_every_edit_is_noticed_by_something_that_is_there(mutation):
+    assert bool(mutation.notebook) != bool(mutation.tests)
+    if mutation.tests:
+        assert (ROOT / mutation.tests.split()[0]).exists()
+        return
     path = ROOT / "notebooks" / f"{mutation.notebook}.ipynb"
     assert path.exists()
     if mutation.file.endswith(".ipynb"):
@@ -49,7 +58,8 @@ def test_every_edit_is_noticed_by_a_notebook_that_is_there(mutation):
 
 def test_the_table_covers_the_book():
     assert len({mutation.name for mutation in TABLE}) == len(TABLE) >= 24
-    assert len({mutation.notebook for mutation in TABLE}) >= 12
+    assert len({m.notebook for m in TABLE if m.notebook}) >= 12
+    assert len([m for m in TABLE if m.tests]) >= 12
     rooms = {Path(m.file).parts[1] for m in TABLE if m.file.startswith("sbd/")}
     seen = {"columns", "companion", "denoisers", "evidence", "networks", "plotting"}
     assert rooms >= seen | {"simulation", "metrics.py"}
@@ -63,7 +73,9 @@ def test_few_edits_are_excused():
 def test_every_notebook_of_the_table_runs_untouched_once():
     every = mutations.with_controls(TABLE)
     untouched = [mutation for mutation in every if not mutation.file]
-    assert [m.notebook for m in untouched] == sorted({m.notebook for m in TABLE})
+    found = {m.notebook or m.tests for m in untouched}
+    assert found == {m.notebook or m.tests for m in TABLE}
+    assert len(found) == len(untouched)
     assert {mutation.wanted for mutation in untouched} == {"green"}
 
 
@@ -75,6 +87,13 @@ def test_a_finding_of_the_guard_is_red():
         f"Notebook cell\n\x1b[94m{mutations.NOTICED}\x1b[0m\nfigure 1: off\n1 failed"
     )
     assert mutations.judge(1, output) == ("red", "figure 1: off")
+
+
+def test_a_failed_test_is_red_and_an_error_on_the_way_is_not():
+    failed = "FAILED tests/test_claims.py::test_it - assert 1 == 2\n1 failed"
+    assert mutations.judge(1, failed, "FAILED ")[0] == "red"
+    broken = "ERROR tests/test_claims.py - ImportError\n1 error"
+    assert mutations.judge(2, broken, "FAILED ")[0] == "no figure"
 
 
 def test_the_guard_heads_its_findings_with_these_words():
