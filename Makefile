@@ -6,6 +6,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+HASHES := hashes.txt
+LOCK := _build/lock
 EXTRAS := simulation,book,onnx,em,test
 RECORDS := _build/executed
 PIP := $(BIN)/python -m pip
@@ -20,15 +22,17 @@ help:  ## list what can be made
 # --- environment
 
 .PHONY: env
-env: $(VENV)/.made  ## make .venv with the exact versions of constraints.txt
+env: $(VENV)/.made  ## make .venv with the very files of hashes.txt (HASHES=: versions alone)
 
-# The build backend is installed by pip as well, so that its version is a pinned one too.
-$(VENV)/.made: pyproject.toml constraints.txt
+# First what is locked, each file compared with its hash; then the project, and what else
+# this system needs of the versions in constraints.txt. The build backend is among both.
+$(VENV)/.made: pyproject.toml constraints.txt hashes.txt
 	@$(STAGE) "environment" $(MAKE) --no-print-directory install
 
 .PHONY: install
 install:
 	$(PYTHON) -m venv $(VENV)
+	$(if $(HASHES),$(PIP) install --quiet --no-deps --require-hashes -r $(HASHES))
 	$(PIP) install --quiet -c constraints.txt hatchling editables
 	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[$(EXTRAS)]'
 	$(PIP) check
@@ -38,13 +42,18 @@ install:
 	touch $(VENV)/.made
 
 .PHONY: lock
-lock:  ## rewrite constraints.txt (UPGRADE=1: with the newest versions)
-	rm -rf _build/lock
-	$(PYTHON) -m venv _build/lock
-	_build/lock/bin/python -m pip install --quiet $(if $(UPGRADE),,-c constraints.txt) \
-	    hatchling editables '.[$(EXTRAS)]'
-	_build/lock/bin/python .ci/lock.py > _build/lock/constraints.txt
-	cp _build/lock/constraints.txt constraints.txt
+lock:  ## rewrite constraints.txt and hashes.txt (UPGRADE=1: with the newest versions)
+	rm -rf $(LOCK)
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/python -m pip install --quiet $(if $(UPGRADE),,-c constraints.txt) \
+	    --report $(LOCK)/installed.json hatchling editables '.[$(EXTRAS)]'
+	$(LOCK)/bin/python .ci/lock.py > $(LOCK)/constraints.txt
+	$(LOCK)/bin/python -m pip install --quiet uv
+	$(LOCK)/bin/uv pip compile --quiet --no-deps --generate-hashes --no-header \
+	    --no-annotate --python $(LOCK)/bin/python $(LOCK)/constraints.txt -o $(LOCK)/listed.txt
+	$(LOCK)/bin/python .ci/lock.py $(LOCK)/listed.txt $(LOCK)/installed.json \
+	    > $(LOCK)/hashes.txt
+	cp $(LOCK)/constraints.txt $(LOCK)/hashes.txt .
 
 # --- the work
 

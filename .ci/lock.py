@@ -1,18 +1,34 @@
-"""Write the exact version of every package of this environment, for constraints.txt.
+"""Write what `make lock` found: versions (constraints.txt), hashes (hashes.txt).
 
-`make lock` runs it inside a fresh environment that holds every extra. The standard
-library is enough.
+    python .ci/lock.py                            versions of what is installed here
+    python .ci/lock.py LISTED INSTALLED           the hashes of every file of those
+
+`make lock` runs it inside a fresh environment that holds every extra. LISTED is what a
+resolver wrote with the hashes of the index, INSTALLED is pip's report of what it took:
+a file that came from elsewhere, such as a wheel of torch without CUDA, counts as well.
+The standard library is enough.
 """
 
+import json
 import re
 import sys
+from collections.abc import Sequence
 from importlib.metadata import distributions
+from pathlib import Path
 
 HEADER = """\
 # The exact version of every package, for `pip install -c constraints.txt`: one file for
 # laptop, continuous integration and Binder. Made by `make lock`, which keeps these pins
 # and adds what is new; `make lock UPGRADE=1` lets every version move.
 # The CUDA packages that torch brings along where there is a GPU are left to torch.
+"""
+HASHES = """\
+# The packages of constraints.txt with the hashes of their files, of all platforms, for
+# `pip install --no-deps --require-hashes -r hashes.txt`: what is installed is what was
+# tested, or nothing. Made by `make lock`. Not in it, and so taken unseen: pip itself,
+# what only other systems need, and the CUDA packages that torch brings along. Of torch
+# the files of the package index are here and the one that was tested; for a torch from
+# an index of its own (CPU alone, ROCm), `make env HASHES=` goes by versions alone.
 """
 OURS = {"sbd", "pip"}
 CUDA = re.compile(r"(nvidia|cuda|triton)(-|$)")
@@ -35,5 +51,47 @@ def pins() -> list[str]:
     ]
 
 
+def read_hashes(text: str) -> dict[str, set[str]]:
+    """Read a requirements file: the SHA-256 of files by `name==version`."""
+    joined = text.replace("\\\n", " ")
+    lines = [line.split() for line in joined.splitlines() if line[:1] not in ("#", "")]
+    return {
+        words[0]: set(re.findall(r"sha256:(\w+)", " ".join(words))) for words in lines
+    }
+
+
+def installed_hashes(report: dict) -> dict[str, str]:
+    """Read from pip's report the SHA-256 of each file that it took, by name."""
+    found = {}
+    for each in report["install"]:
+        archive = each["download_info"].get("archive_info", {})
+        digest = archive.get("hashes", {}).get("sha256")
+        if digest:
+            found[canonical(each["metadata"]["name"])] = digest
+    return found
+
+
+def with_hashes(listed: str, report: dict) -> list[str]:
+    """Write every pin with its hashes, one a line as pip reads them."""
+    took = installed_hashes(report)
+    lines = []
+    for pin, known in sorted(read_hashes(listed).items()):
+        name = pin.partition("==")[0]
+        every = sorted(known | ({took[name]} if name in took else set()))
+        if not every:
+            msg = f"{pin} must have a hash; got none from the index or from pip"
+            raise ValueError(msg)
+        lines.append(" \\\n".join([pin, *(f"    --hash=sha256:{h}" for h in every)]))
+    return lines
+
+
+def main(arguments: Sequence[str]) -> str:
+    """Return the text of either file."""
+    if not arguments:
+        return HEADER + "\n".join(pins()) + "\n"
+    listed, report = (Path(each).read_text("utf8") for each in arguments)
+    return HASHES + "\n".join(with_hashes(listed, json.loads(report))) + "\n"
+
+
 if __name__ == "__main__":
-    sys.stdout.write(HEADER + "\n".join(pins()) + "\n")
+    sys.stdout.write(main(sys.argv[1:]))

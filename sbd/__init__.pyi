@@ -52,6 +52,7 @@ __all__ = [
     "psnr",
     "pt_on_ceria",
     "read_micrograph",
+    "read_provenance",
     "recordings",
     "reports",
     "save_figure",
@@ -108,6 +109,7 @@ from .evidence import (
 from .metrics import authors_psnr, authors_resize, authors_ssim, psnr, ssim
 from .networks import UNet, field_of_view, load_model, save_model, train
 from .plotting import mark_pixel, show_images
+from .provenance import read_provenance
 from .recordings import check_counts, read_micrograph
 from .simulation import (
     VACUUM,

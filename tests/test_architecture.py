@@ -28,7 +28,7 @@ PROMISED = """
     denoise_windowed_fourier exit_wave fetch field_of_view find_columns form_image
     jacobian_row jacobian_rows judge_columns likelihood_map load_model
     log_likelihood_ratio mark_pixel match_columns match_simulation poisson_noise
-    psnr pt_on_ceria read_micrograph save_figure save_model
+    psnr pt_on_ceria read_micrograph read_provenance save_figure save_model
     show_images simulate_benchmark ssim
     surface_columns train
 """.split()  # noqa: SIM905

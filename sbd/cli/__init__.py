@@ -17,7 +17,7 @@ EXAMPLES = """examples:
 
 COMMANDS = (
     "check", "rank", "denoise", "judge", "report", "simulate", "train", "verify",
-    "fetch", "export",
+    "fetch", "export", "provenance",
 )  # fmt: skip
 
 

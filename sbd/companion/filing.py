@@ -1,7 +1,6 @@
 """File a figure: the picture, the drawing, the numbers, and where they come from."""
 
 import base64
-import importlib.metadata
 import io
 import json
 import math
@@ -20,8 +19,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from sbd.companion.artists import digest_figure
 from sbd.companion.digest import DIGEST_KEY, Digest, picture_hash
+from sbd.companion.provenance import describe_figure
 from sbd.files import write_bytes, write_text
 from sbd.plotting.images import DPI
+from sbd.provenance import KEY, add_to_svg
 
 Numbers: TypeAlias = dict[str, Any]
 """What a figure claims: names to numbers, strings, or lists and dicts of them."""
@@ -42,8 +43,9 @@ def save_figure(
 ) -> Numbers:
     """Write a figure and, beside it, the numbers it shows; display it in a notebook.
 
-    Writes ``{name}.png`` at 150 dots per inch, with its provenance as text inside,
-    ``{name}.svg`` if it stays under 1 MB, and ``{name}.json`` last. In a notebook, the
+    Writes ``{name}.png`` at 150 dots per inch and, if it stays under 1 MB,
+    ``{name}.svg``, which both say how they were made (`sbd.read_provenance`), and
+    ``{name}.json`` last. In a notebook, the
     picture is displayed with a digest of what is drawn in the output's metadata, which
     the figure guard compares.
 
@@ -93,14 +95,16 @@ def save_figure(
     numbers = {key: _plain(value, key) for key, value in numbers.items()}
     target = _resolve(folder)
     text = json.dumps(numbers, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    provenance = {
+    provenance = describe_figure(name)
+    texts = {
         "Title": name,
-        "Source": f"notebooks/{name.partition('-')[0]}.py",
+        "Source": provenance["notebook"],
         "Description": json.dumps(numbers),
-        "Software": f"sbd {_version()}, Matplotlib {mpl.__version__}",
+        "Software": f"{provenance['software']}, Matplotlib {mpl.__version__}",
+        KEY: json.dumps(provenance),
     }
-    png = _encode(_render(fig), provenance, _LARGEST_RGB if exact else 0)
-    svg = _draw(fig, provenance)
+    png = _encode(_render(fig), texts, _LARGEST_RGB if exact else 0)
+    svg = add_to_svg(_draw(fig, texts), provenance)
     write_bytes(target / f"{name}.png", png)
     if len(svg) < _LARGEST_SVG:
         write_bytes(target / f"{name}.svg", svg)
@@ -145,13 +149,6 @@ def _resolve(folder: str | Path) -> Path:
     return next(roots, here) / folder
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("sbd")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
 def _render(fig: Figure) -> PIL.Image.Image:
     """Draw the pixels of a figure."""
     buffer = io.BytesIO()
@@ -159,12 +156,10 @@ def _render(fig: Figure) -> PIL.Image.Image:
     return PIL.Image.open(buffer).convert("RGB")
 
 
-def _encode(
-    picture: PIL.Image.Image, provenance: dict[str, str], largest: int
-) -> bytes:
+def _encode(picture: PIL.Image.Image, texts: dict[str, str], largest: int) -> bytes:
     """Compress a picture, to 256 colours if they are enough or it is too large."""
     info = PngInfo()
-    for key, value in provenance.items():
+    for key, value in texts.items():
         info.add_text(key, value)
 
     def compress(image: PIL.Image.Image) -> bytes:
@@ -192,10 +187,10 @@ def _few_colours(picture: PIL.Image.Image) -> PIL.Image.Image:
     return picture.quantize(256, method=methods.MEDIANCUT, dither=dither.NONE)
 
 
-def _draw(fig: Figure, provenance: dict[str, str]) -> bytes:
+def _draw(fig: Figure, texts: dict[str, str]) -> bytes:
     """Draw a figure as SVG, the same bytes every time."""
-    metadata = {key: provenance[key] for key in ("Title", "Source", "Description")}
-    metadata |= {"Creator": provenance["Software"], "Date": None}
+    metadata = {key: texts[key] for key in ("Title", "Source", "Description")}
+    metadata |= {"Creator": texts["Software"], "Date": None}
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "sbd"}):
         fig.savefig(buffer, format="svg", dpi=DPI, facecolor="white", metadata=metadata)

@@ -6,12 +6,14 @@ module count for nothing.
 """
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sbd.companion.parameters import INJECTED
 from sbd.files import sha256
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def fingerprint(
     from sbd.data.catalogue import ITEMS
 
     parts = {
-        "cells": _hash(json.dumps(read_code(text)).encode()),
+        "cells": hash_cells(read_code(text)),
         "parameters": dict(parameters),
         "source": source,
         "library": {name: _hash_module(PACKAGE / name) for name in used["modules"]},
@@ -89,6 +91,18 @@ def is_code(cell: "NotebookNode") -> bool:
 def read_code(notebook: "NotebookNode") -> list[str]:
     """Read the code cells of a notebook, without the repository's address."""
     return [_ADDRESS.sub("", cell.source) for cell in notebook.cells if is_code(cell)]
+
+
+def hash_cells(cells: Sequence[str]) -> str:
+    """Hash the code of cells, but for the repository's address and injected values."""
+    kept = [_ADDRESS.sub("", cell) for cell in cells if not cell.startswith(INJECTED)]
+    return _hash(json.dumps(kept).encode())
+
+
+def hash_modules(names: Sequence[str]) -> str:
+    """Hash the code of modules of this package, together."""
+    parts = {name: _hash_module(PACKAGE / name) for name in sorted(names)}
+    return _hash(json.dumps(parts).encode())
 
 
 def check_records(folder: Path, names: Sequence[str] = ()) -> list[str]:
@@ -186,10 +200,15 @@ def _hash_module(path: Path) -> str:
     """Hash the code of a module, whatever it says about itself."""
     if not path.is_file():
         return ""
+    return _hash_source(path.read_bytes())
+
+
+@functools.lru_cache(maxsize=512)  # every figure of a notebook asks for the same
+def _hash_source(source: bytes) -> str:
     try:
-        return _hash(bare_code(path.read_bytes()).encode())
+        return _hash(bare_code(source).encode())
     except (SyntaxError, ValueError):  # somebody is at work on it
-        return _hash(path.read_bytes())
+        return _hash(source)
 
 
 def bare_code(source: bytes | str) -> str:

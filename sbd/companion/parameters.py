@@ -1,10 +1,14 @@
 """Parameters of notebooks: the scales, and the refusal of names there are not."""
 
 import ast
+import contextlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-_INJECTED = "# Parameters"  # how papermill begins the cell that it puts in
+INJECTED = "# Parameters"
+"""How papermill begins the cell that it puts in."""
 
 
 def check_parameters(cells: Sequence[str] | None = None) -> None:
@@ -12,8 +16,8 @@ def check_parameters(cells: Sequence[str] | None = None) -> None:
 
     `cells` is the code that ran so far, that of the running notebook if not given.
     """
-    ran = _history() if cells is None else list(cells)
-    given = [cell for cell in ran if cell.startswith(_INJECTED)]
+    ran = ran_cells() if cells is None else list(cells)
+    given = [cell for cell in ran if cell.startswith(INJECTED)]
     if not given:
         return
     known = _assigned(ran[0])
@@ -23,25 +27,38 @@ def check_parameters(cells: Sequence[str] | None = None) -> None:
         raise ValueError(msg)
 
 
-def _history() -> list[str]:
-    """List the cells that the running notebook has executed."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return []
-    shell = get_ipython()
-    return [cell for cell in shell.user_ns.get("In", []) if cell] if shell else []
+def given_parameters(cells: Sequence[str]) -> dict[str, Any]:
+    """Read the parameters of a notebook from the code that ran, those injected first.
+
+    The folder that figures go to is left out: nothing that is drawn depends on it.
+    """
+    given = [cell for cell in cells if cell.startswith(INJECTED)]
+    found: dict[str, Any] = {}
+    for cell in (*cells[:1], *given[:1]):
+        for node in ast.parse(cell).body:
+            names = _targets(node)
+            with contextlib.suppress(ValueError):  # no plain value: no parameter
+                value = ast.literal_eval(node.value) if names else None
+                found |= dict.fromkeys(names, value)
+    return {name: value for name, value in found.items() if name != "figures"}
+
+
+def ran_cells() -> list[str]:
+    """List the cells that the running notebook has executed, this one too."""
+    ask = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    names = getattr(ask(), "user_ns", {})
+    return [cell for cell in names.get("In", []) if cell]
 
 
 def _assigned(cell: str) -> list[str]:
     """List the names that a cell of plain assignments sets."""
-    return [
-        target.id
-        for node in ast.parse(cell).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    ]
+    return [name for node in ast.parse(cell).body for name in _targets(node)]
+
+
+def _targets(node: ast.stmt) -> list[str]:
+    """List the names that an assignment sets; none if it is something else."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 @dataclass(frozen=True)

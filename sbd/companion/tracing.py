@@ -11,11 +11,18 @@ FETCHED = "sbd.fetch"
 
 _assets: set[str] = set()
 _items: set[str] = set()
+_hooks: list[object] = []
 
 
 def start() -> None:
     """Note from now on which assets are opened and which items are fetched."""
     sys.addaudithook(_note)
+    _hooks.append(_note)
+
+
+def started() -> bool:
+    """Tell whether files are watched, so that no asset in `used` means none."""
+    return bool(_hooks)
 
 
 def used() -> dict[str, list[str]]:
