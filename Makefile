@@ -33,6 +33,8 @@ $(VENV)/.made: pyproject.toml constraints.txt hashes.txt
 install:
 	$(PYTHON) -m venv $(VENV)
 	$(if $(HASHES),$(PIP) install --quiet --no-deps --require-hashes -r $(HASHES))
+	$(if $(HASHES),$(PIP) install --quiet --no-deps -c constraints.txt --report $(VENV)/torch.json torch)
+	$(if $(HASHES),$(BIN)/python .ci/lock.py --check $(HASHES) $(VENV)/torch.json)
 	$(PIP) install --quiet -c constraints.txt hatchling editables
 	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[$(EXTRAS)]'
 	$(PIP) check

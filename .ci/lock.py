@@ -1,12 +1,14 @@
 """Write what `make lock` found: versions (constraints.txt), hashes (hashes.txt).
 
-    python .ci/lock.py                            versions of what is installed here
-    python .ci/lock.py LISTED INSTALLED           the hashes of every file of those
+    python .ci/lock.py                      versions of what is installed here
+    python .ci/lock.py LISTED INSTALLED     the hashes of every file of those
+    python .ci/lock.py --check HASHES INSTALLED
 
 `make lock` runs it inside a fresh environment that holds every extra. LISTED is what a
 resolver wrote with the hashes of the index, INSTALLED is pip's report of what it took:
 a file that came from elsewhere, such as a wheel of torch without CUDA, counts as well.
-The standard library is enough.
+`make env` asks for --check: 1 if pip took a file that is not among HASHES. The standard
+library is enough.
 """
 
 import json
@@ -26,11 +28,13 @@ HASHES = """\
 # The packages of constraints.txt with the hashes of their files, of all platforms, for
 # `pip install --no-deps --require-hashes -r hashes.txt`: what is installed is what was
 # tested, or nothing. Made by `make lock`. Not in it, and so taken unseen: pip itself,
-# what only other systems need, and the CUDA packages that torch brings along. Of torch
-# the files of the package index are here and the one that was tested; for a torch from
-# an index of its own (CPU alone, ROCm), `make env HASHES=` goes by versions alone.
+# what only other systems need, and the CUDA packages that torch brings along.
+# torch, at the end, is for `make env` alone: pip would prefer the index's file, with
+# CUDA, to one without that it was given. It is compared once it is installed. For a
+# torch from an index of its own, `make env HASHES=` goes by versions alone.
 """
 OURS = {"sbd", "pip"}
+APART = {"torch"}  # several builds of one version: pip is to choose, then compared
 CUDA = re.compile(r"(nvidia|cuda|triton)(-|$)")
 
 
@@ -52,8 +56,9 @@ def pins() -> list[str]:
 
 
 def read_hashes(text: str) -> dict[str, set[str]]:
-    """Read a requirements file: the SHA-256 of files by `name==version`."""
-    joined = text.replace("\\\n", " ")
+    """Read the SHA-256 of files by `name==version`, those set apart too."""
+    apart = re.sub(r"(?m)^#(?= *(--hash|\S+==))", "", text)
+    joined = apart.replace("\\\n", " ")
     lines = [line.split() for line in joined.splitlines() if line[:1] not in ("#", "")]
     return {
         words[0]: set(re.findall(r"sha256:(\w+)", " ".join(words))) for words in lines
@@ -74,24 +79,46 @@ def installed_hashes(report: dict) -> dict[str, str]:
 def with_hashes(listed: str, report: dict) -> list[str]:
     """Write every pin with its hashes, one a line as pip reads them."""
     took = installed_hashes(report)
-    lines = []
+    lines, apart = [], []
     for pin, known in sorted(read_hashes(listed).items()):
         name = pin.partition("==")[0]
         every = sorted(known | ({took[name]} if name in took else set()))
         if not every:
             msg = f"{pin} must have a hash; got none from the index or from pip"
             raise ValueError(msg)
-        lines.append(" \\\n".join([pin, *(f"    --hash=sha256:{h}" for h in every)]))
-    return lines
+        words = [pin, *(f"    --hash=sha256:{digest}" for digest in every)]
+        if name in APART:
+            apart += [f"#{word}" for word in words]
+        else:
+            lines.append(" \\\n".join(words))
+    return lines + apart
 
 
-def main(arguments: Sequence[str]) -> str:
-    """Return the text of either file."""
+def strange_files(hashes: str, report: dict) -> list[str]:
+    """Name the packages of which pip took a file that is not among the hashes."""
+    known = {pin.partition("==")[0]: of for pin, of in read_hashes(hashes).items()}
+    return [
+        f"{name} must be one of the files in hashes.txt; got sha256 {digest} (another "
+        "build of it: `make env HASHES=` goes by versions alone)"
+        for name, digest in installed_hashes(report).items()
+        if digest not in known.get(name, ())
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the text of either file, or compare."""
+    check = arguments[:1] == ["--check"]
     if not arguments:
-        return HEADER + "\n".join(pins()) + "\n"
-    listed, report = (Path(each).read_text("utf8") for each in arguments)
-    return HASHES + "\n".join(with_hashes(listed, json.loads(report))) + "\n"
+        sys.stdout.write(HEADER + "\n".join(pins()) + "\n")
+        return 0
+    listed, report = (Path(each).read_text("utf8") for each in arguments[-2:])
+    if check:
+        strange = strange_files(listed, json.loads(report))
+        sys.stderr.write("".join(f"{line}\n" for line in strange))
+        return int(bool(strange))
+    sys.stdout.write(HASHES + "\n".join(with_hashes(listed, json.loads(report))) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    sys.stdout.write(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
