@@ -27,6 +27,7 @@ import zarr
 from ase import Atoms
 from tqdm import tqdm
 
+from sbd.benchmark.croissant import CROISSANT, describe_benchmark
 from sbd.benchmark.dataset import (
     CHECKSUMS,
     FORMAT,
@@ -359,7 +360,7 @@ def _write(array: zarr.Array, i: int, block: np.ndarray, folder: Path) -> None:
 
 
 def _finish(folder: Path, count: int) -> Benchmark:
-    """Write the table of labels and the checksums."""
+    """Write the table of labels, the checksums, and what catalogues read."""
     benchmark = Benchmark(folder)
     table = benchmark.table
     public = [name for name in table.columns if not name.startswith("_")]
@@ -368,6 +369,8 @@ def _finish(folder: Path, count: int) -> Benchmark:
     for file in (folder / LABELS, *(chunk_path(folder, i) for i in range(count))):
         lines.append(f"{sha256(file)}  {file.relative_to(folder).as_posix()}\n")
     write_text(folder / CHECKSUMS, "".join(lines))
+    described = describe_benchmark(folder, benchmark.settings, table[public])
+    write_json(folder / CROISSANT, described)
     return benchmark
 
 
