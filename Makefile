@@ -7,7 +7,6 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 HASHES := hashes.txt
-LOCK := _build/lock
 EXTRAS := simulation,book,onnx,em,test
 RECORDS := _build/executed
 PIP := $(BIN)/python -m pip
@@ -33,7 +32,8 @@ $(VENV)/.made: pyproject.toml constraints.txt hashes.txt
 install:
 	$(PYTHON) -m venv $(VENV)
 	$(if $(HASHES),$(PIP) install --quiet --no-deps --require-hashes -r $(HASHES))
-	$(if $(HASHES),$(PIP) install --quiet --no-deps -c constraints.txt --report $(VENV)/torch.json torch)
+	$(if $(HASHES),$(PIP) install --quiet --no-deps -c constraints.txt \
+	    --force-reinstall --report $(VENV)/torch.json torch)
 	$(if $(HASHES),$(BIN)/python .ci/lock.py --check $(HASHES) $(VENV)/torch.json)
 	$(PIP) install --quiet -c constraints.txt hatchling editables
 	$(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[$(EXTRAS)]'
@@ -45,17 +45,17 @@ install:
 
 .PHONY: lock
 lock:  ## rewrite constraints.txt and hashes.txt (UPGRADE=1: with the newest versions)
-	rm -rf $(LOCK)
-	$(PYTHON) -m venv $(LOCK)
-	$(LOCK)/bin/python -m pip install --quiet $(if $(UPGRADE),,-c constraints.txt) \
-	    --report $(LOCK)/installed.json hatchling editables '.[$(EXTRAS)]'
-	$(LOCK)/bin/python .ci/lock.py > $(LOCK)/constraints.txt
-	$(LOCK)/bin/python -m pip install --quiet uv
-	$(LOCK)/bin/uv pip compile --quiet --no-deps --generate-hashes --no-header \
-	    --no-annotate --python $(LOCK)/bin/python $(LOCK)/constraints.txt -o $(LOCK)/listed.txt
-	$(LOCK)/bin/python .ci/lock.py $(LOCK)/listed.txt $(LOCK)/installed.json \
-	    > $(LOCK)/hashes.txt
-	cp $(LOCK)/constraints.txt $(LOCK)/hashes.txt .
+	rm -rf _build/lock
+	$(PYTHON) -m venv _build/lock
+	_build/lock/bin/python -m pip install --quiet $(if $(UPGRADE),,-c constraints.txt) \
+	    --report _build/lock/installed.json hatchling editables '.[$(EXTRAS)]'
+	_build/lock/bin/python .ci/lock.py > _build/lock/constraints.txt
+	_build/lock/bin/python -m pip install --quiet uv
+	_build/lock/bin/uv pip compile --quiet --no-deps --generate-hashes --no-header \
+	    --no-annotate --python _build/lock/bin/python _build/lock/constraints.txt -o _build/lock/listed.txt
+	_build/lock/bin/python .ci/lock.py _build/lock/listed.txt _build/lock/installed.json \
+	    > _build/lock/hashes.txt
+	cp _build/lock/constraints.txt _build/lock/hashes.txt .
 
 # --- the work
 
@@ -289,6 +289,10 @@ mutations: env  ## break the library on purpose: every figure must turn red; min
 .PHONY: repository
 repository: env  ## write the repository's address everywhere (URL=https://github.com/owner/name)
 	$(BIN)/python .ci/repository.py "$(URL)"
+
+.PHONY: crate
+crate: env  ## write ro-crate-metadata.json: what is here and what was made of what
+	$(BIN)/python .ci/crate.py
 
 .PHONY: clean
 clean:  ## remove what was built; .venv and downloaded data stay

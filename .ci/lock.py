@@ -88,7 +88,7 @@ def with_hashes(listed: str, report: dict) -> list[str]:
             raise ValueError(msg)
         words = [pin, *(f"    --hash=sha256:{digest}" for digest in every)]
         if name in APART:
-            apart += [f"#{word}" for word in words]
+            apart.append(" \\\n".join(f"#{word}" for word in words))
         else:
             lines.append(" \\\n".join(words))
     return lines + apart

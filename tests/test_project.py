@@ -96,6 +96,64 @@ def test_this_environment_holds_the_pinned_versions():
         assert Version(installed).public == version, f"{name}: run `make env`"
 
 
+def test_every_pin_has_the_hashes_of_its_files():
+    hashes = LOCK["read_hashes"]((ROOT / "hashes.txt").read_text())
+    assert sorted(hashes) == sorted(constraints()), "run `make lock`"
+    for pin, found in hashes.items():
+        assert found, pin
+        assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in found)
+
+
+def test_pip_reads_the_hashes_of_all_but_torch():
+    text = (ROOT / "hashes.txt").read_text()
+    assert text.startswith(LOCK["HASHES"])
+    joined = text.replace("\\\n", " ").splitlines()
+    lines = [line for line in joined if not line.startswith("#")]
+    names = [line.partition("==")[0] for line in lines]
+    assert set(pinned()) - set(names) == {"torch"} == LOCK["APART"]
+    shape = r"[a-z0-9-]+==\S+( +--hash=sha256:[0-9a-f]{64})+"
+    assert all(re.fullmatch(shape, line) for line in lines)
+
+
+def test_make_env_refuses_a_file_with_another_hash_before_it_goes_on():
+    recipe = re.search(r"(?ms)^install:\n(.*?)\n\n", (ROOT / "Makefile").read_text())[1]
+    strict, check = recipe.index("--require-hashes"), recipe.index("lock.py --check")
+    assert strict < check < recipe.index("-e '.[$(EXTRAS)]'")
+
+
+def report_of(**digests):
+    """Write what pip says of the files that it took."""
+    taken = [
+        {
+            "metadata": {"name": name},
+            "download_info": {"archive_info": {"hashes": {"sha256": digest}}},
+        }
+        for name, digest in digests.items()
+    ]
+    return {"install": [*taken, {"metadata": {"name": "sbd"}, "download_info": {}}]}
+
+
+def test_hashes_survive_being_written_and_what_pip_took_counts():
+    listed = "# by a resolver\nattrs==1 \\\n    --hash=sha256:aa\ntorch==2 \\\n"
+    listed += "    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
+    lines = LOCK["with_hashes"](listed, report_of(Torch="dd", attrs="aa"))
+    text = LOCK["HASHES"] + "\n".join(lines) + "\n"
+    every = {"attrs==1": {"aa"}, "torch==2": {"bb", "cc", "dd"}}
+    assert LOCK["read_hashes"](text) == every
+    with pytest.raises(ValueError, match="attrs==1 must have a hash; got none"):
+        LOCK["with_hashes"]("attrs==1\n", report_of())
+
+
+def test_a_strange_file_is_named(tmp_path):
+    hashes, report = tmp_path / "hashes.txt", tmp_path / "report.json"
+    hashes.write_text("#torch==2 \\\n#    --hash=sha256:bb\n")
+    for digest, code in (("bb", 0), ("cc", 1)):
+        report.write_text(json.dumps(report_of(torch=digest)))
+        done = script("lock.py", "--check", hashes, report)
+        assert done.returncode == code
+        assert ("torch must be one of the files" in done.stderr) == bool(code)
+
+
 def test_conda_takes_the_versions_and_extras_of_make_env():
     python, pip, nested = yaml.safe_load((ROOT / "environment.yml").read_text())[
         "dependencies"
