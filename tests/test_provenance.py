@@ -120,6 +120,18 @@ def test_the_command_shows_a_table_or_json(figures, capsys):
     assert found == {file: sbd.read_provenance(file)}
 
 
+def test_a_notebook_is_shown_with_a_table_for_each_figure(figures, capsys):
+    picture = base64.b64encode((figures / "02_result.png").read_bytes()).decode()
+    cells = [{"outputs": [{"data": {"image/png": picture}}]}]
+    file = figures / "02_result.ipynb"
+    about = {"sbd": {"scale": "smoke"}}
+    file.write_text(json.dumps({"metadata": about, "cells": cells}))
+    assert main(["provenance", str(file)]) == 0
+    first, second, third, *_ = capsys.readouterr().out.splitlines()
+    assert (first, second) == (str(file), "  scale  smoke")
+    assert third == f"{file}: 02_result"
+
+
 def test_one_file_that_says_nothing_does_not_stop_the_others(figures, capsys):
     file, gone = str(figures / "02_result.png"), str(figures / "gone.png")
     assert main(["provenance", gone, file]) == 1

@@ -43,13 +43,22 @@ def _to_json(found: dict[str, dict]) -> str:
 
 
 def _to_tables(found: dict[str, dict]) -> str:
-    """Write a table for each file: names, then values in one column."""
+    """Write a table for each file, and for each figure of a notebook."""
+    text = ""
+    for file, provenance in found.items():
+        figures = provenance.get("figures", {})
+        about = {key: told for key, told in provenance.items() if key != "figures"}
+        text += _to_table(file, about) if about else ""
+        for name, told in figures.items():
+            text += _to_table(f"{file}: {name}", told)
+    return text
+
+
+def _to_table(title: str, provenance: dict) -> str:
+    """Write names, then values in one column."""
     from sbd.provenance import list_provenance
 
-    lines = []
-    for file, provenance in found.items():
-        rows = list(list_provenance(provenance))
-        width = max(len(name) for name, _ in rows)
-        lines.append(file)
-        lines += [f"  {name:<{width}}  {value}" for name, value in rows]
+    rows = list(list_provenance(provenance))
+    width = max(len(name) for name, _ in rows)
+    lines = [title, *(f"  {name:<{width}}  {value}" for name, value in rows)]
     return "".join(f"{line}\n" for line in lines)
