@@ -90,13 +90,14 @@ def test_only_what_notebooks_show_goes_into_the_site(figures, tmp_path):
 def test_a_picture_leads_to_its_drawing_and_keeps_its_caption(figures):
     image = nodes.image(uri="a.png", alt="words")
     figure = nodes.figure("", image, nodes.caption("", "Caption"))
-    links = [("numbers", "../figures/a.json"), ("drawing", "../figures/a.svg")]
+    files = {"numbers": ".json", "picture": ".png", "drawing": ".svg"}
+    links = [(words, f"../figures/a{suffix}") for words, suffix in files.items()]
     figures._add_line(image, links)
     figures._enlarge(image, links)
     whole, caption, legend = figure.children
     assert (whole["refuri"], whole.children) == ("../figures/a.svg", [image])
     assert caption.astext() == "Caption"
-    assert legend.astext() == "numbers · drawing"
+    assert legend.astext() == "numbers · picture · drawing"
 
 
 def test_a_picture_without_caption_has_its_links_below(figures):
@@ -139,7 +140,8 @@ def test_the_bibtex_is_read_as_the_bibliography_has_it(citation):
     names = [person.last_names for person in entry.persons["author"]]
     assert names == [person.last_names for person in listed.persons["author"]]
     own = parse_string(citation.as_bibtex(CFF, "sbd"), "bibtex").entries["sbd"]
-    assert len(own.persons["author"]) == 1  # a group, not a given name and "of sbd"
+    (author,) = own.persons["author"]  # a group, not a given name and "of sbd"
+    assert (author.first_names, author.prelast_names) == ([], [])
     assert own.fields["version"] == CFF["version"]
 
 
