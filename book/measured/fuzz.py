@@ -5,10 +5,12 @@
 For each kind of file a whole one is damaged N times: bits flipped, cut off, bytes put
 in, whole numbers near its head set to extremes, blocks doubled. Each is read and
 checked as the command does it, in a process that may hold 2 GB of its own and use 10
-seconds of the processor for a file. All that may come out is a report or one of the
-errors that the command turns into words. Files of microscopes' makers are damaged from
-those of other people that recordings.py put in PACKAGES. `crashes` lists what came out
-instead, by the number of the damage, which repeats it; `asked for more memory` counts
+seconds of the processor for a file; what may keep its reader, or crash it, is read in a
+child of that process, which has 10 seconds too. All that may come out is a report or
+one of the errors that the command turns into words: `not read in time` and `crashed
+their reader` are those that the child was for. Files of microscopes' makers are damaged
+from those of other people that recordings.py put in PACKAGES. `crashes` lists what came
+out instead, by the number of the damage, which repeats it; `asked for more memory` counts
 those that were refused because of that limit; `seconds` and `megabytes` are the most
 that any file took.
 """
@@ -16,6 +18,7 @@ that any file took.
 import argparse
 import io
 import json
+import os
 import resource
 import selectors
 import signal
@@ -37,6 +40,7 @@ from sbd.cli.check import _check, _to_json
 from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
 from sbd.recordings import write_micrograph
+from sbd.recordings.isolation import ReadingProcess
 
 MEMORY, PATIENCE = 2**31, 10.0  # bytes, seconds of the processor
 WAIT = 600  # seconds, if a worker sleeps
@@ -149,28 +153,49 @@ def work(kind: str, whole: Path, first: int, last: int) -> None:
     content = whole.read_bytes()
     suffix = OURS.get(kind, whole.suffix)
     said, sys.stdout = sys.stdout, io.StringIO()  # a reader may print
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ReadingProcess() as process:
         file = Path(folder) / f"damaged{suffix}"
         for number in range(first, last):
             said.write(f"{number}\n")
             said.flush()
             file.write_bytes(damage(content, kind, number)[0])
-            start = time.process_time()
+            start = time.process_time() + processor_seconds(process.pid)
             signal.setitimer(signal.ITIMER_PROF, PATIENCE)  # which ends the process
             try:
-                found = _check(file, None, {})
+                found = _check(file, None, {"process": process})
                 _to_json([found])
                 outcome = "refused" if "error" in found else "checked"
                 words = found.get("error", "")
                 if "MemoryError" in words or "Unable to allocate" in words:
                     outcome = "asked for more memory"
+                elif "be read within" in words:
+                    outcome = "not read in time"
+                elif "crashed its reader" in words:
+                    outcome = "crashed their reader"
             except BaseException as error:  # what this script is there to find
                 outcome, words = "crash", f"{type(error).__name__}: {error}"
             signal.setitimer(signal.ITIMER_PROF, 0)
-            seconds = time.process_time() - start
+            seconds = time.process_time() + processor_seconds(process.pid) - start
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            peak = max(peak, megabytes_held(process.pid))
             said.write(json.dumps([outcome, words[:300], seconds, peak]) + "\n")
             said.flush()
+
+
+def processor_seconds(pid: int | None) -> float:
+    """Return what a process has used, 0 where there is none."""
+    if pid is None:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes_held(pid: int | None) -> float:
+    """Return the most memory that a process has held, 0 where there is none."""
+    if pid is None:
+        return 0.0
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def run_workers(kind: str, whole: Path, number: int) -> Iterator[tuple[int, list]]:

@@ -39,10 +39,13 @@ def run(
     **part: object,
 ) -> int:
     """Say what each file holds; 1 if one holds no electrons."""
+    from sbd.recordings.isolation import ReadingProcess
     from sbd.recordings.reading import list_readable
 
     listed = [file for path in files for file in list_readable(path)]
-    found = [_check(file, read_noise, part) for file in listed]
+    with ReadingProcess() as process:
+        part["process"] = process
+        found = [_check(file, read_noise, part) for file in listed]
     if json:
         sys.stdout.write(_to_json(found))
     else:

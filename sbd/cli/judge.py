@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 HELP = "tell which atomic columns of a recording its counts support"
 
+DEALS = 6
+"""Times that the command deals out electrons, unless it is told."""
+
+_MOST, _LARGE = 8, 2**22  # parts judged at a time; pixels from which there is but one
 _UNITS = (
     "the recording in electrons per pixel, places from its upper left pixel whatever "
     "the box; each name of the table says its own in brackets, and what has none is a "
@@ -51,7 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--level", type=float, help="of false discoveries")
     times = parser.add_mutually_exclusive_group()
-    times.add_argument("--deals", type=int, help="times that electrons are dealt out")
+    times.add_argument(
+        "--deals", type=int,
+        help=f"times that electrons are dealt out (unsaid: {DEALS}); with more, such "
+        "as the 20 of sbd.judge_columns, verdicts depend less on the seed, and take "
+        "longer",
+    )  # fmt: skip
     times.add_argument(
         "--quick", dest="deals", action="store_const", const=1,
         help="deal once: faster, and the verdicts depend on the seed",
@@ -110,14 +121,16 @@ def run(
     weights = {"denoiser": find_weights("model", model or "weights/default")}
     if "vacuum" not in how:
         weights["eraser"] = find_weights("eraser", eraser or "weights/eraser")
-    verdicts = judge_columns(
-        recording.values,
-        lambda part: denoise(part, network, **options),
-        rng=np.random.default_rng(seed),
-        eraser=weights.get("eraser"),
-        progress=sys.stderr.isatty(),
-        **how,
-    )
+    how = {"deals": DEALS, "eraser": weights.get("eraser"), **how}
+    with _share_cores(device, recording.shape) as workers:
+        verdicts = judge_columns(
+            recording.values,
+            lambda part: denoise(part, network, **options),
+            rng=np.random.default_rng(seed),
+            workers=workers,
+            progress=sys.stderr.isatty(),
+            **how,
+        )
     _write_table(table, verdicts, noisy, weights, given)
     if picture:
         from sbd.plotting.verdicts import show_verdicts
@@ -127,6 +140,27 @@ def run(
         with replacing(picture) as part:
             fig.savefig(part, format="png", dpi=200)
     sys.stdout.write(_say(verdicts) + "\n")
+
+
+@contextmanager
+def _share_cores(device: str | None, shape: tuple[int, int]) -> Iterator[int]:
+    """Tell how many parts to judge at a time, each on a core of its own."""
+    # many small steps: two cores within one image do less than one core for each
+    import torch
+
+    from sbd.networks.models import choose_device
+
+    cores = min(torch.get_num_threads(), _MOST)
+    other = device not in (None, "auto", "cpu") or shape[0] * shape[1] > _LARGE
+    if cores == 1 or other or choose_device(device or "auto").type != "cpu":
+        yield 1
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield cores
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _number_or_auto(text: str) -> float | Literal["auto"]:

@@ -5,8 +5,11 @@ the others are asked for them. Each part takes its turn, and all is repeated wit
 parts, so that no verdict hangs on one deal (`sbd.evidence.tally`).
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +50,7 @@ def judge_columns(
     pixel: float = PIXEL,
     eraser: Eraser | str | Path | None = None,
     columns: Columns | None = None,
+    workers: int = 1,
     progress: bool = False,
     **finding: object,
 ) -> ColumnVerdicts:
@@ -88,6 +92,9 @@ def judge_columns(
         What tells the image without a column, as for `erase_columns`.
     columns : Columns, optional
         To be judged in every deal; by default each part's own.
+    workers : int, default 1
+        Parts that are judged at a time, in threads of their own, which `denoise` has to
+        bear. Verdicts do not depend on it.
     progress : bool, default False
         Whether to show a bar.
     **finding
@@ -120,6 +127,7 @@ def judge_columns(
         raise TypeError(msg)
     check_whole("parts", parts, least=2)
     check_whole("deals", deals)
+    check_whole("workers", workers)
     check_between(level, "level")
     check_pixel(pixel)
     frames = _frames(noisy)
@@ -139,16 +147,18 @@ def judge_columns(
     if columns is not None:
         discs, empty = _null(denoised, places, 1.0, **null)
         cap = ScoreLaws(denoised, discs, **empty).excess
-    claims = []
-    todo = tqdm(total=parts * deals, unit="part", disable=not progress)
-    for part, share in _deal(frames, parts, deals, rng):
+
+    def ask(one: tuple[Image, float]) -> Claims:
+        part, share = one
         estimate = np.asarray(apply_denoiser(denoise, part), np.float64) / share
         mine = find_columns(estimate, **finding) if columns is None else places
         mine = mine[_inside(mine, judged, REACH / pixel)]
         rest = whole - np.rint(part).astype(np.int64)
-        claims.append(ask_counts(rest, estimate, mine, 1 - share, cap=cap, **null))
-        todo.update()
-    todo.close()
+        return ask_counts(rest, estimate, mine, 1 - share, cap=cap, **null)
+
+    dealt = _deal(frames, parts, deals, rng)
+    bar = {"total": parts * deals, "unit": "part", "disable": not progress}
+    claims = list(tqdm(_each(ask, dealt, workers), **bar))
     settings = {
         "level": level, "parts": parts, "deals": deals, "pixel [angstrom]": pixel,
         "tested against": "the image without the column" if vacuum is None
@@ -284,6 +294,28 @@ def _hands(
         left = left - hand
         yield hand
     yield left
+
+
+def _each(
+    ask: Callable[[tuple[Image, float]], Claims],
+    dealt: Iterable[tuple[Image, float]],
+    workers: int,
+) -> Iterator[Claims]:
+    """Ask about part after part, `workers` of them at a time, in their order."""
+    if workers == 1:
+        yield from map(ask, dealt)
+        return
+    dealt = iter(dealt)
+    with ThreadPoolExecutor(workers) as pool:
+        # no more parts in the memory than are at work, and one to go on with
+        waiting = deque(pool.submit(ask, one) for one in islice(dealt, workers + 1))
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(pool.submit(ask, one) for one in islice(dealt, 1))
+        finally:
+            for left in waiting:
+                left.cancel()
 
 
 def _inside(

@@ -229,17 +229,17 @@ def denoise_in_tiles(
     """
     grid, halo = find_tiling(model)
     if not hasattr(model, "denoise_binned"):
-        pieces = partial(_in_tiles, model, tile=tile, grid=grid, halo=halo)
+        pieces = partial(in_tiles, model, tile=tile, grid=grid, halo=halo)
         return denoise_by_bins(pieces, noisy, bins)
     # binning and interpolation are done by the network, to the whole image
     tiled, own = copy.copy(model), model.binning
     used = max(bins or (own, own))
     sizes = {"tile": -(-tile // used), "grid": grid // own, "halo": -(-halo // own)}
-    tiled.denoise_binned = partial(_in_tiles, model.denoise_binned, **sizes)
+    tiled.denoise_binned = partial(in_tiles, model.denoise_binned, **sizes)
     return denoise_by_bins(tiled, noisy, bins)
 
 
-def _in_tiles(
+def in_tiles(
     estimate: Callable[[torch.Tensor], torch.Tensor],
     image: torch.Tensor,
     *,
@@ -247,12 +247,15 @@ def _in_tiles(
     grid: int,
     halo: int,
 ) -> torch.Tensor:
+    """Apply a network to pieces with margins of `halo`, cut on a grid."""
     step = -(-tile // grid) * grid
-    whole = torch.empty_like(image)
+    whole = None
     for top, left in product(*(range(0, size, step) for size in image.shape[-2:])):
         above, before = (max(0, (at - halo) // grid * grid) for at in (top, left))
         seen = image[..., above : top + step + halo, before : left + step + halo]
         inner = estimate(seen)[..., top - above :, left - before :]
+        if whole is None:
+            whole = inner.new_empty((*inner.shape[:-2], *image.shape[-2:]))
         whole[..., top : top + step, left : left + step] = inner[..., :step, :step]
     return whole
 

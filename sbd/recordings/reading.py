@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from sbd.recordings.isolation import ReadingProcess
 from sbd.recordings.lengths import PixelSize, RefusedFileError, measure
 from sbd.recordings.microscopes import FORMATS, quiet, read_signals
 from sbd.recordings.recording import MRC_NOTES, PROVENANCE, Recording, parse_notes
@@ -28,7 +29,9 @@ _LARGE = 2**28  # larger images stay on the disc [bytes]
 _OTHERS = "png", "jpg", "jpeg", "bmp", "gif"
 
 
-def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recording:
+def read_micrograph(
+    file: str | Path, *, dataset: str | None = None, limit: float | None = None
+) -> Recording:
     """Read an image or a stack of frames, with all that its file says about it.
 
     Parameters
@@ -39,6 +42,10 @@ def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recordin
         .hspy, .zspy and .blo.
     dataset : str, optional
         Which image, by its name or number, of a file that holds several.
+    limit : float, optional
+        Read it in a process of its own, which takes a moment to start, and give up
+        after so long: a damaged file may keep the libraries for HDF5 and for the files
+        of microscopes' makers for ever, or crash them. None reads it here [s].
 
     Returns
     -------
@@ -53,7 +60,8 @@ def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recordin
         If there is no such file.
     ValueError
         If it is of a kind that is not known, damaged, holds no image or several, a
-        colour picture or a diffraction pattern.
+        colour picture or a diffraction pattern; or it is not read within `limit`, or
+        crashes its reader there.
     ImportError
         If it takes rosettasciio to read it, and that is not installed.
 
@@ -64,7 +72,10 @@ def read_micrograph(file: str | Path, *, dataset: str | None = None) -> Recordin
     FileNotFoundError: file must be one that exists; got counts.doc
     """
     file = Path(file)
-    return _choose(read_all(file), file, dataset)
+    if limit is None or not file.exists():
+        return _choose(read_all(file), file, dataset)
+    with ReadingProcess() as process:
+        return process.read(file, dataset=dataset, limit=limit)
 
 
 def read_all(file: Path) -> list[Recording]:
