@@ -10,9 +10,9 @@ child of that process, which has 10 seconds too. All that may come out is a repo
 one of the errors that the command turns into words: `not read in time` and `crashed
 their reader` are those that the child was for. Files of microscopes' makers are damaged
 from those of other people that recordings.py put in PACKAGES. `crashes` lists what came
-out instead, by the number of the damage, which repeats it; `asked for more memory` counts
-those that were refused because of that limit; `seconds` and `megabytes` are the most
-that any file took.
+out instead, by the number of the damage, which repeats it; `asked for more memory`
+counts those that were refused because of that limit; `seconds` and `megabytes` are the
+most that any file took.
 """
 
 import argparse

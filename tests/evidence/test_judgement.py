@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 
 import sbd
 from sbd.columns.finding import Columns
 from sbd.evidence.judgement import judge_columns
+from sbd.evidence.tally import Claims, tally_claims
 from sbd.evidence.verdicts import VERDICTS
 
 STEP = 24  # of a square lattice of columns [pixels]
@@ -312,3 +313,50 @@ def test_masked_areas_of_zeros_are_not_judged_as_the_message_says(dose):
     assert not judged[area].any()
     # beside it small windows are left out that are empty, which one in 1000 is
     assert judged[~area].mean() > 0.99
+
+
+def test_verdicts_do_not_depend_on_the_number_of_workers():
+    truth, _ = draw_lattice(4)
+    counts = np.random.default_rng(0).poisson(3 * truth)
+    one, three = (
+        sbd.tabulate_verdicts(judge(counts, follow_the_noise, deals=2, workers=n))
+        for n in (1, 3)
+    )
+    assert len(one) > 5
+    assert one.equals(three)
+
+
+def test_what_a_worker_raises_comes_out():
+    def fail(part):
+        if part.sum() < counts.sum():
+            msg = "of a part"
+            raise RuntimeError(msg)
+        return follow_the_noise(part)
+
+    counts = np.random.default_rng(0).poisson(0.45, (64, 64))
+    with pytest.raises(RuntimeError, match="of a part"):
+        judge(counts, fail, workers=2, vacuum=None)
+
+
+@pytest.mark.parametrize("deals", [1, 6])
+def test_few_deals_keep_the_false_discovery_rate(deals):
+    # exact p-values of discs' counts, half of them of nothing; deals share electrons
+    rng, n, mean = np.random.default_rng(14), 64, 60.0
+    places = Columns(np.stack(np.indices((8, 8)), -1).reshape(-1, 2) * 20.0,
+                     np.full(n, 6.0), np.ones(n))  # fmt: skip
+    shares, found, none = [], 0, np.zeros(n)
+    for _ in range(60):
+        there = rng.random(n) < 0.5
+        counts = rng.poisson(mean * (1 + there * rng.uniform(0.1, 1, n)))
+        claims = []
+        for _ in range(deals):
+            for part in rng.multinomial(counts, [0.25] * 4).T:
+                p = stats.poisson.sf(counts - part - 1, 0.75 * mean).clip(1e-12, 1)
+                claims.append(Claims(places.positions, p, 1 - p, *[none] * 6))
+        how = {"reach": None, "level": 0.1, "share": 0.75}
+        chosen = tally_claims(places, claims, **how)["supported"]
+        shares.append((chosen & ~there).sum() / max(chosen.sum(), 1))
+        found += (chosen & there).sum()
+    # the bound is the level; three standard errors
+    assert np.mean(shares) <= 0.1 + 3 * np.std(shares) / 60**0.5
+    assert found > 60 * 32 * 0.2
