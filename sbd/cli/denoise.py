@@ -78,6 +78,7 @@ def run(
     check_free(denoised, noisy, "denoised", force=force)
     part = pop_part(how)
     recording, report = read_checked(noisy, **part)
+    part.pop("limit", None)  # which changes nothing that is read
     sides = choose_sides(pixel, recording)
     if sides and not pixel:
         sys.stderr.write(f"pixels of {recording.pixel}\n")

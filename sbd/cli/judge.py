@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HELP = "tell which atomic columns of a recording its counts support"
 
-DEALS = 6
+DEALS = 5
 """Times that the command deals out electrons, unless it is told."""
 
 _MOST, _LARGE = 8, 2**22  # parts judged at a time; pixels from which there is but one
@@ -113,6 +113,7 @@ def run(
         how["pixel"] = sum(recording.pixel.sides) / 2
         sys.stderr.write(f"pixels of {recording.pixel}\n")
     given = {"seed": seed, "model": model, "eraser": eraser, "device": device, **how}
+    part.pop("limit", None)  # which changes nothing that is read
     given |= {name: value for name, value in part.items() if value}
     options = {
         name: given[name] for name in ("pixel", "device") if given.get(name) is not None

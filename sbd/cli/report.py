@@ -5,7 +5,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sbd.cli.files import add_dataset, check_free, check_target, choose_sides
+from sbd.cli.files import (
+    add_dataset,
+    check_free,
+    check_target,
+    choose_sides,
+    read_part,
+)
 
 HELP = "write a page on what a recording says, and how far to believe it"
 
@@ -56,7 +62,9 @@ def run(
     check_target(page, "page", ".html")
     check_free(page, recording, "page", force=force)
     check_free(page.with_suffix(".json"), recording, "numbers", force=force)
+    limit = how.pop("limit", None)
+    read = read_part(recording, dataset=how.get("dataset"), limit=limit)
     numbers = write_report(
-        recording, page, pixel=choose_sides(pixel), progress=sys.stderr.isatty(), **how
+        read, page, pixel=choose_sides(pixel), progress=sys.stderr.isatty(), **how
     )
     sys.stdout.write("\n".join(tell_outcome(numbers)) + f"\n{page}\n")
