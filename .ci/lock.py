@@ -7,8 +7,8 @@
 `make lock` runs it inside a fresh environment that holds every extra. LISTED is what a
 resolver wrote with the hashes of the index, INSTALLED is pip's report of what it took:
 a file that came from elsewhere, such as a wheel of torch without CUDA, counts as well.
-`make env` asks for --check: 1 if pip took a file that is not among HASHES. The standard
-library is enough.
+`make env` asks for --check: 1 if pip took a file that is not among HASHES, which it
+says, and goes on: torch has builds that no index lists. The standard library is enough.
 """
 
 import json
@@ -30,8 +30,8 @@ HASHES = """\
 # tested, or nothing. Made by `make lock`. Not in it, and so taken unseen: pip itself,
 # what only other systems need, and the CUDA packages that torch brings along.
 # torch, at the end, is for `make env` alone: pip would prefer the index's file, with
-# CUDA, to one without that it was given. It is compared once it is installed. For a
-# torch from an index of its own, `make env HASHES=` goes by versions alone.
+# CUDA, to one without that it was given. It is compared once it is installed, and a
+# build that is not listed is said and used. `make env HASHES=` goes by versions alone.
 """
 OURS = {"sbd", "pip"}
 APART = {"torch"}  # several builds of one version: pip is to choose, then compared
@@ -98,8 +98,7 @@ def strange_files(hashes: str, report: dict) -> list[str]:
     """Name the packages of which pip took a file that is not among the hashes."""
     known = {pin.partition("==")[0]: of for pin, of in read_hashes(hashes).items()}
     return [
-        f"{name} must be one of the files in hashes.txt; got sha256 {digest} (another "
-        "build of it: `make env HASHES=` goes by versions alone)"
+        f"{name} is not one of the files that were tested (hashes.txt): sha256 {digest}"
         for name, digest in installed_hashes(report).items()
         if digest not in known.get(name, ())
     ]
