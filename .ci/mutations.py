@@ -46,7 +46,7 @@ TABLE = Path(__file__).with_suffix(".toml")
 LEFT_OUT = (".venv", ".git", "_build", "data", "__pycache__", ".pytest_cache")
 COPIED = ("sbd", "notebooks", "figures", "book/measured", "pyproject.toml")
 TESTED = ("tests", "book/claims.yml", "book/_ext", "README.md", ".ci")
-NOTICED = "Figures differ"  # what `sbd.companion.guard` heads its findings with
+NOTICED = "Figures differ"  # what `sbd.figureguard` heads its findings with
 LIMIT = 1800  # seconds that one notebook may take
 
 

@@ -33,8 +33,8 @@ PROMISED = """
     surface_columns train
 """.split()  # noqa: SIM905
 ROOMS = """
-    audits benchmark cli columns companion data denoisers evidence metrics networks
-    plotting recordings reports simulation
+    audits benchmark cli columns companion data denoisers evidence figureguard metrics
+    networks plotting recordings reports simulation
 """.split()  # noqa: SIM905
 FORMER = """
     REFERENCE VACUUM AuthorsDataset Benchmark Columns CrystalUNet

@@ -11,7 +11,7 @@ import nbformat
 import PIL.Image
 import pytest
 
-from sbd.companion.digest import DIGEST_KEY
+from sbd.figureguard.digests import DIGEST_KEY
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "figures"

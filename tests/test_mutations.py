@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sbd.companion import guard
-
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = util.spec_from_file_location("mutations", ROOT / ".ci/mutations.py")
 mutations = sys.modules["mutations"] = util.module_from_spec(SPEC)

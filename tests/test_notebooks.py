@@ -8,7 +8,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from sbd.companion.digest import DIGEST_KEY
 from sbd.companion.fingerprints import (
     bundled_record,
     check_records,
@@ -18,6 +17,7 @@ from sbd.companion.fingerprints import (
 )
 from sbd.companion.guard import figure_problems
 from sbd.data.catalogue import ITEMS
+from sbd.figureguard.digests import DIGEST_KEY
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"

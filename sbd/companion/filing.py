@@ -17,9 +17,9 @@ import PIL.Image
 from matplotlib.figure import Figure
 from PIL.PngImagePlugin import PngInfo
 
-from sbd.companion.artists import digest_figure
-from sbd.companion.digest import DIGEST_KEY, Digest, picture_hash
 from sbd.companion.provenance import describe_figure
+from sbd.figureguard.artists import digest_figure
+from sbd.figureguard.digests import DIGEST_KEY, Digest, picture_hash
 from sbd.files import write_bytes, write_text
 from sbd.plotting.images import DPI
 from sbd.provenance import KEY, add_to_svg

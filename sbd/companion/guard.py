@@ -1,16 +1,15 @@
-"""A pytest plugin that lets nbval see figures.
+"""The figure guard of this book: a pytest plugin that lets nbval see its figures.
 
-nbval compares the text that a notebook prints, never its pictures. `sbd.save_figure`
-stores a digest of what it draws beside each picture; here the digest of the committed
-record is compared with that of the fresh run. What a record was made with may not be
-had on this machine (no connection, no authors' files): then the notebook runs with what
-the package holds, and is compared with what it showed so, in ``notebooks/bundled``. No
-notebook is left out. ``notebooks/conftest.py`` hands the hooks to pytest::
+`sbd.save_figure` stores a digest of what it draws beside each picture, and
+`sbd.figureguard` compares that of the record with that of a new run. What a record was
+made with may not be had on this machine (no connection, no authors' files): then the
+notebook runs with what the package holds, and is compared with what it showed so, in
+``notebooks/bundled``. No notebook is left out. ``notebooks/conftest.py`` hands the
+hooks to pytest::
 
     pytest --nbval --nbval-current-env notebooks/
 """
 
-import base64
 import functools
 import json
 import re
@@ -21,16 +20,14 @@ from typing import Any
 
 import pytest
 
-from sbd.companion.digest import (
-    DIGEST_KEY,
-    compare_digests,
-    picture_hash,
-    same_but_for_rounding,
-)
 from sbd.companion.fingerprints import bundled_record
 from sbd.companion.records import BUNDLED_ONLY, QUIET, computing, kernel_environment
+from sbd.figureguard.comparison import figure_problems as compare_figures
+from sbd.figureguard.digests import DIGEST_KEY, same_but_for_rounding
+from sbd.figureguard.plugin import compare_cell, is_compared
 
 _WITHOUT = "compared without downloads:"
+_ADVICE = "`save_figure` draws it"
 _FOLDER = pytest.StashKey[str]()
 
 
@@ -42,44 +39,11 @@ def figure_problems(
     `source` is the cell's code; without `pictures` the reference holds digests alone.
     Returns what is wrong, one sentence each.
     """
-    old, new = _figures(reference), _figures(fresh)
-    if not old and re.search(r"\bsave_figure\(", source):
+    shown = any(DIGEST_KEY in out.get("metadata", {}) for out in reference)
+    shown = shown or any("image/" in str([*out.get("data", {})]) for out in reference)
+    if not shown and re.search(r"\bsave_figure\(", source):
         return ["the record shows no figure, but the code calls save_figure"]
-    if len(old) != len(new):
-        return [f"the record shows {len(old)} figures, the code now draws {len(new)}"]
-    problems = []
-    for i, (a, b) in enumerate(zip(old, new, strict=True), start=1):
-        for side, figure in (("record", a), ("new run", b)):
-            flaw = _flaw(figure) if pictures or side != "record" else ""
-            problems += [f"figure {i} of the {side} {flaw}"] if flaw else []
-        digests = [f["metadata"].get(DIGEST_KEY) for f in (a, b)]
-        if all(digests):
-            found = compare_digests(*({**d, "picture": None} for d in digests))
-            problems += [f"figure {i}: {difference}" for difference in found]
-    return problems
-
-
-def _figures(outputs: list) -> list[dict]:
-    """Pick the outputs that show a picture or claim to."""
-    return [
-        {"metadata": out.get("metadata", {}), "data": out.get("data", {})}
-        for out in outputs
-        if DIGEST_KEY in out.get("metadata", {})
-        or any(mime.startswith("image/") for mime in out.get("data", {}))
-    ]
-
-
-def _flaw(figure: dict) -> str:
-    """Say why a figure cannot be trusted; an empty string if it can."""
-    picture = figure["data"].get("image/png")
-    digest = figure["metadata"].get(DIGEST_KEY)
-    if not digest:
-        return "has no digest: draw it with save_figure, and keep the metadata"
-    if picture is None:
-        return "has a digest and no picture"
-    if digest.get("picture") != picture_hash(base64.b64decode(picture)):
-        return "is not the picture that its digest was made with"
-    return ""
+    return compare_figures(reference, fresh, pictures=pictures, advice=_ADVICE)
 
 
 def _forgive_rounding(old: Any, new: Any) -> Any:  # noqa: ANN401
@@ -96,13 +60,6 @@ def _compare_text(compare: Any, fresh: list, reference: list, **kwargs: Any) -> 
         pairs = zip(reference, fresh, strict=True)
         fresh = [type(new)(_forgive_rounding(old, new)) for old, new in pairs]
     return compare(fresh, reference, **kwargs)
-
-
-def _guarded(item: pytest.Item) -> bool:
-    """Tell whether an item is a cell that nbval compares."""
-    options = ("nbval", "nbval_lax")
-    active = any(item.config.getoption(name, default=False) for name in options)
-    return active and hasattr(item, "cell_num") and hasattr(item, "cell")
 
 
 @functools.cache
@@ -164,7 +121,7 @@ def _scratch(config: pytest.Config) -> str:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     """Choose what a notebook is compared with, and set up its kernel for that."""
-    if not _guarded(item):
+    if not is_compared(item):
         return (yield)
     reason = _reason(item)
     if reason:
@@ -182,28 +139,13 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Compare the figures of a cell after nbval has run it and compared its text."""
-    if not _guarded(item):
+    if not is_compared(item):
         return (yield)
-    source = item.cell.source
-    if source.strip() and item.cell.execution_count is None:
-        item.raise_cell_error("This cell was never run, so the record proves nothing")
     item.compare_outputs = functools.partial(_compare_text, item.compare_outputs)
-    failure = None
-    try:
-        result = yield
-    except Exception as error:
-        if "differ" not in str(error):
-            raise
-        failure, result = error, None
     whole = _WITHOUT not in dict(item.user_properties)
-    fresh = item.test_outputs or []
-    problems = figure_problems(item.cell.outputs, fresh, source, pictures=whole)
-    if problems:
-        text = [str(failure)] if failure else []
-        item.raise_cell_error("\n".join(["Figures differ", *problems, *text]))
-    if failure:
-        raise failure
-    return result
+    source = item.cell.source
+    problems = functools.partial(figure_problems, source=source, pictures=whole)
+    return (yield from compare_cell(item, problems))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401

@@ -27,7 +27,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sbd.companion.digest import DIGEST_KEY
 from sbd.companion.fingerprints import (
     bundled_record,
     check_records,
@@ -38,6 +37,7 @@ from sbd.companion.fingerprints import (
     read_parameters,
     read_text,
 )
+from sbd.figureguard.digests import DIGEST_KEY
 from sbd.files import replacing, write_bytes, write_text
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from sbd.companion import filing
-from sbd.companion.digest import picture_hash
 from sbd.companion.filing import save_figure
+from sbd.figureguard.digests import picture_hash
 
 NUMBERS = {"source": "simulated", "psnr": 36.2, "rows": [{"name": "network", "n": 3}]}
 

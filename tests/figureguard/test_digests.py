@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from sbd.companion.digest import compare_digests, same_but_for_rounding
+from sbd.figureguard.digests import compare_digests, same_but_for_rounding
 
 IMAGE = {
     "shape": [4, 5],

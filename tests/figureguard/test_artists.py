@@ -7,8 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from sbd.companion.artists import digest_figure
-from sbd.companion.digest import compare_digests
+from sbd.figureguard.artists import digest_figure
+from sbd.figureguard.digests import compare_digests
 
 SIZE = 64
 ROW, COLUMN = np.mgrid[:SIZE, :SIZE]

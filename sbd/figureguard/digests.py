@@ -1,9 +1,9 @@
 """The digest of a figure: where it is kept, and when two of them agree.
 
-A digest is what `sbd.companion.artists.digest_figure` returns, with the numbers that go
-with the figure and a hash of the picture. The tolerances let a new run on another
-machine or with another Matplotlib pass, and a curve or a colour scale that is off by
-2 % fail.
+A digest is what `sbd.figureguard.digest_figure` returns, with a hash of the picture
+and, where there are any, the numbers that go with the figure. The tolerances let a new
+run on another machine or with another Matplotlib pass, and a curve or a colour scale
+that is off by 2 % fail.
 """
 
 import hashlib
@@ -15,7 +15,10 @@ Digest: TypeAlias = dict[str, Any]
 """Plain numbers, strings, lists and dicts, as JSON holds them."""
 
 DIGEST_KEY = "sbd_digest"
-"""Where `sbd.save_figure` puts the digest in the metadata of a notebook's output."""
+"""Where the digest is in the metadata of a notebook's output."""
+
+VERSION = 2
+"""Of the digests that are made now; those of version 1 name none."""
 
 RTOL = 5e-3
 """Relative change that counts as none."""
@@ -32,6 +35,12 @@ LAYOUT_TOL = 2e-2
 _FLOOR = 1e-9  # numbers below this are zero
 _MOST = 12  # differences to report for one figure
 _LIMITS = {"xlim", "ylim", "extent"}
+# what digests of version 1 do not tell of
+_SINCE_2 = {
+    *("version", "order", "background", "grid", "projection", "keys", "opacity"),
+    *("steps", "filled", "marker_size", "hatch", "font_size", "turned"),
+}
+_KINDS = ("images", "lines", "collections", "patches", "texts")
 _PLACES = {"at", "tip"}  # of words, in pixels or in shares of a panel
 _DECIMAL = re.compile(r"([-+]?\d+\.\d+(?:[eE][-+]?\d+)?)")
 
@@ -42,10 +51,36 @@ def picture_hash(png: bytes) -> str:
 
 
 def compare_digests(reference: Digest, fresh: Digest) -> list[str]:
-    """Say in words what differs between a record's digest and a new run's."""
+    """Say in words what differs between a record's digest and a new run's.
+
+    Parameters
+    ----------
+    reference, fresh : dict
+        Digests. Of a reference made by an earlier version, what it tells is compared.
+
+    Returns
+    -------
+    list of str
+        A sentence each, with the panel and the artist; at most 12, then how many more.
+
+    Examples
+    --------
+    >>> compare_digests({"panels": [{"xlim": [0, 1]}]}, {"panels": [{"xlim": [0, 2]}]})
+    ['panel 1, xlim: 1 became 2 (allowed 0.005), 1 of 2']
+    """
+    if reference.get("version", 1) < VERSION:
+        fresh = _without(fresh, _SINCE_2)
     found = list(_differences(reference, fresh, "", "", {}))
     rest = len(found) - _MOST
     return [*found[:_MOST], f"and {rest} more differences"] if rest > 0 else found
+
+
+def _without(digest: Any, keys: set[str]) -> Any:  # noqa: ANN401
+    """Leave keys out of a digest, wherever they are."""
+    if isinstance(digest, dict):
+        kept = {k: v for k, v in digest.items() if k not in keys}
+        return {k: v if k == "numbers" else _without(v, keys) for k, v in kept.items()}
+    return [_without(d, keys) for d in digest] if isinstance(digest, list) else digest
 
 
 def _differences(
@@ -57,7 +92,8 @@ def _differences(
 ) -> Iterator[str]:
     """Walk both digests together; `key` and `siblings` set the tolerance."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in [*old, *(name for name in new if name not in old)]:
+        known = [name for name in old if name != "order" or _as_many(old, new)]
+        for name in [*known, *(name for name in new if name not in old)]:
             place = f"{where}, {name}" if where else name
             rule = "numbers" if key == "numbers" else name
             if name in old and name in new:
@@ -85,6 +121,11 @@ def _differences(
             yield f"{where}: {_became(old, new, allowed)}"
     elif old != new:
         yield f"{where}: {old!r} became {new!r}"
+
+
+def _as_many(old: Digest, new: Digest) -> bool:
+    """Tell whether two panels draw as much: only then can its order be compared."""
+    return all(len(old.get(kind, [])) == len(new.get(kind, [])) for kind in _KINDS)
 
 
 def _number(value: Any) -> bool:  # noqa: ANN401

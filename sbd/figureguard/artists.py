@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection
-from matplotlib.colors import Colormap, to_hex
+from matplotlib.colors import Colormap, to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Annotation, Text
 from numpy.typing import ArrayLike, NDArray
 
-from sbd.companion.digest import Digest
+from sbd.figureguard.digests import VERSION, Digest
 
 _PROJECTIONS = 8
 _BLOCKS = 8  # per side: a missing atom must move the mean of its block
@@ -31,10 +31,29 @@ def digest_figure(fig: Figure) -> Digest:
     """Describe the artists of a figure, once drawn, by numbers and words.
 
     Arrays become mean, rms and projections on random signs; images 8 x 8 blocks, too.
+    What is hidden is left out.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        The drawing.
+
+    Returns
+    -------
+    dict
+        Plain numbers, strings, lists and dicts, as JSON holds them.
+
+    Examples
+    --------
+    >>> fig = Figure()
+    >>> _ = fig.subplots().set_title("Data")
+    >>> digest_figure(fig)["panels"][0]["titles"]
+    ['Data', '', '']
     """
     owners = (fig, *fig.subfigs)  # titles are among their texts
     loose = [t for owner in owners for t in _shown(owner.texts) if t.get_text()]
     return {
+        "version": VERSION,
         "size": _rounded(fig.get_size_inches()),
         "texts": [_text(text) for text in loose],
         "lines": [_line(line) for line in _shown(fig.lines)],
@@ -136,6 +155,10 @@ def _line(line: Line2D) -> Digest:
         "style": line.get_linestyle(),
         "width": line.get_linewidth(),
         "marker": str(line.get_marker()),
+        "marker_size": line.get_markersize(),
+        "filled": _colour(line.get_markerfacecolor()),
+        "steps": line.get_drawstyle(),
+        "opacity": line.get_alpha(),
         "across": _summary(line.get_xdata(orig=False)),
         "up": _summary(line.get_ydata(orig=False)),
     }
@@ -176,6 +199,7 @@ def _patch(patch: Patch) -> Digest:
         "face": _colour(patch.get_facecolor()),
         "edge": _colour(patch.get_edgecolor()),
         "width": patch.get_linewidth(),
+        "hatch": patch.get_hatch(),
     }
 
 
@@ -184,6 +208,9 @@ def _text(text: Text) -> Digest:
         "text": text.get_text(),
         "at": _rounded([*text.get_position()]),
         "colour": _colour(text.get_color()),
+        "opacity": text.get_alpha(),
+        "font_size": _rounded(text.get_fontsize())[0],
+        "turned": _rounded(text.get_rotation())[0],
     }
     if isinstance(text, Annotation):
         entry["tip"] = _rounded([*text.xy])
@@ -203,10 +230,50 @@ def _ticks(axis: Any) -> list[str] | None:  # noqa: ANN401
     return [label.get_text() for label in axis.get_ticklabels()]
 
 
+def _order(kinds: dict[str, list], children: list) -> list[str]:
+    """List what is drawn from back to front: "image 1", then "line 1-3"."""
+    places = {id(child): i for i, child in enumerate(children)}
+    named = [
+        (artist.get_zorder(), places.get(id(artist), 0), kind, i)
+        for kind, artists in kinds.items()
+        for i, artist in enumerate(artists, start=1)
+    ]
+    runs: list[list] = []
+    for *_, kind, i in sorted(named):
+        if runs and runs[-1][0] == kind and runs[-1][2] == i - 1:
+            runs[-1][2] = i
+        else:
+            runs.append([kind, i, i])
+    return [f"{kind} {a}" if a == b else f"{kind} {a}-{b}" for kind, a, b in runs]
+
+
+def _grid(axis: Any) -> bool:  # noqa: ANN401
+    """Tell whether an axis has grid lines."""
+    return any(line.get_visible() for line in axis.get_gridlines())
+
+
+def _keys(legend: Any) -> list[str | None]:  # noqa: ANN401
+    """List the colours of the lines and boxes in a legend."""
+    found = []
+    for handle in legend.legend_handles:
+        ink = getattr(handle, "get_color", getattr(handle, "get_facecolor", None))
+        colours = ink() if ink else "none"
+        rgba = to_rgba_array(colours)
+        found.append(_colour(rgba[0]) if len(rgba) else None)
+    return found
+
+
 def _panel(ax: Axes) -> Digest:
     """Describe one panel and the panels set into it."""
-    lists = (ax.images, ax.lines, ax.collections, ax.patches, ax.texts, ax.child_axes)
-    known = {id(artist) for group in lists for artist in group}
+    kinds = {
+        "image": _shown(ax.images),
+        "line": _shown(ax.lines),
+        "collection": _shown(ax.collections),
+        "patch": _shown(ax.patches),
+        "text": _shown(ax.texts),
+    }
+    known = {id(artist) for group in kinds.values() for artist in group}
+    known |= {id(child) for child in ax.child_axes}
     names = [type(c).__name__ for c in _shown(ax.get_children()) if id(c) not in known]
     other = Counter(
         name
@@ -228,12 +295,17 @@ def _panel(ax: Axes) -> Digest:
             _colour(spine.get_edgecolor()) if shown else None
             for spine, shown in zip(sides, seen, strict=True)
         ],
-        "images": [_image(image) for image in _shown(ax.images)],
-        "lines": [_line(line) for line in _shown(ax.lines)],
-        "collections": [_collection(c) for c in _shown(ax.collections)],
-        "patches": [_patch(patch) for patch in _shown(ax.patches)],
-        "texts": [_text(text) for text in _shown(ax.texts)],
+        "background": _colour(ax.get_facecolor()),
+        "grid": [_grid(ax.xaxis), _grid(ax.yaxis)],
+        "projection": ax.name,
+        "order": _order(kinds, ax.get_children()),
+        "images": [_image(image) for image in kinds["image"]],
+        "lines": [_line(line) for line in kinds["line"]],
+        "collections": [_collection(c) for c in kinds["collection"]],
+        "patches": [_patch(patch) for patch in kinds["patch"]],
+        "texts": [_text(text) for text in kinds["text"]],
         "legend": None if legend is None else _legend(legend),
+        "keys": None if legend is None else _keys(legend),
         "other": dict(sorted(other.items())),
         "panels": [_panel(child) for child in _shown(ax.child_axes)],
     }
