@@ -2,8 +2,8 @@
 
 It needs nothing else of this package, so any project can use it. In a notebook,
 ``%load_ext sbd.figureguard`` stores a digest beside every Matplotlib figure; in the
-top ``conftest.py``, ``pytest_plugins = ["sbd.figureguard"]`` lets ``pytest --nbval``
-compare it with that of a new run.
+top ``conftest.py``, ``pytest_plugins = ["sbd.figureguard.plugin"]`` lets
+``pytest --nbval`` compare it with that of a new run.
 """
 
 import lazy_loader

@@ -3,7 +3,6 @@ __all__ = [
     "digest_figure",
     "figure_problems",
     "load_ipython_extension",
-    "pytest_runtest_call",
     "unload_ipython_extension",
 ]
 
@@ -11,4 +10,3 @@ from .artists import digest_figure
 from .comparison import figure_problems
 from .digests import compare_digests
 from .display import load_ipython_extension, unload_ipython_extension
-from .plugin import pytest_runtest_call

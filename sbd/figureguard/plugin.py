@@ -1,7 +1,10 @@
 """A pytest plugin that lets nbval see figures.
 
 nbval compares the text that a notebook prints, never its pictures. Here the digests of
-what is drawn are compared as well, with those that the notebook's file holds.
+what is drawn are compared as well, with those that the notebook's file holds. A project
+takes the plugin in its top ``conftest.py``::
+
+    pytest_plugins = ["sbd.figureguard.plugin"]
 """
 
 from collections.abc import Callable, Generator
@@ -29,22 +32,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     Cells that nbval is told not to compare are left alone: those marked
     ``NBVAL_IGNORE_OUTPUT`` or ``NBVAL_SKIP``, and with ``--nbval-lax`` all that are
     not marked ``NBVAL_CHECK_OUTPUT``.
-
-    Parameters
-    ----------
-    item : pytest.Item
-        Any test; what is no cell of a notebook is left alone.
-
-    Returns
-    -------
-    object
-        What the test returned.
-
-    Examples
-    --------
-    In the top ``conftest.py`` of a project:
-
-    >>> pytest_plugins = ["sbd.figureguard"]
     """
     if not is_compared(item) or item.options["skip"] or not item.options["check"]:
         return (yield)
