@@ -40,6 +40,11 @@ _SINCE_2 = {
     *("version", "order", "background", "grid", "projection", "keys", "opacity"),
     *("steps", "filled", "marker_size", "hatch", "font_size", "turned"),
 }
+# what Matplotlib 3.10 gave another name
+_RENAMED = {
+    "interpolation": {"antialiased": "auto"},
+    "kind": {"FillBetweenPolyCollection": "PolyCollection"},
+}
 _KINDS = ("images", "lines", "collections", "patches", "texts")
 _PLACES = {"at", "tip"}  # of words, in pixels or in shares of a panel
 _DECIMAL = re.compile(r"([-+]?\d+\.\d+(?:[eE][-+]?\d+)?)")
@@ -119,8 +124,14 @@ def _differences(
         allowed = _allowed(key, [old], [new], siblings)
         if abs(old - new) > allowed:
             yield f"{where}: {_became(old, new, allowed)}"
-    elif old != new:
+    elif _today(key, old) != _today(key, new):
         yield f"{where}: {old!r} became {new!r}"
+
+
+def _today(key: str, value: Any) -> Any:  # noqa: ANN401
+    """Give a name of an older Matplotlib as one name for all."""
+    names = _RENAMED.get(key)
+    return names.get(value, value) if names else value
 
 
 def _as_many(old: Digest, new: Digest) -> bool:
