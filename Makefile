@@ -71,6 +71,13 @@ site: env  ## build the site from the committed records, and look at it; a minut
 	@$(STAGE) "site" $(BIN)/jupyter-book build --all -W -n --keep-going book/
 	@$(STAGE) "pages" $(BIN)/python -m pytest -q -m site
 
+# The book must outlive its builder: nothing of Jupyter Book is loaded here.
+.PHONY: sphinx
+sphinx: env  ## build the site with Sphinx alone, and compare it with that of make site; a minute
+	@$(STAGE) "sphinx" $(BIN)/python -m sphinx -q -b html -a -E -W -n --keep-going \
+	    -c book/_sphinx -d _build/.sphinx book _build/sphinx
+	@$(STAGE) "same pages" $(BIN)/python .ci/same_site.py _build/html _build/sphinx
+
 .PHONY: notebooks
 notebooks: env  ## run every notebook and keep the records: notebooks/ and figures/
 	@$(STAGE) "records" $(BIN)/python -m sbd.records run --jobs 2
@@ -284,6 +291,10 @@ check: env  ## look for what is malformed or out of date; seconds
 .PHONY: mutations
 mutations: env  ## break the library on purpose: every figure must turn red; minutes
 	@$(STAGE) "mutations" $(BIN)/python .ci/mutations.py
+
+.PHONY: colab
+colab:  ## rehearse the notebooks' set-up cell at Colab's versions (PYTHON=python3.13); minutes, 6 GB
+	@$(STAGE) "colab" $(PYTHON) .ci/colab.py _build/colab --python $(PYTHON) --scale smoke
 
 # --- the rest
 

@@ -30,9 +30,14 @@ NEVER = {"numpy", "torch"}  # the cell promises to leave these alone
 LIST = """
 import json
 from importlib.metadata import distributions
-print(json.dumps({d.name.lower().replace("_", "-"): d.version for d in distributions()
-                  if d.name}))
+found = {}
+for one in distributions():  # of two, the one that is found first is imported
+    if one.name:
+        found.setdefault(one.name.lower().replace("_", "-"), one.version)
+print(json.dumps(found))
 """
+# what the pages ask of Colab itself: a reader who chooses no file
+FILES = "def upload():\n    return {}\n"
 RUN = """
 import sys
 import nbformat
@@ -90,6 +95,7 @@ def lay_over(base: Path, folder: Path) -> None:
     colab = Path(above) / "google" / "colab"
     colab.mkdir(parents=True)
     (colab / "__init__.py").touch()
+    (colab / "files.py").write_text(FILES)
     lines = [below, "import google.colab"]  # it is loaded in every kernel there
     (Path(above) / "colab.pth").write_text("\n".join(lines) + "\n")
     # kernels are started by this name
