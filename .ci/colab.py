@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PINS = Path(__file__).with_name("colab.txt")
-ADDRESS = re.compile(r'(?m)^repository = ""')
+ADDRESS = re.compile(r'(?m)^repository = "[^"]*"')
 SCALE = re.compile(r'(?m)^scale = "default"')
 NEVER = {"numpy", "torch"}  # the cell promises to leave these alone
 LIST = """

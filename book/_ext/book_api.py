@@ -25,6 +25,7 @@ ROOMS = (
     "evidence",
     "audits",
     "plotting",
+    "figureguard",
 )
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.table import Table
 from matplotlib.text import Annotation, Text
 from numpy.typing import ArrayLike, NDArray
 
@@ -181,6 +182,8 @@ def _collection(collection: Collection) -> Digest:
         "across": _summary(offsets[:, 0]),
         "up": _summary(offsets[:, 1]),
         "outline": _summary(np.concatenate(vertices)) if vertices else None,
+        "breadths": _summary([np.ptp(v[:, 0]) for v in vertices]),
+        "heights": _summary([np.ptp(v[:, 1]) for v in vertices]),
         "sizes": _summary(sizes),
         "widths": _summary(widths),
         "face": _summary(collection.get_facecolor()),
@@ -263,6 +266,23 @@ def _keys(legend: Any) -> list[str | None]:  # noqa: ANN401
     return found
 
 
+def _depth(ax: Axes) -> Digest | None:
+    """Describe what a panel in three dimensions has more than one in two."""
+    if not hasattr(ax, "get_zlim"):
+        return None
+    view = [ax.elev, ax.azim, getattr(ax, "roll", 0.0)]
+    return {
+        "zlim": _rounded(ax.get_zlim()),
+        "label": ax.get_zlabel(),
+        "scale": ax.get_zscale(),
+        "view": _rounded(view),
+    }
+
+
+def _cells(table: Table) -> list[str]:
+    return [cell.get_text().get_text() for _, cell in sorted(table.get_celld().items())]
+
+
 def _panel(ax: Axes) -> Digest:
     """Describe one panel and the panels set into it."""
     kinds = {
@@ -283,6 +303,7 @@ def _panel(ax: Axes) -> Digest:
     sides = [ax.spines[s] for s in ("left", "right", "bottom", "top") if s in ax.spines]
     seen = [spine.get_visible() and ax.axison for spine in sides]
     legend = ax.get_legend()
+    tables = [c for c in _shown(ax.get_children()) if isinstance(c, Table)]
     return {
         "titles": [ax.get_title(loc) for loc in ("center", "left", "right")],
         "labels": [ax.get_xlabel(), ax.get_ylabel()],
@@ -298,6 +319,8 @@ def _panel(ax: Axes) -> Digest:
         "background": _colour(ax.get_facecolor()),
         "grid": [_grid(ax.xaxis), _grid(ax.yaxis)],
         "projection": ax.name,
+        "depth": _depth(ax),
+        "tables": [{"cells": _cells(table)} for table in tables],
         "order": _order(kinds, ax.get_children()),
         "images": [_image(image) for image in kinds["image"]],
         "lines": [_line(line) for line in kinds["line"]],

@@ -34,11 +34,12 @@ LAYOUT_TOL = 2e-2
 
 _FLOOR = 1e-9  # numbers below this are zero
 _MOST = 12  # differences to report for one figure
-_LIMITS = {"xlim", "ylim", "extent"}
+_LIMITS = {"xlim", "ylim", "zlim", "extent"}
 # what digests of version 1 do not tell of
 _SINCE_2 = {
     *("version", "order", "background", "grid", "projection", "keys", "opacity"),
-    *("steps", "filled", "marker_size", "hatch", "font_size", "turned"),
+    *("steps", "filled", "marker_size", "hatch", "font_size", "turned", "depth"),
+    *("breadths", "heights", "tables"),
 }
 # what Matplotlib 3.10 gave another name
 _RENAMED = {

@@ -30,7 +30,9 @@ def load_ipython_extension(shell: "InteractiveShell") -> None:
     >>> from matplotlib.figure import Figure
     >>> shell = InteractiveShell()
     >>> load_ipython_extension(shell)
-    >>> _, metadata = shell.display_formatter.format(Figure())
+    >>> fig = Figure()
+    >>> _ = fig.subplots()
+    >>> _, metadata = shell.display_formatter.format(fig)
     >>> list(metadata)
     ['sbd_digest']
     """
@@ -41,6 +43,8 @@ def load_ipython_extension(shell: "InteractiveShell") -> None:
         include: Any = None,  # noqa: ANN401, ARG001, IPython passes them
         exclude: Any = None,  # noqa: ANN401, ARG001
     ) -> tuple[dict, dict]:
+        if not fig.axes and not fig.lines:  # IPython shows no picture of these
+            return {}, {}
         return {}, {DIGEST_KEY: _digest(fig, formatter.formatters[_PNG])}
 
     formatter.mimebundle_formatter.for_type_by_name(*_FIGURE, describe)

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
+from sbd.figureguard import digests
 from sbd.figureguard.artists import digest_figure
 from sbd.figureguard.digests import compare_digests
 
@@ -134,3 +136,92 @@ def test_the_signs_never_change():
     fig.subplots().imshow(np.arange(6.0).reshape(2, 3))
     (panel,) = digest_figure(fig)["panels"]
     assert panel["images"][0]["projections"][:3] == [-2.04124, -2.04124, 3.67423]
+
+
+# --- what version 2 tells of
+
+X = np.linspace(0, 1, 20)
+
+
+def bars(ax, size=0.1):
+    ax.errorbar(X, X, yerr=size)
+
+
+def depth(ax, factor=1.0):
+    ax.plot(X, X, factor * X)
+
+
+def cells(ax, word="a"):
+    ax.table([[word, "b"]])
+
+
+def over(ax, first=1):
+    ax.fill_between(X, X, zorder=first)
+    ax.plot(X, X, zorder=2)
+
+
+def hatched(ax, hatch="/"):
+    ax.add_patch(Circle((0, 0), 1, hatch=hatch))
+
+
+def keyed(ax, colour="k"):
+    ax.legend([Line2D([], [], color=colour)], ["network"])
+
+
+def turned(ax, rotation=0):
+    ax.text(0, 0, "atom", rotation=rotation)
+
+
+def small(draw_it, value=None, projection=None):
+    """Draw one thing and give its digest, after its way through a notebook."""
+    fig = Figure(figsize=(2, 2))
+    ax = fig.subplots(subplot_kw={"projection": projection})
+    draw_it(ax) if value is None else draw_it(ax, value)
+    fig.canvas.draw()
+    return json.loads(json.dumps(digest_figure(fig)))
+
+
+@pytest.mark.parametrize(
+    ("draw_it", "value", "words"),
+    [
+        (bars, 0.105, "panel 1, collection 1, heights, mean: 0.2 became 0.21"),
+        (cells, "c", "panel 1, table 1, cell 1: 'a' became 'c'"),
+        (over, 3, "panel 1, order 1: 'collection 1' became 'line 1'"),
+        (hatched, "x", "panel 1, patch 1, hatch: '/' became 'x'"),
+        (keyed, "r", "panel 1, key 1: '#000000ff' became '#ff0000ff'"),
+        (turned, 90, "panel 1, text 1, turned: 0 became 90"),
+        (lambda ax, on=False: ax.grid(on), True, "grid 1: False became True"),
+        (lambda ax, c="w": ax.set_facecolor(c), "k", "background"),
+    ],
+)
+def test_more_changes_are_seen(draw_it, value, words):
+    found = compare_digests(small(draw_it), small(draw_it, value))
+    assert any(words in line for line in found), found
+
+
+def test_the_third_dimension_is_seen():
+    pytest.importorskip("mpl_toolkits.mplot3d")
+    before, after = (small(depth, factor, projection="3d") for factor in (1.0, 1.05))
+    found = compare_digests(before, after)
+    assert any("panel 1, depth, zlim" in line for line in found), found
+
+
+def first_version(digest):
+    """Take from a digest what those of version 1 did not tell of."""
+    if isinstance(digest, dict):
+        new = digests._SINCE_2
+        return {k: first_version(v) for k, v in digest.items() if k not in new}
+    return [first_version(d) for d in digest] if isinstance(digest, list) else digest
+
+
+def test_digests_of_the_first_version_are_still_good():
+    old, fresh = first_version(REFERENCE), draw(ink="red")
+    assert "version" not in old
+    assert compare_digests(old, REFERENCE) == []
+    (found,) = compare_digests(old, fresh)
+    assert found == "panel 3, line 1, colour: '#000000ff' became '#ff0000ff'"
+
+
+def test_a_digest_of_today_that_lacks_something_is_not():
+    broken = first_version(REFERENCE) | {"version": digests.VERSION}
+    assert any("new" in line for line in compare_digests(broken, REFERENCE))
