@@ -186,6 +186,11 @@ SAME = {
     "noisy curve": ("_ = curve(x + 0e-3 * np.cos(99 * x))", "0e-3", "1e-3"),
     "by name": ("display(image(lattice).figure)\nplt.close()", "", ""),
     "none": ("1 + 1", "", ""),
+    "svg": (
+        "%config InlineBackend.figure_formats = ['svg']\n_ = image(lattice)",
+        "",
+        "",
+    ),
     "left out": (
         "# NBVAL_IGNORE_OUTPUT\n_ = image(lattice)",
         "(lattice",
@@ -217,10 +222,10 @@ def change(record):
     return record
 
 
-def run(*command, cwd):
+def run(*command, cwd=None):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("MPLBACKEND", None)  # the notebook's own is what readers have
-    command = [sys.executable, "-m", *command]
+    command = [sys.executable, *command]
     return subprocess.run(
         command, cwd=cwd, env=environment, check=False, capture_output=True, text=True
     )
@@ -229,7 +234,7 @@ def run(*command, cwd):
 def execute(folder):
     """Run the notebooks of a folder as any project does, and keep what they show."""
     names = map(str, folder.glob("*.ipynb"))
-    done = run("jupyter", "execute", "--inplace", *names, cwd=folder)
+    done = run("-m", "jupyter", "execute", "--inplace", *names, cwd=folder)
     assert done.returncode == 0, done.stderr
 
 
@@ -239,7 +244,7 @@ def compare(folder):
     (folder / "conftest.py").write_text(line)
     (folder / "pytest.ini").write_text("[pytest]\n")
     done = run(
-        *("pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider"),
+        *("-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider"),
         *("--junitxml=report.xml", "-q", "."),
         cwd=folder,
     )
@@ -268,7 +273,8 @@ def verdicts(record, tmp_path_factory):
 
 def test_every_figure_has_its_digest_and_nothing_else_has(record):
     for name, cell in zip(["head", *CELLS], record.cells, strict=True):
-        shown = [out for out in cell.outputs if "image/png" in out.get("data", {})]
+        kind = "image/svg+xml" if name in {"svg", "left out"} else "image/png"
+        shown = [out for out in cell.outputs if kind in out.get("data", {})]
         assert len(shown) == (name not in {"head", "none"}), name
         assert all("sbd_digest" in out.metadata for out in shown)
     assert json.loads(json.dumps(record.cells[1].outputs)) == record.cells[1].outputs
@@ -282,3 +288,26 @@ def test_a_real_change_is_red_and_says_what_it_is(verdicts, name):
 @pytest.mark.parametrize("name", ["head", *SAME])
 def test_what_is_the_same_is_green(verdicts, name):
     assert verdicts[name] == ""
+
+
+# --- what it costs
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("import sbd.figureguard.plugin", {"numpy", "matplotlib", "IPython"}),
+        ("from sbd.figureguard import digest_figure", {"pytest", "nbval", "IPython"}),
+        ("from sbd.figureguard import load_ipython_extension", {"pytest", "numpy"}),
+    ],
+)
+def test_it_loads_what_it_needs_and_nothing_of_this_package(code, unwanted):
+    code += """
+import sys
+print(*{n for n in sys.modules if not n.startswith("sbd.") and "." not in n})
+print(*{n.split(".")[1] for n in sys.modules if n.startswith("sbd.")})
+"""
+    done = run("-c", code)
+    others, ours = (set(line.split()) for line in done.stdout.splitlines())
+    assert not others & {*unwanted, "torch", "scipy", "pandas"}
+    assert ours == {"figureguard"}
