@@ -24,6 +24,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = runpy.run_path(str(ROOT / ".ci/lock.py"))
 PYTHON = "3.11"  # the one that makes records and pins
 NEWER = ["3.12", "3.13"]  # that the library is tested with, but no figure
+COLAB = "3.13"  # the one of Google Colab
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 COMMANDS = [ROOT / "Makefile", *(ROOT / ".ci").iterdir(), *WORKFLOWS]
 
@@ -190,7 +191,8 @@ def test_one_python_version_everywhere():
     assert all(version in supported for version in [PYTHON, *NEWER])
     assert f"\nPYTHON ?= python{PYTHON}\n" in (ROOT / "Makefile").read_text()
     fixed = (set_up(job) for job in jobs() if not versions(job))
-    assert {version for each in fixed for version in each} == {PYTHON}
+    chosen = f"${{{{ matrix.versions == 'colab' && '{COLAB}' || '{PYTHON}' }}}}"
+    assert {version for each in fixed for version in each} == {PYTHON, chosen}
 
 
 def test_newer_python_versions_run_the_tests_of_the_library_alone():
@@ -206,7 +208,8 @@ def test_the_weekly_run_breaks_the_library_and_runs_the_smallest_scale():
     flow = yaml.safe_load((ROOT / ".github/workflows/weekly.yml").read_text())
     lines = [s["run"] for s in flow["jobs"]["rot"]["steps"] if "run" in s]
     (pinned,) = (line for line in lines if ".ci/run" in line)
-    assert {"make smoke", "make mutations"} <= set(pinned.split(" && "))
+    assert {"make smoke", "make mutations", "make sphinx"} <= set(pinned.split(" && "))
+    assert f"make colab PYTHON=python{COLAB}" in lines
 
 
 def test_every_requirement_has_a_lowest_version():
