@@ -21,8 +21,8 @@ def load_ipython_extension(shell: "InteractiveShell") -> None:
 
     Parameters
     ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-        The notebook's.
+    shell : InteractiveShell
+        That of the notebook, of IPython.
 
     Examples
     --------
@@ -55,8 +55,8 @@ def unload_ipython_extension(shell: "InteractiveShell") -> None:
 
     Parameters
     ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-        The notebook's.
+    shell : InteractiveShell
+        That of the notebook, of IPython.
 
     Examples
     --------
