@@ -1,10 +1,13 @@
 __all__ = [
     "PIXEL",
     "ChallengeScene",
+    "Entrant",
+    "ScoreCheck",
     "audit_denoisers",
     "audit_vacuum",
     "challenge_denoisers",
     "challenge_scenes",
+    "check_score",
     "column_audit",
     "compare_denoisers",
     "dose_curve",
@@ -13,10 +16,12 @@ __all__ = [
     "held_out_scenes",
     "image_removal",
     "judge_denoisers",
+    "load_entrant",
     "peer_denoisers",
     "rank_denoisers",
     "remove_columns",
     "run_peer",
+    "score_denoiser",
     "score_scene",
     "summarise_challenge",
     "vacuum_response",
@@ -31,8 +36,11 @@ from .challenge import (
     summarise_challenge,
 )
 from .comparison import compare_denoisers, dose_curve, judge_denoisers, rank_denoisers
+from .entrants import Entrant, load_entrant
 from .hallucinations import audit_denoisers, audit_vacuum
 from .inspection import PIXEL, score_scene
 from .peers import peer_denoisers, run_peer
 from .removals import image_removal, remove_columns
+from .score_checks import ScoreCheck, check_score
+from .scoring import score_denoiser
 from .vacuum import vacuum_response

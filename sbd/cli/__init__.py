@@ -13,11 +13,12 @@ EXAMPLES = """examples:
   sbd judge particle.dm4 columns.csv            which columns its electrons support
   sbd report particle.dm4 particle.html         all of it, as a page
   sbd train images folder --steps 1500          a network of one's own
+  sbd score my_module:denoise                   how well that does on the benchmark
 """
 
 COMMANDS = (
-    "check", "rank", "denoise", "judge", "report", "simulate", "train", "verify",
-    "fetch", "export", "provenance",
+    "check", "rank", "denoise", "judge", "report", "simulate", "train", "score",
+    "verify", "fetch", "export", "provenance",
 )  # fmt: skip
 
 
