@@ -1,10 +1,10 @@
 """Score every denoiser of the book as ``sbd score`` does: ``make leaderboard``.
 
     python book/measured/leaderboard.py BENCHMARK FOLDER [--to FILE]
-        [--white N] [--columns N]
+        [--strict N] [--white N] [--columns N]
 
-The networks and the classical denoisers, on the strict test split's 60 images, on N of
-the 280 that the paper tests on, and on N images in which columns are counted. All see
+The networks and the classical denoisers, on N of the strict test split's 60 images, on
+N of the 280 that the paper tests on, and on N in which columns are counted. All see
 the same counts, so that each is compared with the next frame by frame: the mean of the
 differences, with its standard error. Frames that are done are kept in FOLDER, and are
 not done again.
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument(
         "--to", type=Path, default=Path("book/measured/leaderboard.json")
     )
+    parser.add_argument("--strict", type=int, default=60)
     parser.add_argument("--white", type=int, default=40)
     parser.add_argument("--columns", type=int, default=20)
     given = parser.parse_args()
@@ -66,7 +67,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=UserWarning)  # filters without a lattice
     given.folder.mkdir(parents=True, exist_ok=True)
     benchmark = sbd.Benchmark(given.benchmark)
-    limits = {"strict": None, "columns": given.columns, "white": given.white}
+    limits = {"strict": given.strict, "columns": given.columns, "white": given.white}
     names = NETWORKS | {name: name.replace(" ", "-") for name in BASELINES}
     entrants = {name: load_entrant(key, name=name) for name, key in names.items()}
     scored: dict[str, dict] = {name: {} for name in limits}

@@ -221,7 +221,7 @@ def _open(folder: Path) -> "Benchmark":
     try:
         return Benchmark(folder)
     except FileNotFoundError as error:
-        msg = f"{error}: sbd simulate {folder} makes one (or --benchmark says where it is)"
+        msg = f"{error}: sbd simulate {folder} makes one (--benchmark says where it is)"
         raise FileNotFoundError(msg) from None
 
 
