@@ -187,6 +187,10 @@ methods: env  ## compare all methods on the regenerated test images; minutes, re
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/methods.py data/benchmark data/methods \
 	    book/measured/methods.json
 
+.PHONY: leaderboard
+leaderboard: env  ## score every denoiser as sbd score does; minutes, after benchmark, resumes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/leaderboard.py data/benchmark data/leaderboard
+
 .PHONY: likelihood
 likelihood: env  ## time the likelihood map against a plain reading of the method; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/likelihood.py book/measured/likelihood.json
