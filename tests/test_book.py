@@ -274,6 +274,22 @@ def test_a_comparison_without_scores_is_refused(extension):
         extension("book_tables").scores({"source": "simulated"})
 
 
+def test_the_leaderboard_shows_scores_with_their_errors(extension):
+    row = {"psnr": 40.067, "psnr_error": 0.278, "lowest": 36.8, "ssim": 0.99171}
+    ahead = {"ahead of the next": 0.11, "ahead_error": 0.02}
+    content = {"parts": {"strict": "20 of 60"}}
+    content["strict"] = {"network": row | ahead, "constant": row}
+    shown = extension("book_scores").leaderboard(content, "strict")
+    assert shown[0].startswith("| denoiser, 20 of 60 images | PSNR (dB) |")
+    network = (
+        "| network | 40.07 \N{PLUS-MINUS SIGN} 0.28 | 0.11 \N{PLUS-MINUS SIGN} 0.02"
+    )
+    assert shown[2] == f"{network} | 36.8 | 0.9917 |"
+    assert "|  | 36.8 |" in shown[3]
+    with pytest.raises(ValueError, match="must name one of strict; got 'white'"):
+        extension("book_scores").leaderboard(content, "white")
+
+
 def test_a_card_of_weights_shows_every_entry_and_draws_the_curve(extension):
     card = {
         "data": "simulated",

@@ -24,7 +24,7 @@ QUALITY = {
     "SSIM": ("ssim", ".4f"),
 }
 COLUMNS = {
-    "found, of all columns": ("found_share", ".3f"),
+    "found, of all columns": ("found_share", ".2f"),
     "false, an image": ("false", ".1f"),
     "invented, an image": ("invented", ".1f"),
 }
