@@ -20,8 +20,8 @@ from tqdm import tqdm
 import sbd
 from sbd.audits import load_entrant, score_denoiser
 from sbd.audits.score_means import paired_difference
+from sbd.companion.freshness import write_measured
 from sbd.denoisers.baselines import BASELINES
-from sbd.files import write_json
 
 NETWORKS = {"network": "default", "robust network": "robust", "paper's kind": "paper"}
 QUALITY = ("strict", "white")
@@ -95,7 +95,7 @@ def main() -> None:
         name: {key: scored["columns"][name]["means"]["all"][key] for key in COUNTED}
         for name in record["strict"]
     }
-    write_json(given.to, record)
+    write_measured(given.to, record, __file__)
 
 
 if __name__ == "__main__":
