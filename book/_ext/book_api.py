@@ -1,4 +1,4 @@
-"""The page of public names, made from the stubs of ``sbd`` and its subpackages."""
+"""The pages of public names, made from the stubs of ``sbd`` and its subpackages."""
 
 import ast
 import importlib
@@ -14,19 +14,24 @@ from sphinx.util.docutils import SphinxDirective
 CITATION = re.compile(r"^\.\. \[(\d+)\] ")
 MENTION = re.compile(r"\s?\[\d+\]_")
 
-
+# one page each, in the order of the overview; what is private to the book has none
 ROOMS = (
-    "data",
-    "simulation",
-    "benchmark",
-    "columns",
-    "networks",
+    "recordings",
     "denoisers",
     "evidence",
+    "reports",
+    "columns",
+    "networks",
+    "simulation",
+    "benchmark",
+    "metrics",
     "audits",
     "plotting",
     "figureguard",
+    "data",
+    "companion",
 )
+ONLY_PROMISED = ("companion",)  # the rest of it serves the book alone
 
 
 def public_names(stub: Path) -> list[str]:
@@ -47,8 +52,51 @@ def public_names(stub: Path) -> list[str]:
     return [alias.name for node in modules for alias in node.names]
 
 
-def describe(package: str, names: list[str]) -> list[str]:
-    """Write the section of one package.
+def promised_names(stub: Path) -> dict[str, list[str]]:
+    """Read which names ``sbd`` itself promises, by the room that they come from.
+
+    Parameters
+    ----------
+    stub : pathlib.Path
+        ``sbd/__init__.pyi``.
+
+    Returns
+    -------
+    dict of str to list of str
+        In the order of the stub.
+    """
+    body = ast.parse(stub.read_text("utf8")).body
+    found: dict[str, list[str]] = {}
+    for node in (n for n in body if isinstance(n, ast.ImportFrom) and n.module):
+        found.setdefault(node.module, []).extend(alias.name for alias in node.names)
+    return found
+
+
+def summary(package: str, name: str = "") -> str:
+    """Return the first line of a documentation.
+
+    Parameters
+    ----------
+    package : str
+        ``"sbd"`` or one of its subpackages.
+    name : str, optional
+        One of its public names; a constant has no line of its own.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there is none.
+    """
+    value = importlib.import_module(package)
+    if name:
+        value = getattr(value, name)
+        if not callable(value):
+            return ""
+    return (inspect.getdoc(value) or "").partition("\n")[0]
+
+
+def directives(package: str, names: list[str]) -> list[str]:
+    """Write what documents some names; classes of errors come last.
 
     Parameters
     ----------
@@ -60,11 +108,10 @@ def describe(package: str, names: list[str]) -> list[str]:
     Returns
     -------
     list of str
-        Markdown, in which Sphinx's autodoc fills in the rest.
+        reStructuredText, in which Sphinx's autodoc fills in the rest.
     """
+    lines, last = [], []
     loaded = importlib.import_module(package)
-    summary = (inspect.getdoc(loaded) or "").partition("\n")[0]
-    lines = [f"## {package}", "", summary, "", "```{eval-rst}"]
     for name in names:
         kind, place = "data", package
         if inspect.isclass(value := getattr(loaded, name)):
@@ -73,8 +120,33 @@ def describe(package: str, names: list[str]) -> list[str]:
             kind = "function"
         else:  # its words stand where it is defined
             place = defining_module(package, name)
-        lines += [f".. auto{kind}:: {place}.{name}", ""]
-    return [*lines, "```", ""]
+        entry = [f".. auto{kind}:: {place}.{name}", ""]
+        (last if kind == "exception" else lines).extend(entry)
+    return lines + last
+
+
+def describe(room: str, promised: list[str], others: list[str]) -> list[str]:
+    """Write the page of one subpackage, the promised names first.
+
+    Parameters
+    ----------
+    room : str
+        Such as ``"denoisers"``.
+    promised, others : list of str
+        Names that ``sbd`` has as well, and names that only the subpackage has.
+
+    Returns
+    -------
+    list of str
+        Markdown.
+    """
+    package = f"sbd.{room}"
+    lines = [summary(package), ""]
+    for title, names in (("Promised", promised), ("More", others)):
+        if names:
+            lines += [f"## {title}", "", "```{eval-rst}", *directives(package, names)]
+            lines += ["```", ""]
+    return lines
 
 
 def defining_module(package: str, name: str) -> str:
@@ -103,23 +175,62 @@ def defining_module(package: str, name: str) -> str:
     raise ValueError(msg)
 
 
-class PublicNames(SphinxDirective):
-    """Document every public name, the promised ones first."""
+def documented(room: str, name: str) -> str:
+    """Name what the documentation of a name is filed under: a constant is at its home."""
+    package = f"sbd.{room}"
+    if not callable(getattr(importlib.import_module(package), name)):
+        package = defining_module(package, name)
+    return f"{package}.{name}"
 
-    def run(self) -> list[nodes.Node]:
-        """Read the stubs of the package."""
-        root = Path(self.env.srcdir).parent / "sbd"
-        lines, promised = [], set()
-        for package in ("sbd", *(f"sbd.{room}" for room in ROOMS)):
-            stub = root.joinpath(*package.split(".")[1:]) / "__init__.pyi"
-            self.env.note_dependency(str(stub))
-            names = [n for n in public_names(stub) if n not in promised]
-            promised |= set(names) if package == "sbd" else set()
-            lines += describe(package, names)
+
+class Names(SphinxDirective):
+    """A directive that reads the stubs of the package."""
+
+    def stub(self, room: str = "") -> Path:
+        """Name a stub, and have the page built again when it changes."""
+        path = Path(self.env.srcdir).parent / "sbd" / room / "__init__.pyi"
+        self.env.note_dependency(str(path))
+        return path
+
+    def parse(self, lines: list[str]) -> list[nodes.Node]:
+        """Parse Markdown where the directive stands."""
         holder = nodes.section()
-        content = StringList(lines, source=str(root))
+        content = StringList(lines, source=self.get_source_info()[0])
         self.state.nested_parse(content, self.content_offset, holder, match_titles=True)
         return holder.children
+
+
+class PublicNames(Names):
+    """Document every public name of a subpackage."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Read the stubs of ``sbd`` and of the subpackage."""
+        room = self.arguments[0]
+        promised = promised_names(self.stub()).get(room, [])
+        stub, others = self.stub(room), []
+        if stub.exists() and room not in ONLY_PROMISED:
+            others = [name for name in public_names(stub) if name not in promised]
+        return self.parse(describe(room, promised, others))
+
+
+class PromisedNames(Names):
+    """List the names that ``sbd`` promises, in a line each, by subpackage."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read the stub of ``sbd``."""
+        promised, lines = promised_names(self.stub()), []
+        for room in ROOMS:
+            lines += [f"## [sbd.{room}](api/{room}.md)", "", summary(f"sbd.{room}"), ""]
+            names = promised.get(room, [])
+            rows = [
+                f"| [`sbd.{name}`](#{documented(room, name)}) | {summary('sbd', name)} |"
+                for name in names
+            ]
+            if rows:
+                lines += ["| promised | |", "| --- | --- |", *rows, ""]
+        return self.parse(lines)
 
 
 def flatten_references(
@@ -139,5 +250,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx.ext.autodoc")
     app.setup_extension("sphinx.ext.napoleon")
     app.add_directive("public-names", PublicNames)
+    app.add_directive("promised-names", PromisedNames)
     app.connect("autodoc-process-docstring", flatten_references)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
