@@ -18,8 +18,10 @@ from sphinx.errors import ExtensionError
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
-PAGES = sorted(BOOK.glob("*.md"))
-page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+PAGES = sorted([*BOOK.glob("*.md"), *BOOK.glob("api/*.md")])
+page = pytest.mark.parametrize(
+    "path", PAGES, ids=lambda path: f"{path.parent.stem}-{path.stem}"
+)
 
 
 @pytest.fixture
@@ -38,15 +40,15 @@ def contents():
 
 
 def test_every_page_and_every_notebook_is_in_the_table_of_contents():
-    there = [path.stem for path in PAGES]
+    there = [path.relative_to(BOOK).with_suffix("").as_posix() for path in PAGES]
     there += [f"notebooks/{p.stem}" for p in (ROOT / "notebooks").glob("*.ipynb")]
     assert sorted(contents()) == sorted(there)
 
 
 def test_every_measured_file_is_shown_on_one_page():
     texts = [path.read_text("utf8") for path in PAGES]
-    shown = re.findall(r"\{literalinclude\} measured/(\S+)", "\n".join(texts))
-    assert sorted(shown) == sorted(p.name for p in (BOOK / "measured").glob("*.json"))
+    shown = re.findall(r"(?m)^`{3}\{measured\} (\S+)$", "\n".join(texts))
+    assert sorted(shown) == sorted(p.stem for p in (BOOK / "measured").glob("*.json"))
 
 
 @page
@@ -90,6 +92,14 @@ def test_mathjax_comes_with_the_book_and_with_its_licence():
     assert len(list(fonts.glob("*.woff"))) == 23
 
 
+def test_every_part_of_mathjax_that_is_loaded_is_there():
+    config = CONFIG["sphinx"]["config"]
+    folder = (BOOK / "_extra" / "_static" / config["mathjax_path"]).parent
+    for part in config["mathjax3_config"]["loader"]["load"]:
+        file = part.replace("[tex]", "input/tex/extensions")
+        assert (folder / f"{file}.js").exists(), part
+
+
 # --- records
 
 
@@ -116,7 +126,7 @@ CLAIM = """
 
 def write_project(root, *, cell=RUN, text="Fine.", key="network.psnr", page=None):
     """Make the smallest project with the real configuration and extensions."""
-    for name in ("_ext", "_static", "_extra"):
+    for name in ("_ext", "_static", "_extra", "_templates"):
         shutil.copytree(BOOK / name, root / "book" / name)
     shutil.copy(BOOK / "references.bib", root / "book")
     shutil.copy(ROOT / "_config.yml", root)
@@ -314,6 +324,183 @@ def test_meaning_and_unit_come_from_the_docstring(extension):
     words = extension("book_tables").described(Scale)
     assert words["grid"].startswith("Samples of the 50 angstrom box")
     assert list(words) == ["name", "crop", "draws", "grid", "train_steps"]
+
+
+# --- measured files
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (40.813, 0.178, "40.81 ± 0.18"),  # to the second digit of the error
+        (94.4, 38.7, "94 ± 39"),
+        (45_600_000.0, 42_440_000.0, "46,000,000 ± 42,000,000"),
+        (9.29, 0.2, "9.29 ± 0.20"),
+        (37.2, 0.1, "37.2 ± 0.1"),  # no digit that the file has not
+        (-0.021, 0.032, "\N{MINUS SIGN}0.021 ± 0.032"),
+        (6.29, 0.0, "6.29 ± 0.00"),
+        (17_955, None, "17,955"),
+        (2.5e-06, None, "2.5 \N{MULTIPLICATION SIGN} 10⁻⁶"),
+        (None, None, "\N{EN DASH}"),
+        (True, None, "yes"),
+        ([727, 687], None, "727 \N{MULTIPLICATION SIGN} 687"),
+    ],
+)
+def test_a_number_is_rounded_by_its_error(extension, value, error, shown):
+    measured = extension("book_measured")
+    assert measured.shown(measured.Cell(value, error)) == shown
+
+
+def test_a_dropped_zero_is_put_back_but_no_digit_is_made_up(extension):
+    measured = extension("book_measured")
+    column = [measured.Cell(value) for value in (39.93, 38.1, 122.0, 0.0)]
+    digits = measured.decimals([*column, measured.Cell(0.123)])
+    assert digits == 3
+    assert measured.shown(column[0], digits) == "39.930"
+    assert measured.shown(column[1], digits) == "38.1"
+    assert measured.shown(column[3], digits) == "0.000"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"psnr": 40.8, "standard_error": 0.2},
+        {"psnr": {"mean": 40.8, "standard error": 0.2}},
+        {"psnr": 40.8, "psnr_error": 0.2},
+        {"psnr": 40.8, "error of psnr": 0.2},
+        {"psnr": 40.8, "psnr, standard error": 0.2},
+        {"psnr": {"value": 40.8, "standard_error": 0.2}},
+    ],
+    ids=str,
+)
+def test_a_standard_error_finds_its_value(extension, entry):
+    measured = extension("book_measured")
+    assert measured.cells(entry) == {"psnr": measured.Cell(40.8, 0.2)}
+
+
+def leaves(entry):
+    """List the single values of a file, standard errors and all."""
+    if isinstance(entry, dict | list):
+        values = entry.values() if isinstance(entry, dict) else entry
+        return [leaf for value in values for leaf in leaves(value)]
+    return [entry]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((BOOK / "measured").glob("*.json")), ids=lambda path: path.stem
+)
+def test_no_value_of_a_measured_file_is_lost_in_its_tables(extension, path):
+    measured = extension("book_measured")
+    numbers = json.loads(path.read_text("utf8"))
+    tables = measured.tables(numbers)
+    cells = [c for t in tables for row in t.rows.values() for c in row.values()]
+    held = leaves([cell.value for cell in cells]) + [cell.error for cell in cells]
+    titles = " ".join(table.title for table in tables)  # some facts stand in them
+    texts = " ".join(value for value in held if isinstance(value, str))
+    for value in leaves(numbers):
+        assert (
+            value in held
+            or measured.shown(measured.Cell(value)) in titles
+            or (isinstance(value, str) and value in texts)
+        )
+    assert all(len(table.columns) <= measured.WIDEST for table in tables)
+
+
+def test_rows_of_one_kind_make_one_table(extension):
+    measured = extension("book_measured")
+    numbers = {
+        "seed": 0,
+        "strict test": {
+            "all": {"images": 300} | {name: {"psnr": 40.2} for name in "abcdefgh"},
+        },
+    }
+    facts, table = measured.tables(numbers)
+    assert (facts.title, facts.rows) == ("Seed 0", {})
+    assert table.title == "strict test: all (images 300)"
+    assert list(table.rows) == list("abcdefgh")
+
+
+def test_a_column_that_no_row_has_is_refused(extension):
+    with pytest.raises(
+        ValueError, match="columns must name entries of a row; got ssim"
+    ):
+        extension("book_measured").chosen({"network": {"psnr": 40.2}}, "ssim")
+
+
+# --- pages that are light and usable
+
+
+@pytest.mark.parametrize(
+    ("asset", "body", "needed"),
+    [
+        ("_static/sphinx-design.min.css", "<p>Words.</p>", False),
+        ("_static/sphinx-design.min.css", '<div class="sd-card">', True),
+        ("_static/mathjax/startup.js", '<section class="mathjax_ignore">', False),
+        ("_static/mathjax/startup.js", '<span class="math notranslate">', True),
+        ("None window.MathJax = {}", "", False),
+        ("_static/book.css", "", True),
+    ],
+)
+def test_a_page_asks_only_for_what_it_needs(extension, asset, body, needed):
+    assert extension("book_looks").is_needed(asset, body) is needed
+
+
+def test_every_room_of_the_library_has_a_page(extension):
+    api = extension("book_api")
+    promised = api.promised_names(ROOT / "sbd" / "__init__.pyi")
+    rooms = {path.parent.name for path in (ROOT / "sbd").glob("*/__init__.pyi")}
+    assert rooms | set(promised) == set(api.ROOMS)
+    for room in api.ROOMS:
+        assert f"{{public-names}} {room}\n" in (BOOK / f"api/{room}.md").read_text(
+            "utf8"
+        )
+
+
+def test_the_page_of_a_room_begins_with_what_is_promised_and_ends_with_errors(
+    extension,
+):
+    lines = extension("book_api").describe(
+        "data", ["DataUnavailableError", "fetch"], ["Item"]
+    )
+    first = [line for line in lines if line.startswith((".. auto", "##"))]
+    assert first == [
+        "## Promised",
+        ".. autofunction:: sbd.data.fetch",
+        ".. autoexception:: sbd.data.DataUnavailableError",
+        "## More",
+        ".. autoclass:: sbd.data.Item",
+    ]
+
+
+def test_code_cells_fold_together_up_to_one_that_shows_something(extension):
+    from docutils import nodes
+
+    folding = extension("book_folding")
+
+    def cell(code, *, output=False, tag=""):
+        made = nodes.container(nb_element="cell_code", cell_metadata={"tags": [tag]})
+        source = nodes.container(nb_element="cell_code_source")
+        source += nodes.literal_block("", code)
+        made += source
+        if output:
+            made += nodes.container(nb_element="cell_code_output")
+        return made
+
+    section = nodes.section()
+    section += [
+        cell("scale = 1", tag="parameters"),
+        cell("import sbd\nfig = 1", output=True),
+        cell("2"),
+        nodes.paragraph("", "Words."),
+        cell("3", tag="show-input"),
+        cell("4"),
+    ]
+    labels = [folding.label(run) for run in folding.runs(section)]
+    assert labels == [
+        "Show parameters and code (3 lines)",
+        "Show code (1 line)",
+        "Show code (1 line)",
+    ]
 
 
 # --- the header's buttons

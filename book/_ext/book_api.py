@@ -176,7 +176,7 @@ def defining_module(package: str, name: str) -> str:
 
 
 def documented(room: str, name: str) -> str:
-    """Name what the documentation of a name is filed under: a constant is at its home."""
+    """Name what a name is documented as: a constant is at its home."""
     package = f"sbd.{room}"
     if not callable(getattr(importlib.import_module(package), name)):
         package = defining_module(package, name)
@@ -225,8 +225,8 @@ class PromisedNames(Names):
             lines += [f"## [sbd.{room}](api/{room}.md)", "", summary(f"sbd.{room}"), ""]
             names = promised.get(room, [])
             rows = [
-                f"| [`sbd.{name}`](#{documented(room, name)}) | {summary('sbd', name)} |"
-                for name in names
+                f"| [`sbd.{n}`](#{documented(room, n)}) | {summary('sbd', n)} |"
+                for n in names
             ]
             if rows:
                 lines += ["| promised | |", "| --- | --- |", *rows, ""]

@@ -1,8 +1,9 @@
 """Fold the code of notebook pages, so that pictures and results come first.
 
-A click on "Show code", or the Enter key on it, shows the code: it is a ``<details>`` of HTML
-and needs no script. On paper the code stands open. Code cells that follow each other without
-a word or an output between them share one fold. A cell with the tag ``show-input`` stays open.
+A click on "Show code", or the Enter key on it, shows the code: it is a ``<details>``
+and needs no script. On paper the code stands open. Code cells that follow each other
+without a word or an output between them share one fold. The tag ``show-input`` keeps a
+cell open.
 """
 
 from docutils import nodes

@@ -1,8 +1,9 @@
-"""Show a measured file as tables: ``{measured} name`` reads ``book/measured/name.json``.
+"""Show a measured file as tables: ``{measured} name`` reads ``measured/name.json``.
 
-A number that has a standard error is rounded by it and shown with it, as in 40.81 ± 0.18. Others
-keep the digits of the file. Nothing is left out but what ``:without:`` names; ``:rows:`` and
-``:columns:`` choose a table that stands first, and what is long then waits in a fold.
+A number that has a standard error is rounded by it and shown with it, as in 40.8 ± 0.2.
+Others keep the digits of the file. Nothing is left out but what ``:without:`` names.
+``:rows:`` and ``:columns:`` choose a table that stands first, and what is long then
+waits in a fold.
 
 ::
 
@@ -26,11 +27,13 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective, SphinxTranslator
 
+TIMES = " \N{MULTIPLICATION SIGN} "
 MEANS = ("mean", "value")
 ERRORS = ("standard error", "standard_error", "its standard error")
 WIDEST = 14  # columns of a table
 OPEN = 30  # rows that need no fold
-NARROW = 6  # columns of a row that holds rows itself
+NARROW = 6  # columns of a row that holds nothing but rows itself
+FEW = 3  # rows that a row may hold beside other things
 SAME = 0.5  # rows of one table share more than so much of their columns
 LONGEST = 12  # values that one cell lists
 TINY = 1e-3  # below, powers of ten are written
@@ -79,7 +82,7 @@ def rounded(value: float, decimals: int) -> str:
 
 
 def shown(cell: Cell, decimals: int | None = None) -> str:
-    """Write a cell.
+    r"""Write a cell.
 
     Parameters
     ----------
@@ -99,15 +102,15 @@ def shown(cell: Cell, decimals: int | None = None) -> str:
     --------
     >>> shown(Cell(94.43, 38.71))
     '94 ± 39'
-    >>> shown(Cell(2.5e-06))
-    '2.5 × 10⁻⁶'
+    >>> shown(Cell([727, 687])) == "727 \N{MULTIPLICATION SIGN} 687"
+    True
     """
     value, error = cell.value, cell.error
     if isinstance(value, list):
         if len(value) > LONGEST:
             return f"{len(value)} values, in the file"
         sizes = 1 < len(value) <= 3 and all(type(entry) is int for entry in value)
-        return (" × " if sizes else ", ").join(shown(Cell(entry)) for entry in value)
+        return (TIMES if sizes else ", ").join(shown(Cell(entry)) for entry in value)
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, bool):
@@ -125,7 +128,7 @@ def shown(cell: Cell, decimals: int | None = None) -> str:
         base, _, power = f"{value:.3g}".partition("e")
         if power:
             raised = str(int(power)).translate(SUPERSCRIPTS)
-            return f"{base} × 10{raised}".replace("-", "\N{MINUS SIGN}")
+            return f"{base}{TIMES}10{raised}".replace("-", "\N{MINUS SIGN}")
     own = places(value)
     pads = decimals is not None and (value in {0.0, 1.0} or decimals - own <= 1)
     return rounded(value, decimals if pads else own)
@@ -283,9 +286,9 @@ def row_of(entry: Any) -> Row:  # noqa: ANN401, parsed JSON
     if not isinstance(entry, dict):
         return {}
     row = cells(entry)
-    if len(row) > NARROW and not any(is_leaf(value) for value in entry.values()):
-        return {}
-    return row
+    inner = [value for value in entry.values() if not is_leaf(value)]
+    wide = len(row) > NARROW and len(inner) == len(entry)
+    return {} if wide or len(inner) > FEW else row
 
 
 def chosen(entry: dict[str, Any], columns: str) -> dict[str, Row]:
@@ -296,8 +299,8 @@ def chosen(entry: dict[str, Any], columns: str) -> dict[str, Row]:
     entry : dict
         A dict for each row.
     columns : str
-        Entries to show, separated by semicolons; ``all / psnr`` is the entry ``psnr`` of
-        ``all``, and what follows an equals sign is the title.
+        Entries to show, separated by semicolons; ``all / psnr`` is the entry ``psnr``
+        of ``all``, and what follows an equals sign is the title.
 
     Returns
     -------

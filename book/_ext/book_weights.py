@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from book_measured import Fold
 from book_tables import Markdown, plain, table
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -92,7 +94,7 @@ def learning_curve(curve: Sequence[dict[str, float]]) -> list[str]:
 
 
 class WeightsCard(Markdown):
-    """Show the card of trained weights."""
+    """Show the card of trained weights: the curve, and the rest in a fold."""
 
     required_arguments = 1
 
@@ -106,6 +108,16 @@ class WeightsCard(Markdown):
             raise ExtensionError(msg) from None
         self.note(path)
         return lines
+
+    def run(self) -> list[nodes.Node]:
+        """Put the table into a fold below the curve."""
+        fold, rest = Fold(label="Everything on the card"), []
+        for node in super().run():
+            if isinstance(node, nodes.table):
+                fold += node
+            else:
+                rest.append(node)
+        return [*rest, fold]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

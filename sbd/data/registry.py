@@ -79,6 +79,8 @@ def fetch(name: str, *, progress: bool = True) -> Path:
 
     Examples
     --------
+    >>> fetch("weights/default").suffix
+    '.safetensors'
     >>> fetch("weights")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...

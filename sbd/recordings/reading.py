@@ -67,6 +67,11 @@ def read_micrograph(
 
     Examples
     --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/counts.npy", np.ones((32, 48), np.uint16))
+    ...     read_micrograph(f"{folder}/counts.npy").values.shape
+    (32, 48)
     >>> read_micrograph("counts.doc")
     Traceback (most recent call last):
     FileNotFoundError: file must be one that exists; got counts.doc
