@@ -1,8 +1,13 @@
-"""Check the built site: nothing foreign or broken, fit for phones and the dark."""
+"""Check the built site: nothing foreign or broken, fit for phones and the dark.
+
+With ``SBD_AXE`` set to the file ``axe.min.js`` of axe-core 4, its rules are asked too.
+"""
 
 import functools
+import html
 import http.server
 import json
+import os
 import posixpath
 import re
 import shutil
@@ -26,6 +31,16 @@ PAGES = re.findall(
     r"(?m)^[ -]*(?:root|file): (\S+)$", (ROOT / "book" / "_toc.yml").read_text("utf8")
 )
 
+HEAVIEST = 1_500_000  # bytes of a page and all that it asks for, but its images
+FIRST = 900  # pixels: the height of the window in which a figure has to begin
+LATE = {  # pages whose first figure still has tables or explanations above it
+    "notebooks/05_structures",
+    "notebooks/08_view",
+    "notebooks/10_generalisation",
+    "notebooks/12_filters",
+    "notebooks/17_material",
+}
+
 pytestmark = [
     pytest.mark.site,
     pytest.mark.skipif(
@@ -40,6 +55,7 @@ class Links(HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.assets, self.links, self.ids, self.images = [], [], set(), []
+        self.controls, self.open, self.math = [], None, False
         self.feed(path.read_text("utf8"))
 
     def handle_starttag(self, tag, attrs):
@@ -51,6 +67,19 @@ class Links(HTMLParser):
             self.links.append(attrs["href"])
         if tag == "img":
             self.images.append(attrs)
+        self.math |= "math" in (attrs.get("class") or "").split()
+        if tag in ("button", "summary", "select", "textarea", "input"):
+            name = attrs.get("aria-label") or attrs.get("title") or ""
+            self.controls.append([tag, attrs, name])
+            self.open = self.controls[-1] if tag in ("button", "summary") else None
+
+    def handle_data(self, data):
+        if self.open:
+            self.open[2] += data.strip()
+
+    def handle_endtag(self, tag):
+        if self.open and tag == self.open[0]:
+            self.open = None
 
 
 @functools.cache
@@ -102,6 +131,61 @@ def test_every_image_has_words_for_those_who_cannot_see_it():
             assert not alt.endswith((".png", ".svg")), f"{path.name}: {alt} is a path"
 
 
+def test_every_control_says_what_it_does():
+    for path, links in parsed().items():
+        for tag, attrs, name in links.controls:
+            # the theme opens its sidebars with hidden boxes, which no keyboard reaches
+            if "sidebar-toggle" in (attrs.get("class") or "") and tag == "input":
+                continue
+            assert name, f"{path.name}: {tag} {attrs}"
+
+
+def test_mathematics_is_set_only_where_there_is_any():
+    for path, links in parsed().items():
+        loaded = any("mathjax" in asset for asset in links.assets)
+        assert loaded == links.math, path.name
+
+
+def test_no_icon_font_and_no_icon_script_is_asked_for():
+    for path, links in parsed().items():
+        assert not [a for a in links.assets if "fontawesome" in a], path.name
+
+
+@pytest.mark.parametrize("name", [n for n in PAGES if n.startswith("notebooks/")])
+def test_every_figure_and_table_is_there_without_scripts(name):
+    folder = os.environ.get("SBD_BOOK_RECORDS", "")
+    cells = json.loads((ROOT / folder / f"{name}.ipynb").read_text("utf8"))["cells"]
+    shown = [o.get("data", {}) for cell in cells for o in cell.get("outputs", [])]
+    pictures = sum(any(kind.startswith("image/") for kind in data) for data in shown)
+    page = parsed()[SITE / f"{name}.html"]
+    assert sum("_images/" in i["src"] for i in page.images) >= pictures > 0
+    tables = sum("".join(data.get("text/html", "")).count("<table") for data in shown)
+    text = (SITE / f"{name}.html").read_text("utf8")
+    assert text.count("<table") >= tables
+
+
+def test_code_is_folded_but_for_cells_that_ask_to_stay_open():
+    for name in (n for n in PAGES if n.startswith("notebooks/")):
+        text = (SITE / f"{name}.html").read_text("utf8")
+        opened = re.sub(r"<details.*?</details>", "", text, flags=re.DOTALL)
+        assert opened.count('class="cell_input') == text.count("tag_show-input"), name
+
+
+def test_no_page_of_the_library_begins_with_a_traceback():
+    for name in (n for n in PAGES if n.startswith("api/")):
+        text = (SITE / f"{name}.html").read_text("utf8")
+        example = re.search(r"<pre>(.*?)</pre>", text, flags=re.DOTALL)
+        if name not in {"api/companion", "api/reports"}:  # these have none
+            words = html.unescape(re.sub(r"<[^>]*>", "", example[1]))
+            assert not re.match(r">>> .*\n(?:\.\.\. .*\n)*Traceback", words), name
+
+
+def test_a_lost_reader_gets_a_page_that_asks_for_no_file():
+    page = parsed()[SITE / "404.html"]
+    assert page.assets == []
+    assert "intro.html" in page.links
+
+
 def test_dark_mode_leaves_grey_levels_alone():
     css = (SITE / "_static" / "book.css").read_text("utf8")
     rule = re.search(r'\[data-theme="dark"\] img[^{]*\{[^}]*\}', css)[0]
@@ -135,61 +219,183 @@ def test_buttons_lead_to_the_repository_or_are_not_there(name):
 
 
 HARNESS = """<body><pre></pre><script>(async () => {
-  const report = [];
-  for (const page of PAGES) {
+  const report = [], wait = time => new Promise(done => setTimeout(done, time));
+  const open = async address => {
     const frame = document.createElement("iframe");
     frame.style.cssText = "width:390px;height:844px;border:0";
     document.body.append(frame);
-    await new Promise(done => { frame.onload = done; frame.src = page; });
-    await new Promise(done => setTimeout(done, 2500));
+    await new Promise(done => { frame.onload = done; frame.src = address; });
+    await wait(2500);
+    return frame;
+  };
+  const isPicture = entry => /[.](png|svg|jpg|ico)$/.test(entry.name.split("?")[0]);
+  const hidden = view => [...view.document.querySelectorAll("article *")].filter(box =>
+    ["auto", "scroll"].includes(view.getComputedStyle(box).overflowX) &&
+    box.scrollWidth > box.clientWidth + 1 && box.clientWidth && box.tabIndex < 0 &&
+    !box.querySelector("a, button, summary, [tabindex]"));
+  for (const page of PAGES) {
+    const frame = await open(page);
     const view = frame.contentWindow, html = view.document.documentElement;
-    report.push({page, excess: html.scrollWidth - html.clientWidth,
-      foreign: view.performance.getEntriesByType("resource").map(r => r.name)
+    const loaded = view.performance.getEntriesByType("resource");
+    const start = view.performance.getEntriesByType("navigation")[0];
+    const found = {page, excess: html.scrollWidth - html.clientWidth,
+      said: view.said,
+      weight: loaded.filter(e => !isPicture(e)).reduce(
+        (sum, entry) => sum + entry.decodedBodySize, start.decodedBodySize),
+      hidden: hidden(view).map(box => box.outerHTML.slice(0, 200)),
+      foreign: loaded.map(r => r.name)
         .filter(name => !name.startsWith(location.origin)),
       broken: [...view.document.images].filter(i => !i.naturalWidth).map(i => i.src),
       raw: view.document.querySelectorAll(".math:not(:has(mjx-container))").length,
-      errors: view.document.querySelectorAll("mjx-merror").length});
+      errors: view.document.querySelectorAll("mjx-merror").length};
+    frame.style.width = "1440px";
+    frame.style.height = "900px";
+    await wait(300);
+    const first = [...view.document.querySelectorAll("article img")].find(
+      image => image.getBoundingClientRect().width > 150);
+    if (first) found.first = first.getBoundingClientRect().top + view.scrollY;
+    const box = view.document.querySelector(".search-button-field");
+    const place = box.getBoundingClientRect();
+    found.search = place.width > 0 && place.top >= 0 && place.bottom <= 900;
+    box.focus();
+    if (AXE) {
+      const script = view.document.createElement("script");
+      script.src = location.origin + "/axe.js";
+      view.document.head.append(script);
+      await new Promise(done => { script.onload = done; });
+      found.axe = [];
+      view.document.head.append(Object.assign(view.document.createElement("style"),
+        {textContent: "* { transition: none !important; }"}));
+      for (const [width, theme] of [[1440, "light"], [1440, "dark"], [390, "light"]]) {
+        html.dataset.theme = theme;
+        frame.style.width = `${width}px`;
+        await wait(500);
+        const result = await view.axe.run(view.document, {preload: false});
+        for (const rule of result.violations)
+          if (["serious", "critical"].includes(rule.impact))
+            found.axe.push([width, theme, rule.id, rule.nodes.length,
+              rule.nodes[0].html.slice(0, 200)]);
+      }
+    }
+    report.push(found);
     frame.remove();
   }
+  const lost = await open("no/such/page.html");
+  report.push([...lost.contentWindow.document.links].map(link => link.href));
   document.querySelector("pre").textContent = JSON.stringify(report);
 })();</script></body>"""
+LISTENER = """<script>
+  window.said = [];
+  addEventListener("error",
+    event => said.push(String(event.message || event.target.src)), true);
+  const complain = console.error;
+  console.error = (...words) => { said.push(words.join(" ")); complain(...words); };
+</script>"""
 
 
-@pytest.fixture
-def served(tmp_path):
-    """Serve the site on 127.0.0.1 beside a page that looks at all others."""
-    copy = tmp_path / "site"
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory):
+    """Serve the site on 127.0.0.1 and look at all of its pages with one Chromium."""
+    folder = tmp_path_factory.mktemp("looked")
+    copy = folder / "site"
     shutil.copytree(SITE, copy)
-    names = [f"{name}.html" for name in PAGES]
-    (copy / "harness.html").write_text(HARNESS.replace("PAGES", json.dumps(names)))
+    for page in copy.rglob("*.html"):  # they report what goes wrong in them
+        text = page.read_text("utf8")
+        page.write_text(text.replace("<head>", f"<head>{LISTENER}", 1), "utf8")
+    axe = os.environ.get("SBD_AXE")
+    if axe:
+        shutil.copy(axe, copy / "axe.js")
+    names = json.dumps([f"{name}.html" for name in PAGES])
+    harness = HARNESS.replace("PAGES", names).replace("AXE", json.dumps(bool(axe)))
+    (copy / "harness.html").write_text(harness)
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             """Keep the test's output clean."""
 
+        def send_error(self, code, *_):
+            """Show the page for the lost, as static hosts do."""
+            self.send_response(code)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write((copy / "404.html").read_bytes())
+
     handler = functools.partial(Quiet, directory=copy)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/harness.html"
+        address = f"http://127.0.0.1:{server.server_port}"
+        found = look(f"{address}/harness.html", folder / "profile")
         server.shutdown()
+    *pages, links = found
+    return pages, [link.removeprefix(address) for link in links]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
-def test_a_phone_shows_every_page_without_sideways_scrolling(served, tmp_path):
+def look(address, profile):
+    """Open a page that looks at others, and return what it found."""
     command = [
         *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
         *("--no-first-run", "--disable-background-networking", "--disable-sync"),
-        *("--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"),
-        *("--virtual-time-budget=90000", "--dump-dom", served),
+        *("--disable-component-update", f"--user-data-dir={profile}"),
+        *("--virtual-time-budget=600000", "--dump-dom", address),
     ]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=300
+        command, capture_output=True, text=True, check=False, timeout=600
     )
-    report = json.loads(re.search(r"<pre>(.*)</pre>", done.stdout)[1])
+    return json.loads(html.unescape(re.search(r"<pre>(.*)</pre>", done.stdout)[1]))
+
+
+chromium = pytest.mark.skipif(
+    not shutil.which("chromium"), reason="no chromium to look with"
+)
+
+
+@pytest.mark.slow
+@chromium
+def test_a_phone_shows_every_page_without_sideways_scrolling(looked_at):
+    report, _ = looked_at
     assert len(report) == len(PAGES)
     for found in report:
         assert found["excess"] <= 0, found
         assert not found["foreign"], found
         assert not found["broken"], found
         assert found["raw"] == found["errors"] == 0, found
+
+
+@pytest.mark.slow
+@chromium
+def test_no_page_complains_and_none_is_heavy(looked_at):
+    for found in looked_at[0]:
+        assert found["said"] == [], found
+        assert 100_000 < found["weight"] < HEAVIEST, found
+
+
+@pytest.mark.slow
+@chromium
+def test_what_scrolls_is_reached_by_keyboard_and_search_is_in_sight(looked_at):
+    for found in looked_at[0]:
+        assert found["hidden"] == [], found
+        assert found["search"], found
+
+
+@pytest.mark.slow
+@chromium
+def test_the_first_figure_of_a_page_is_in_the_first_window(looked_at):
+    notebooks = [f for f in looked_at[0] if f["page"].startswith("notebooks/")]
+    late = {f["page"][:-5] for f in notebooks if f.get("first", FIRST + 1) > FIRST}
+    assert late <= LATE
+
+
+@pytest.mark.slow
+@chromium
+def test_a_lost_reader_finds_home_from_any_depth(looked_at):
+    assert "/intro.html" in looked_at[1]
+    assert not [link for link in looked_at[1] if link.startswith("/no/")]
+
+
+@pytest.mark.slow
+@chromium
+@pytest.mark.skipif(not os.environ.get("SBD_AXE"), reason="SBD_AXE names no axe.min.js")
+def test_axe_finds_nothing_serious(looked_at):
+    for found in looked_at[0]:
+        assert found["axe"] == [], found

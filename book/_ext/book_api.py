@@ -12,6 +12,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 CITATION = re.compile(r"^\.\. \[(\d+)\] ")
+# a documentation whose first example fails on purpose
+FAILING = re.compile(r"Examples\n-+\n>>> .*\n(?:\.\.\. .*\n)*Traceback")
 MENTION = re.compile(r"\s?\[\d+\]_")
 
 # one page each, in the order of the overview; what is private to the book has none
@@ -96,7 +98,7 @@ def summary(package: str, name: str = "") -> str:
 
 
 def directives(package: str, names: list[str]) -> list[str]:
-    """Write what documents some names; classes of errors come last.
+    """Write what documents some names; errors and examples of them come last.
 
     Parameters
     ----------
@@ -121,7 +123,8 @@ def directives(package: str, names: list[str]) -> list[str]:
         else:  # its words stand where it is defined
             place = defining_module(package, name)
         entry = [f".. auto{kind}:: {place}.{name}", ""]
-        (last if kind == "exception" else lines).extend(entry)
+        is_last = kind == "exception" or FAILING.search(inspect.getdoc(value) or "")
+        (last if is_last else lines).extend(entry)
     return lines + last
 
 

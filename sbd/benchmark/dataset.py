@@ -46,6 +46,11 @@ class Benchmark:
 
     Examples
     --------
+    An image of a benchmark on disk, at the authors' pixel::
+
+        benchmark = Benchmark("data/benchmark")
+        benchmark.image(4711, samples=1024)
+
     >>> Benchmark("nowhere")
     Traceback (most recent call last):
     FileNotFoundError: folder must hold a benchmark (benchmark.json); got nowhere
