@@ -72,7 +72,11 @@ Row = dict[str, Cell]
 def places(number: float) -> int:
     """Count the decimals of a number as the file has it."""
     _, _, decimals = repr(number).partition(".")
-    return min(len(decimals), MOST) if "e" not in decimals else 0
+    if "e" in decimals:
+        return 0
+    if len(decimals) > MOST:  # a division's endless digits: four of them
+        return max(0, 3 - math.floor(math.log10(abs(number))))
+    return len(decimals)
 
 
 def rounded(value: float, decimals: int) -> str:
@@ -258,8 +262,8 @@ def tables(entry: Any, title: str = "") -> list[Table]:  # noqa: ANN401, parsed 
         else:
             found.append(Table(title, {label(k): {"": c} for k, c in facts.items()}))
     rows = {key: row_of(group) for key, group in groups.items()}
-    flat = all(is_flat(group) for group in groups.values())
-    if flat and rows and len(Table("", rows).columns) <= WIDEST:
+    flat = all(is_flat(group) for group in groups.values()) and are_alike(rows)
+    if flat and len(Table("", rows).columns) <= WIDEST:
         return [*found, Table(title, rows)]
     pending: dict[str, Row] = {}
     for key, row in rows.items():
@@ -272,6 +276,16 @@ def tables(entry: Any, title: str = "") -> list[Table]:  # noqa: ANN401, parsed 
         if not pending:
             found += tables(groups[key], f"{title}: {label(key)}".lstrip(": "))
     return found + ([Table(title, pending)] if pending else [])
+
+
+def are_alike(rows: dict[str, Row]) -> bool:
+    """Tell whether each row shares a column with one of the others, and so all do."""
+    left = [set(row) for row in rows.values()]
+    known = left.pop() if left else set()
+    while near := [row for row in left if row & known]:
+        known = known.union(*near)
+        left = [row for row in left if row not in near]
+    return bool(rows) and not left
 
 
 def is_flat(entry: Any) -> bool:  # noqa: ANN401, parsed JSON
