@@ -13,5 +13,6 @@
   };
   addEventListener("load", () => setTimeout(mark, 0));
   addEventListener("resize", mark);
+  addEventListener("DOMContentLoaded", () => new ResizeObserver(mark).observe(document.body));
   addEventListener("toggle", mark, true);
 })();
