@@ -30,6 +30,7 @@ ROOMS = (
     "audits",
     "plotting",
     "figureguard",
+    "provenance",
     "data",
     "companion",
 )

@@ -86,9 +86,11 @@ def describe_measured(folder: Path = MEASURED) -> dict[str, dict[str, str]]:
     """
     told = {}
     for file in sorted(Path(folder).glob("*.json")):
-        about = json.loads(_note(file).read_text(encoding="utf-8"))
+        note = _note(file)
+        about = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
         kept = about.get("waived", {}).get("reason", "")
-        told[file.stem] = {"commit": about["commit"], "kept": kept}
+        kept = kept if about else "nothing says what it was made from"
+        told[file.stem] = {"commit": about.get("commit", ""), "kept": kept}
     return told
 
 
