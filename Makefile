@@ -144,6 +144,12 @@ gold: env  ## simulate gold at 200 kV and train a network on it, from files alon
 	    --upright 0.3 --batch 8 --workers 1 --bf16 --device cpu
 	$(BIN)/python -m sbd.companion.make.gold pack data/gold $$(git rev-parse HEAD)
 
+.PHONY: live
+live: env  ## make what the page that denoises in the browser loads, and time it; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m sbd.companion.make.live
+	$(MAKE) site
+	$(BIN)/python book/measured/live.py book/measured/live.json
+
 .PHONY: choosing
 choosing: env  ## measure what choosing on the recording itself wins; half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/choosing.py data/benchmark \

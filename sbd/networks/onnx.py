@@ -1,18 +1,24 @@
 """Networks as ONNX files, for runtimes in a browser, in C++ or on a telephone."""
 
+import json
 import logging
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from sbd.files import write_bytes
+from sbd.networks.adjoints import trace_adjoint
 from sbd.networks.convolutions import FastConvolution
 from sbd.networks.inference import fold
 from sbd.networks.lattice import CrystalUNet, LatticeUNet
 from sbd.networks.portable import make_portable
 from sbd.networks.published import DnCNN, DurrUNet, UNet
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
 
 _NETWORKS = (UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet)
 OPSET = 18
@@ -93,33 +99,161 @@ def _plain(model: nn.Module) -> nn.Module:
 
 def _translate(model: nn.Module, shape: tuple[int, int], *, free: bool) -> bytes:
     """Trace a network and translate its operations."""
+    noisy = torch.rand(1, model.config.get("inputs", 1), *shape)
+    with torch.no_grad():
+        model(noisy)  # constants are computed now, and not while it is traced
+    names = {"noisy": noisy}
+    return _export(model, names, ["denoised"], free=free).SerializeToString()
+
+
+def _export(
+    module: nn.Module,
+    inputs: dict[str, torch.Tensor],
+    outputs: list[str],
+    *,
+    free: bool = False,
+) -> "ModelProto":
+    """Export a module for inputs of these names and shapes."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         msg = "ONNX files need the extra: pip install 'sbd[onnx]'"
         raise ImportError(msg) from error
-    noisy = torch.rand(1, model.config.get("inputs", 1), *shape)
     sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)  # it warns of packages that are not needed
     try:
         with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-            model(noisy)  # constants are computed now, and not while it is traced
             program = torch.onnx.export(
-                model,
-                (noisy,),
-                input_names=["noisy"],
-                output_names=["denoised"],
+                module,
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=outputs,
                 opset_version=OPSET,
-                dynamic_shapes=(sides,) if free else None,
+                dynamic_shapes=(sides,) * len(inputs) if free else None,
                 dynamo=True,
                 verbose=False,
             )
     finally:
         log.setLevel(level)
-    graph = program.model_proto
-    for node in graph.graph.node:
+    proto = program.model_proto
+    for node in proto.graph.node:
         del node.metadata_props[:]  # where in the code it came from
-    return graph.SerializeToString()
+    return proto
+
+
+def export_bins(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    bins: tuple[int, int],
+    weights: Path,
+    row: bool = False,
+) -> None:
+    """Write a network on binned counts, without its weights, for the page of the book.
+
+    The input ``binned`` and the output ``denoised`` are (1, 1, *bins). With `row` there
+    are a cotangent and the row, its product with the Jacobian (`trace_adjoint`). The
+    convolutions' weights are read from `weights`, the file that the network was loaded
+    from, where it lies beside the graph: as 16 bits, times what is folded into them.
+    """
+    plain, binned = _plain(model), torch.rand(1, 1, *bins)
+    inputs, outputs = {"binned": binned}, ["denoised"]
+    if row:
+        module = trace_adjoint(plain, bins)
+        inputs["cotangent"] = binned.clone()
+        outputs.append("row")
+    else:
+        module = _OnBins(plain).eval()
+        with torch.no_grad():
+            module(binned)
+    proto = _export(module, inputs, outputs)
+    _share_weights(proto.graph, _find_weights(model, weights), weights.name)
+    _join_equal(proto.graph)
+    write_bytes(path, proto.SerializeToString())
+
+
+class _OnBins(nn.Module):
+    """A network that is given bins."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, binned: torch.Tensor) -> torch.Tensor:
+        return self.network.denoise_binned(binned)
+
+
+def _find_weights(model: nn.Module, path: Path) -> dict[bytes, tuple]:
+    """Tell of folded weights where in a file they are, and what was folded into them.
+
+    By their bytes: the kept tensor's place, shape and scale.
+    """
+    start = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    header = json.loads(path.read_bytes()[8:start])
+    kept, found = model.state_dict(), {}
+    folded = _plain(model).state_dict()
+    for name, value in folded.items():
+        key = name if name in kept else name.replace(".conv.weight", ".weight")
+        if value.dim() != 4 or header.get(key, {}).get("dtype") != "F16":
+            continue
+        given, made = kept[key].double(), value.double()
+        sums = (1, 2, 3)
+        scale = ((given * made).sum(sums) / given.square().sum(sums)).float()
+        again = scale[:, None, None, None] * kept[key]
+        if (again - value).abs().max() > 3e-7 * value.abs().max():  # of float32
+            msg = f"weights must be those of the network; got others for {key}"
+            raise ValueError(msg)
+        first, last = header[key]["data_offsets"]
+        place = start + first, last - first
+        raw = value.contiguous().numpy().tobytes()
+        found[raw] = (key, place, tuple(value.shape), scale.numpy())
+    return found
+
+
+def _share_weights(graph: "GraphProto", found: dict[bytes, tuple], file: str) -> None:
+    """Let a graph read its weights from a file."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    first = []
+    for tensor in list(graph.initializer):
+        raw = numpy_helper.to_array(tensor).tobytes()
+        if raw not in found:
+            continue
+        key, (offset, length), shape, scale = found[raw]
+        name = tensor.name
+        kept = TensorProto(name=f"{key} of {name}", data_type=TensorProto.FLOAT16)
+        kept.dims.extend(shape)
+        kept.data_location = TensorProto.EXTERNAL
+        entries = {"location": file, "offset": offset, "length": length}
+        for entry, value in entries.items():
+            kept.external_data.add(key=entry, value=str(value))
+        times = numpy_helper.from_array(scale[:, None, None, None], f"scale of {name}")
+        graph.initializer.remove(tensor)
+        graph.initializer.extend([kept, times])
+        whole = f"whole {name}"
+        first += [
+            helper.make_node("Cast", [kept.name], [whole], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [whole, times.name], [name]),
+        ]
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(first + rest)
+
+
+def _join_equal(graph: "GraphProto") -> None:
+    """Keep one of several constants that are the same."""
+    names, seen = {}, {}
+    for tensor in list(graph.initializer):
+        if tensor.external_data:
+            continue
+        what = tensor.data_type, tuple(tensor.dims), tensor.raw_data
+        if what[2] and what in seen:
+            names[tensor.name] = seen[what]
+            graph.initializer.remove(tensor)
+        seen.setdefault(what, tensor.name)
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = names.get(name, name)

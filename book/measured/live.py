@@ -1,0 +1,245 @@
+"""Time the page that denoises in the browser, opened from a disk: ``make live``.
+
+    python book/measured/live.py FILE [--page _build/html/live.html]
+
+A headless Chromium without a network opens the built page and presses the button; then
+an image is denoised and a filter found, several times, on the one thread that the page
+uses. The first run of each is left out. PSNR is that of the first image and seed. Needs
+the program ``chromium``, and Linux.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from sbd.companion.measurements import describe_machine
+from sbd.files import write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--remote-debugging-pipe",
+]  # fmt: skip
+
+
+class Browser:
+    """A page in headless Chromium, driven through a pair of pipes."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self.reading, self.writing, self.number = reading, writing, 0
+        self.rest, self.events, self.session = b"", [], None
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        self.session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "DOM", "Log"):
+            self.ask(f"{domain}.enable")
+
+    def ask(self, method: str, **parameters: object) -> dict:
+        """Send a command of the DevTools protocol and return its result."""
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.writing, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._take()
+            if answer.get("id") == self.number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")  # noqa: EM102
+                return answer["result"]
+            self.events.append(answer)
+
+    def _take(self) -> dict:
+        while b"\0" not in self.rest:
+            part = os.read(self.reading, 2**20)
+            if not part:
+                msg = "chromium must go on; it ended"
+                raise RuntimeError(msg)
+            self.rest += part
+        message, _, self.rest = self.rest.partition(b"\0")
+        return json.loads(message)
+
+    def run(self, script: str) -> object:
+        """Evaluate JavaScript in the page; promises are awaited."""
+        how = {"awaitPromise": True, "returnByValue": True}
+        answer = self.ask("Runtime.evaluate", expression=script, **how)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(json.dumps(answer["exceptionDetails"])[:500])
+        return answer["result"].get("value")
+
+    def wait(self, condition: str, *, seconds: float = 120) -> None:
+        """Wait until JavaScript holds, or say what the page's status is."""
+        end = time.monotonic() + seconds
+        while not self.run(f"Boolean({condition})"):
+            if time.monotonic() > end:
+                status = self.run("document.getElementById('live-status').textContent")
+                msg = f"{condition} must come to hold; the page says {status!r}"
+                raise TimeoutError(msg)
+            time.sleep(0.1)
+
+    def open(self, path: Path) -> None:
+        """Open a file as a reader does, without a network."""
+        none = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        self.ask("Network.emulateNetworkConditions", offline=True, **none)
+        self.ask("Page.navigate", url=path.resolve().as_uri())
+        self.wait("document.readyState === 'complete'")
+
+    def choose_file(self, path: Path) -> None:
+        """Give the page's field a file."""
+        root = self.ask("DOM.getDocument")["root"]["nodeId"]
+        field = self.ask("DOM.querySelector", nodeId=root, selector="#live-file")
+        self.ask("DOM.setFileInputFiles", files=[str(path)], nodeId=field["nodeId"])
+
+    def faults(self) -> list[str]:
+        """List what went to the console as an error, and requests that failed."""
+        self.run("0")
+        found = []
+        for event in self.events:
+            told, method = event.get("params", {}), event.get("method")
+            if method == "Log.entryAdded" and told["entry"]["level"] == "error":
+                found.append(told["entry"]["text"])
+            if method == "Runtime.exceptionThrown":
+                found.append(json.dumps(told["exceptionDetails"])[:300])
+            if method == "Network.loadingFailed":
+                found.append(told["errorText"])
+        return found
+
+
+@contextlib.contextmanager
+def browser(program: str = "chromium") -> Iterator[Browser]:
+    """Start Chromium, and end it."""
+    down, writing = os.pipe()
+    reading, up = os.pipe()
+
+    def place() -> None:
+        """Give Chromium the pipes where it looks for them."""
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (down, up)]
+        os.dup2(ends[0], 3)
+        os.dup2(ends[1], 4)
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = subprocess.Popen(
+            [program, *FLAGS, f"--user-data-dir={profile}"],
+            preexec_fn=place, close_fds=False, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(down)
+        os.close(up)
+        try:
+            yield Browser(reading, writing)
+        finally:
+            process.terminate()
+            process.wait()
+            os.close(reading)
+            os.close(writing)
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Give the median, the lowest and the highest."""
+    numbers = {
+        "median": np.median(values),
+        "lowest": min(values),
+        "highest": max(values),
+    }
+    return {key: round(float(value), 3) for key, value in numbers.items()}
+
+
+def measure(page: Path, repeats: int) -> dict:
+    """Press the button, then denoise and look at filters."""
+    with browser() as tab:
+        start = time.monotonic()
+        tab.open(page)
+        before = tab.run("performance.getEntriesByType('resource').map(r => r.name)")
+        tab.run("document.getElementById('live-load').click()")
+        tab.wait("document.getElementById('live').dataset.ready")
+        ready = time.monotonic() - start
+        images, filters = [], []
+        for i in range(repeats):
+            tab.run("document.getElementById('live-again').click()")
+            tab.wait(
+                f"document.getElementById('live-seed').value == {2 + i} && document"
+                ".getElementById('live').getAttribute('aria-busy') == 'false'"
+            )
+            time.sleep(0.5)
+            images.append(
+                float(tab.run("document.getElementById('live-time').dataset.image"))
+            )
+            tab.run("document.getElementById('live-filter').dataset.seconds = ''")
+            tab.run("document.getElementById('live-show').click()")
+            tab.wait("document.getElementById('live-filter').dataset.seconds")
+            filters.append(
+                float(tab.run("document.getElementById('live-filter').dataset.seconds"))
+            )
+        difference = {
+            name: float(
+                tab.run(f"document.getElementById('live-badge').dataset.{name}")
+            )
+            for name in ("image", "filter")
+        }
+        psnr = float(tab.run("document.getElementById('live-psnr').dataset.psnr"))
+        version = tab.run("navigator.userAgent")
+        faults = tab.faults()
+    return {
+        "seconds until ready": round(ready, 1),
+        "seconds for 256 x 256 pixels": spread(images),
+        "seconds for a filter": spread(filters),
+        "largest difference to Python": {
+            "image [electrons per pixel]": difference["image"],
+            "filter [of its largest weight]": difference["filter"],
+        },
+        "PSNR of the last image [dB]": round(psnr, 2),
+        "faults": faults,
+        "browser": version,
+        "requests before the button": len(before),
+    }
+
+
+def weigh(page: Path) -> dict[str, float]:
+    """Weigh what is loaded with the page, and what the button loads [MB]."""
+    folder = page.parent / "_static" / "live"
+    behind = sum(
+        p.stat().st_size
+        for p in folder.iterdir()
+        if p.suffix == ".js" and p.name not in ("live.js",)
+    )
+    with browser() as tab:
+        tab.open(page)
+        names = tab.run(
+            "performance.getEntriesByType('resource')"
+            ".map(r => decodeURI(new URL(r.name).pathname))"
+        )
+    first = page.stat().st_size + sum(
+        Path(n).stat().st_size for n in set(names) if Path(n).is_file()
+    )
+    return {
+        "with the page": round(first / 1e6, 2),
+        "behind the button": round(behind / 1e6, 1),
+    }
+
+
+def main() -> None:
+    """Measure, and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--page", type=Path, default=ROOT / "_build/html/live.html")
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    if not shutil.which("chromium"):
+        parser.error("this needs the program chromium")
+    found = measure(options.page, options.repeats)
+    machine = describe_machine("torch", "sbd") | {"cores": os.cpu_count()}
+    write_json(options.file, {"weight [MB]": weigh(options.page), **found, **machine})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Make what the page that denoises in the browser loads: ``make live``.
+
+    python -m sbd.companion.make.live [book/_live]
+
+The default network on 64 x 64 bins as an ONNX file, and with the transpose of its
+Jacobian as another; both read their weights from the package's own file. Three of the
+bundled images of the test split, 256 x 256 pixels each. Counts with what Python makes
+of them, image and filter, so that the page can compare. The graphs take minutes.
+"""
+
+import argparse
+import gzip
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Picture
+
+import sbd
+from sbd.companion.make.packing import ASSETS, WEIGHTS
+from sbd.denoisers.network import _FINEST, _SLACK
+from sbd.files import sha256, write_bytes, write_json
+from sbd.networks.onnx import export_bins
+from sbd.simulation.noise import VACUUM
+
+BINS = 64  # along each side of what the page denoises
+SCENES = (0, 2, 4)  # of `sbd.held_out_scenes`
+LEVELS = 2**16  # in which a clean image is kept, of an electron per pixel
+SEED = 11  # of the counts that are compared
+TOLERANCE = 1e-5  # of the comparison
+FILE = WEIGHTS / "default.safetensors"
+ROOT = ASSETS.parents[1]
+
+
+def clean_images(model: object) -> tuple[np.ndarray, list[dict]]:
+    """Cut the images, in whole levels, and describe them."""
+    side = BINS * model.binning
+    scenes = sbd.held_out_scenes(frame=(side, side))
+    stored, labels = [], []
+    for i in SCENES:
+        scene = scenes[i]
+        stored.append(np.rint(scene.clean * LEVELS).astype("<u2"))
+        pixel = float(np.sqrt(np.prod(scene.specimen.pixel)))
+        labels.append({"name": scene.title, "pixel": round(pixel, 5)})
+    return np.stack(stored), labels
+
+
+def steady_pixel(counts: np.ndarray, model: object) -> tuple[tuple[int, int], dict]:
+    """Find a pixel whose filter float32 tells as float64 does, to a millionth.
+
+    Where a ReLU is on the brink rounding decides, and changes a filter by up to a
+    thousandth of its largest weight, in Python as in a browser.
+    """
+    import copy
+
+    double = copy.deepcopy(model).double()
+    rng, apart = np.random.default_rng(SEED), []
+    pixels = [
+        tuple(map(int, rng.integers(32, counts.shape[0] - 32, 2))) for _ in range(24)
+    ]
+    rows, biases = sbd.jacobian_rows(model, counts, pixels, device="cpu")
+    exact, _ = sbd.jacobian_rows(double, counts, pixels, device="cpu")
+    for row, truth in zip(rows, exact, strict=True):
+        apart.append(float(np.abs(row - truth).max() / np.abs(truth).max()))
+    best = int(np.argmin(apart))
+    told = {
+        "pixels": len(pixels),
+        "median": float(np.median(apart)),
+        "largest": float(np.max(apart)),
+        "chosen": apart[best],
+        "bias": float(biases[best]),
+    }
+    return pixels[best], {"row": rows[best], "float32_against_float64": told}
+
+
+def main() -> None:
+    """Make the files that are missing or out of date, and what they are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "book" / "_live")
+    parser.add_argument("--keep-graphs", action="store_true")
+    options = parser.parse_args()
+    folder, model = options.folder, sbd.load_model()
+    if not options.keep_graphs:
+        for name, row in (("estimate", False), ("row", True)):
+            with tempfile.TemporaryDirectory() as place:
+                path = Path(place) / f"{name}.onnx"
+                export_bins(model, path, bins=(BINS, BINS), weights=FILE, row=row)
+                pack(folder / f"{name}.onnx.gz", path.read_bytes())
+    images, labels = clean_images(model)
+    pack(folder / "scenes.bin.gz", images.tobytes())
+    clean = images[0] / LEVELS
+    counts = np.random.default_rng(SEED).poisson(clean).astype(np.uint8)
+    denoised = sbd.denoise(counts, model, device="cpu")
+    pixel, found = steady_pixel(counts.astype(np.float32), model)
+    row, n = found.pop("row"), model.binning
+    small = row[::n, ::n]
+    if (np.repeat(np.repeat(small, n, 0), n, 1) != row).any():
+        msg = "row must be the same in all pixels of a bin"
+        raise ValueError(msg)
+    parts = [
+        counts.tobytes(),
+        denoised.astype("<f4").tobytes(),
+        small.astype("<f4").tobytes(),
+    ]
+    pack(folder / "reference.bin.gz", b"".join(parts))
+    write_json(folder / "about.json", {
+        "weights": {"file": FILE.name, "digest": sha256(FILE)},
+        "bins": BINS, "binning": n, "trained_pixel": model.trained_pixel,
+        "finest": _FINEST, "slack": _SLACK, "vacuum": VACUUM, "levels": LEVELS,
+        "tolerance": TOLERANCE, "scenes": labels,
+        "reference": {
+            "sides": len(counts), "seed": SEED, "pixel": pixel,
+            "largest": float(np.abs(small).max()), **found,
+        },
+    })  # fmt: skip
+    draw_still(folder.parent / "live.png", [counts, denoised, clean])
+
+
+def pack(path: Path, data: bytes) -> None:
+    """Write compressed bytes, the same each time."""
+    write_bytes(path, gzip.compress(data, 9, mtime=0))
+
+
+def draw_still(path: Path, images: list[np.ndarray]) -> None:
+    """Draw counts, estimate and truth beside each other on one grey scale."""
+    high = float(images[1].max())
+    grey = [
+        np.rint(255 * (image / high).clip(0, 1)).astype(np.uint8) for image in images
+    ]
+    gap = np.full((len(grey[0]), 8), 255, np.uint8)
+    row = np.hstack([grey[0], gap, grey[1], gap, grey[2]])
+    with tempfile.TemporaryDirectory() as place:
+        part = Path(place) / "still.png"
+        Picture.fromarray(row).save(part, optimize=True)
+        write_bytes(path, part.read_bytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""Check the page that denoises in the browser: its files, and the page at work."""
+
+import gzip
+import importlib
+import json
+import re
+import runpy
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import sbd
+from sbd.files import sha256
+
+ROOT = Path(__file__).resolve().parents[1]
+LIVE = ROOT / "book" / "_live"
+ABOUT = json.loads((LIVE / "about.json").read_text("utf8"))
+WEIGHTS = ROOT / "sbd" / "assets" / "weights" / ABOUT["weights"]["file"]
+PAGE = ROOT / "_build" / "html" / "live.html"
+MEASURED = runpy.run_path(str(ROOT / "book" / "measured" / "live.py"))
+SIDE = ABOUT["bins"] * ABOUT["binning"]
+# float32 has 6e-8; dozens of layers and sums in another order make it some 1e-6
+TOLERANCE = ABOUT["tolerance"]
+
+
+def unpacked(name):
+    return gzip.decompress((LIVE / name).read_bytes())
+
+
+def reference():
+    """Counts, what Python made of them, and a filter, as the page has them."""
+    data = unpacked("reference.bin.gz")
+    cut = SIDE**2
+    counts = np.frombuffer(data[:cut], np.uint8).reshape(SIDE, SIDE)
+    denoised = np.frombuffer(data[cut : 5 * cut], "<f4").reshape(SIDE, SIDE)
+    row = np.frombuffer(data[5 * cut :], "<f4").reshape(2 * [ABOUT["bins"]])
+    return counts, denoised, row
+
+
+def clean_images():
+    stored = np.frombuffer(unpacked("scenes.bin.gz"), "<u2")
+    return stored.reshape(-1, SIDE, SIDE) / ABOUT["levels"]
+
+
+def add_up(counts):
+    n = ABOUT["binning"]
+    means = counts.reshape(ABOUT["bins"], n, ABOUT["bins"], n).mean((1, 3))
+    return means.astype(np.float32)[None, None]
+
+
+# --- files
+
+
+def test_everything_was_made_of_the_weights_that_are_the_default():
+    again = "`make live`: the default weights are others now"
+    assert sha256(WEIGHTS) == ABOUT["weights"]["digest"], again
+
+
+def test_the_clean_images_are_those_of_the_test_split():
+    scenes = {s.title: s for s in sbd.held_out_scenes(frame=(SIDE, SIDE))}
+    for label, clean in zip(ABOUT["scenes"], clean_images(), strict=True):
+        scene = scenes[label["name"]]
+        assert np.abs(scene.clean - clean).max() <= 0.5001 / ABOUT["levels"]
+        assert label["pixel"] == pytest.approx(np.prod(scene.specimen.pixel) ** 0.5)
+
+
+def test_python_still_makes_of_the_counts_what_the_page_compares_with():
+    counts, denoised, row = reference()
+    model, n = sbd.load_model(), ABOUT["binning"]
+    made = sbd.denoise(counts, model, device="cpu")
+    assert np.abs(made - denoised).max() < TOLERANCE
+    pixel = tuple(ABOUT["reference"]["pixel"])
+    again, _ = sbd.jacobian_row(model, counts.astype(np.float32), pixel, device="cpu")
+    assert np.abs(again[::n, ::n] - row).max() < TOLERANCE * np.abs(row).max()
+    assert np.abs(row).max() == pytest.approx(ABOUT["reference"]["largest"])
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    """Open one of the two graphs as the page does, with the weights beside it."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    (tmp_path / WEIGHTS.name).write_bytes(WEIGHTS.read_bytes())
+
+    def begin(name):
+        (tmp_path / name).write_bytes(unpacked(f"{name}.gz"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        return onnxruntime.InferenceSession(tmp_path / name, options)
+
+    return begin
+
+
+def test_the_graph_computes_what_python_does(runtime):
+    session, model = runtime("estimate.onnx"), sbd.load_model()
+    for clean, dose in zip(clean_images(), (0.1, 0.45, 10.0), strict=True):
+        rng = np.random.default_rng(5)
+        counts = rng.poisson(clean * dose / ABOUT["vacuum"]).astype(np.float32)
+        (bins,) = session.run(None, {"binned": add_up(counts)})
+        rows = interpolation()
+        ours = rows @ bins[0, 0] @ rows.T
+        theirs = sbd.denoise(counts, model, device="cpu")
+        assert np.abs(ours - theirs).max() < TOLERANCE * max(1, theirs.max())
+
+
+def interpolation():
+    """Cosine series at the bins and at the pixels, written down once more."""
+    k = np.arange(ABOUT["bins"])
+    coarse = np.cos(np.pi * k * (k[:, None] + 0.5) / len(k))
+    fine = np.cos(np.pi * k * (np.arange(SIDE)[:, None] + 0.5) / SIDE)
+    return fine @ np.linalg.inv(coarse)
+
+
+def test_the_graph_of_filters_gives_the_row_of_the_jacobian(runtime):
+    counts, _, row = reference()
+    rows = interpolation()
+    at = ABOUT["reference"]["pixel"]
+    cotangent = np.outer(rows[at[0]], rows[at[1]]).astype(np.float32)[None, None]
+    how = {"binned": add_up(counts), "cotangent": cotangent}
+    denoised, back = runtime("row.onnx").run(["denoised", "row"], how)
+    (alone,) = runtime("estimate.onnx").run(None, {"binned": how["binned"]})
+    assert np.abs(denoised - alone).max() < TOLERANCE
+    ours = back[0, 0] / ABOUT["binning"] ** 2
+    assert np.abs(ours - row).max() < TOLERANCE * np.abs(row).max()
+
+
+def test_graphs_of_other_weights_are_not_written(tmp_path):
+    from sbd.networks.onnx import export_bins
+
+    model = sbd.load_model()
+    first = next(p for p in model.unet.parameters() if p.dim() == 4)
+    first.data = first.data.flip(0)
+    with pytest.raises(ValueError, match="weights must be those of the network"):
+        export_bins(model, tmp_path / "a.onnx", bins=(64, 64), weights=WEIGHTS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_runtime_comes_with_its_licences():
+    assert "MIT License" in (LIVE / "LICENSE-onnxruntime").read_text("utf8")
+    assert "v1.30.0" in (LIVE / "ort.wasm.min.js").read_text("utf8")[:200]
+    assert b"protobuf" in unpacked("ThirdPartyNotices-onnxruntime.txt.gz")
+
+
+def test_scripts_hold_the_files_and_are_small_enough(monkeypatch):
+    pytest.importorskip("sphinx", reason="the book needs the extra [book]")
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    live = importlib.import_module("book_live")
+    files = live.list_files(LIVE)
+    assert all(path.stat().st_size < 12e6 for path in files.values())
+    told = json.loads(
+        re.search(r"(?s)live-about\">(.*?)</script>", live.widget(LIVE))[1]
+    )
+    assert list(told["sizes"]) == told["files"] == list(files)
+    script = live._script("reference.bin.gz", LIVE / "reference.bin.gz")
+    assert told["sizes"]["reference.bin.gz"] == len(script)
+
+
+def test_every_id_that_the_script_looks_for_is_in_the_page():
+    script = (LIVE / "live.js").read_text("utf8")
+    names = set(re.findall(r'\$\("([\w-]+)"\)', script)) - {"about"}
+    there = re.findall(r'id="live-([\w-]+)"', (LIVE / "widget.html").read_text("utf8"))
+    assert names <= set(there)
+    assert len(there) == len(set(there))
+
+
+def test_every_field_has_a_label_and_what_happens_is_announced():
+    page = (LIVE / "widget.html").read_text("utf8")
+    labels = re.findall(r'<label for="([\w-]+)"', page)
+    for tag in re.findall(r"<(?:input|select)[^>]*>", page):
+        assert re.search(r'id="([\w-]+)"', tag)[1] in labels
+    assert 'role="status" aria-live="polite"' in page
+    assert "<noscript>" in page
+
+
+# --- the built page at work
+
+
+@pytest.fixture(scope="module")
+def tab():
+    """Open the page from the disk, without a network, and press the button."""
+    with MEASURED["browser"]() as tab:
+        tab.open(PAGE)
+        tab.before = tab.run(
+            "performance.getEntriesByType('resource').map(r => r.name)"
+        )
+        tab.run("document.getElementById('live-load').click()")
+        tab.wait("document.getElementById('live').dataset.ready", seconds=300)
+        yield tab
+
+
+def data(tab, name):
+    return tab.run(
+        f"Object.assign({{}}, document.getElementById('live-{name}').dataset)"
+    )
+
+
+def status(tab):
+    return tab.run("document.getElementById('live-status').textContent")
+
+
+def settle(tab, word):
+    words = "document.getElementById('live-status').textContent"
+    tab.wait(f"{words}.includes({json.dumps(word)})")
+    return status(tab)
+
+
+def counted(rng, size):
+    y, x = np.mgrid[:size, :size] * (2 * np.pi / 46)
+    return rng.poisson(0.45 * (1 + 0.3 * np.cos(x) * np.cos(y + 0.2 * x)))
+
+
+CLICK = """(() => {
+  const canvas = document.getElementById("live-denoised");
+  const box = canvas.getBoundingClientRect();
+  const at = [box.left + 0.25 * box.width, box.top + 0.75 * box.height];
+  canvas.dispatchEvent(new MouseEvent("click", {clientX: at[0], clientY: at[1]}));
+})()"""
+at_work = [
+    pytest.mark.site,
+    pytest.mark.slow,
+    pytest.mark.skipif(not PAGE.exists(), reason="no _build/html: run `make book`"),
+    pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with"),
+]
+
+
+class TestPageAtWork:
+    """In headless Chromium, from a file, with the network off."""
+
+    pytestmark = at_work
+
+    def test_nothing_heavy_is_loaded_before_the_button(self, tab):
+        assert not [name for name in tab.before if ".gz" in name or "ort" in name]
+
+    def test_an_image_is_denoised_as_well_as_by_the_library(self, tab):
+        clean = clean_images()[0]
+        counts = np.random.default_rng(1).poisson(clean).astype(np.float32)
+        psnr = sbd.psnr(clean, sbd.denoise(counts, device="cpu"))
+        found = float(data(tab, "psnr")["psnr"])
+        # another draw of the counts; of one image they differ by some 0.3 dB
+        assert found == pytest.approx(psnr, abs=2)
+        assert float(data(tab, "time")["image"]) > 0
+        assert tab.run("document.getElementById('live-denoised').width") == 512
+
+    def test_the_badge_says_that_it_agrees_with_python(self, tab):
+        badge = data(tab, "badge")
+        assert 0 < float(badge["image"]) < TOLERANCE
+        assert 0 < float(badge["filter"]) < TOLERANCE
+
+    def test_a_click_shows_the_filter_of_that_pixel(self, tab):
+        tab.run(CLICK)
+        settle(tab, "Filter of pixel (192,64)")
+        text = tab.run("document.getElementById('live-filter-word').textContent")
+        weights, constant, value = map(
+            float,
+            re.findall(r"give (\S+), a constant (\S+), together the (\S+)", text)[0],
+        )
+        assert weights + constant == pytest.approx(value, abs=2e-4)  # as rounded
+        assert 0.05 < value < 2
+
+    def test_a_tif_of_ones_own_is_denoised(self, tab, tmp_path):
+        counts = counted(np.random.default_rng(0), 300).astype(np.uint16)
+        path = tmp_path / "mine.tif"
+        unit = {"unit": "nm"}
+        tifffile.imwrite(
+            path, counts, imagej=True, metadata=unit, resolution=(160, 160)
+        )
+        tab.choose_file(path)
+        # 0.0625 angstrom: bins of four pixels, from the middle
+        settle(tab, "mine.tif, rows 22 to 277, columns 22 to 277: denoised in")
+        assert "no truth" in tab.run("document.getElementById('live-psnr').textContent")
+
+    def test_finer_pixels_are_added_to_larger_bins(self, tab, tmp_path):
+        counts = counted(np.random.default_rng(0), 400).astype(np.float32)
+        np.save(tmp_path / "fine.npy", counts)
+        tab.choose_file(tmp_path / "fine.npy")
+        settle(tab, "what is the side of a pixel")
+        tab.run("document.getElementById('live-pixel').value = '0.045'")
+        tab.run("document.getElementById('live-own-go').click()")
+        assert sbd.denoisers.choose_bins(0.045) == (6, 6)
+        settle(tab, "fine.npy, rows 0 to 383")
+
+    @pytest.mark.parametrize(
+        ("name", "values", "word"),
+        [
+            ("stack.npy", np.ones((3, 300, 300)), "one image (height, width)"),
+            (
+                "small.npy",
+                np.ones((100, 300)),
+                "takes 256 x 256 of them; got 100 x 300",
+            ),
+            ("minus.npy", -np.ones((300, 300)), "negative values"),
+            ("nan.npy", np.full((300, 300), np.nan), "not finite"),
+            ("dark.npy", np.zeros((300, 300)), "no electrons"),
+            ("words.npy", np.full((300, 300), "a"), "plain numbers"),
+        ],
+    )
+    def test_what_is_no_image_of_counts_is_refused(
+        self, tab, tmp_path, name, values, word
+    ):
+        np.save(tmp_path / name, values)
+        tab.choose_file(tmp_path / name)
+        if "npy file" not in word and name not in ("stack.npy", "words.npy"):
+            settle(tab, name)
+            tab.run("document.getElementById('live-pixel').value = '0.0622'")
+            tab.run("document.getElementById('live-own-go').click()")
+        settle(tab, word)
+
+    def test_a_compressed_tif_is_refused(self, tab, tmp_path):
+        path = tmp_path / "small.tif"
+        tifffile.imwrite(path, np.ones((300, 300), np.uint8), compression="zlib")
+        tab.choose_file(path)
+        settle(tab, "is compressed")
+
+    def test_no_request_failed_and_nothing_went_to_the_console(self, tab):
+        assert tab.faults() == []
