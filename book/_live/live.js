@@ -111,10 +111,12 @@
     const key = `${coarse} ${fine}`;
     if (tables.has(key)) return tables.get(key);
     const table = new Float32Array(fine * coarse);
+    const ofFine = Float64Array.from({length: 4 * fine}, (_, j) => Math.cos(Math.PI * j / (2 * fine)));
+    const ofCoarse = Float64Array.from({length: 4 * coarse}, (_, j) => Math.cos(Math.PI * j / (2 * coarse)));
     for (let f = 0; f < fine; f++) for (let c = 0; c < coarse; c++) {
       let sum = 1;
       for (let k = 1; k < coarse; k++)
-        sum += 2 * Math.cos(Math.PI * k * (f + 0.5) / fine) * Math.cos(Math.PI * k * (c + 0.5) / coarse);
+        sum += 2 * ofFine[k * (2 * f + 1) % (4 * fine)] * ofCoarse[k * (2 * c + 1) % (4 * coarse)];
       table[f * coarse + c] = sum / coarse;
     }
     tables.set(key, table);
@@ -261,7 +263,7 @@
     const seconds = (performance.now() - start) / 1000;
     Object.assign(state, {clean: null, row: null, warning: ""}, what, {denoised, binned, side: BINS * what.n});
     $("time").textContent = `${seconds.toFixed(2)} s`;
-    $("time").dataset.image = seconds;
+    $("time").dataset.seconds = seconds;
     const score = state.clean && [psnr(denoised), psnr(state.counts)];
     $("psnr").textContent = score ? `${score[0].toFixed(1)} dB (the counts: ${score[1].toFixed(1)} dB)`
       : "not known, no truth";
@@ -302,10 +304,9 @@
     const half = reach(0.5), most = reach(0.95);
     draw();
     busy(false);
-    $("filter-word").textContent = `The filter of pixel (${at}): its weights times the counts give `
-      + `${explained.toFixed(4)}, a constant ${(value - explained).toFixed(4)}, together the `
-      + `${value.toFixed(4)} electrons of the denoised pixel. Half of the squared weight is within `
-      + `${half.toFixed(1)} \u00C5, 95 % within ${most.toFixed(1)} \u00C5.`;
+    $("filter-word").textContent = `The filter of pixel (${at}): its weights times the counts add up to `
+      + `${explained.toFixed(5)} electrons, and the denoised pixel is ${value.toFixed(5)}. Half of the `
+      + `squared weight is within ${half.toFixed(1)} \u00C5, 95 % within ${most.toFixed(1)} \u00C5.`;
     $("filter").dataset.seconds = seconds;
     $("filter").dataset.bias = value - explained;
     say(`Filter of pixel (${at}) in ${seconds.toFixed(2)} s.`);

@@ -9,12 +9,14 @@ of them, image and filter, so that the page can compare. The graphs take minutes
 """
 
 import argparse
+import copy
 import gzip
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Picture
+from torch import nn
 
 import sbd
 from sbd.companion.make.packing import ASSETS, WEIGHTS
@@ -22,17 +24,19 @@ from sbd.denoisers.network import _FINEST, _SLACK
 from sbd.files import sha256, write_bytes, write_json
 from sbd.networks.onnx import export_bins
 from sbd.simulation.noise import VACUUM
+from sbd.typing import Pixel
 
 BINS = 64  # along each side of what the page denoises
 SCENES = (0, 2, 4)  # of `sbd.held_out_scenes`
 LEVELS = 2**16  # in which a clean image is kept, of an electron per pixel
-SEED = 11  # of the counts that are compared
+SEED = 15  # of the counts that are compared
+SEEDS, PIXELS = range(11, 21), 4  # of filters in two precisions
 TOLERANCE = 1e-5  # of the comparison
 FILE = WEIGHTS / "default.safetensors"
 ROOT = ASSETS.parents[1]
 
 
-def clean_images(model: object) -> tuple[np.ndarray, list[dict]]:
+def clean_images(model: nn.Module) -> tuple[np.ndarray, list[dict]]:
     """Cut the images, in whole levels, and describe them."""
     side = BINS * model.binning
     scenes = sbd.held_out_scenes(frame=(side, side))
@@ -45,32 +49,38 @@ def clean_images(model: object) -> tuple[np.ndarray, list[dict]]:
     return np.stack(stored), labels
 
 
-def steady_pixel(counts: np.ndarray, model: object) -> tuple[tuple[int, int], dict]:
-    """Find a pixel whose filter float32 tells as float64 does, to a millionth.
+def draw_counts(clean: np.ndarray, seed: int) -> np.ndarray:
+    """Count a clean image."""
+    return np.random.default_rng(seed).poisson(clean).astype(np.float32)
 
-    Where a ReLU is on the brink rounding decides, and changes a filter by up to a
-    thousandth of its largest weight, in Python as in a browser.
+
+def compare_precisions(clean: np.ndarray, model: nn.Module) -> tuple[Pixel, dict]:
+    """Find filters in float32 and in float64, and say how far they are apart.
+
+    The largest difference of a filter, over its largest weight. Where a ReLU is on the
+    brink rounding decides, and changes all filters that look there. Returned is a pixel
+    of the counts that the page compares with, whose filter is the same in both.
     """
-    import copy
-
-    double = copy.deepcopy(model).double()
-    rng, apart = np.random.default_rng(SEED), []
-    pixels = [
-        tuple(map(int, rng.integers(32, counts.shape[0] - 32, 2))) for _ in range(24)
-    ]
-    rows, biases = sbd.jacobian_rows(model, counts, pixels, device="cpu")
-    exact, _ = sbd.jacobian_rows(double, counts, pixels, device="cpu")
-    for row, truth in zip(rows, exact, strict=True):
-        apart.append(float(np.abs(row - truth).max() / np.abs(truth).max()))
-    best = int(np.argmin(apart))
-    told = {
-        "pixels": len(pixels),
-        "median": float(np.median(apart)),
-        "largest": float(np.max(apart)),
-        "chosen": apart[best],
-        "bias": float(biases[best]),
-    }
-    return pixels[best], {"row": rows[best], "float32_against_float64": told}
+    double, apart = copy.deepcopy(model).double(), {}
+    for seed in SEEDS:
+        counts, rng = draw_counts(clean, seed), np.random.default_rng(seed)
+        for pixel in rng.integers(32, len(clean) - 32, (PIXELS, 2)).tolist():
+            row, _ = sbd.jacobian_row(model, counts, pixel, device="cpu")
+            truth, _ = sbd.jacobian_row(double, counts, pixel, device="cpu")
+            difference = np.abs(row - truth).max() / np.abs(truth).max()
+            apart[seed, tuple(pixel)] = float(difference)
+    (_, pixel), least = min(
+        ((key, value) for key, value in apart.items() if key[0] == SEED),
+        key=lambda pair: pair[1],
+    )
+    values = list(apart.values())
+    if least > TOLERANCE / 10:
+        msg = f"seed must be one without a ReLU on the brink; got {SEED}: {least:.1e}"
+        raise ValueError(msg)
+    return pixel, {
+        "draws": len(SEEDS), "pixels": PIXELS, "chosen": least,
+        "median": float(np.median(values)), "largest": max(values),
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -89,16 +99,17 @@ def main() -> None:
     images, labels = clean_images(model)
     pack(folder / "scenes.bin.gz", images.tobytes())
     clean = images[0] / LEVELS
-    counts = np.random.default_rng(SEED).poisson(clean).astype(np.uint8)
+    counts = draw_counts(clean, SEED)
     denoised = sbd.denoise(counts, model, device="cpu")
-    pixel, found = steady_pixel(counts.astype(np.float32), model)
-    row, n = found.pop("row"), model.binning
+    pixel, found = compare_precisions(clean, model)
+    row, _ = sbd.jacobian_row(model, counts, pixel, device="cpu")
+    n = model.binning
     small = row[::n, ::n]
     if (np.repeat(np.repeat(small, n, 0), n, 1) != row).any():
         msg = "row must be the same in all pixels of a bin"
         raise ValueError(msg)
     parts = [
-        counts.tobytes(),
+        counts.astype(np.uint8).tobytes(),
         denoised.astype("<f4").tobytes(),
         small.astype("<f4").tobytes(),
     ]
@@ -110,7 +121,7 @@ def main() -> None:
         "tolerance": TOLERANCE, "scenes": labels,
         "reference": {
             "sides": len(counts), "seed": SEED, "pixel": pixel,
-            "largest": float(np.abs(small).max()), **found,
+            "largest": float(np.abs(small).max()), "float32_against_float64": found,
         },
     })  # fmt: skip
     draw_still(folder.parent / "live.png", [counts, denoised, clean])
