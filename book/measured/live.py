@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
@@ -102,6 +103,14 @@ class Browser:
         root = self.ask("DOM.getDocument")["root"]["nodeId"]
         field = self.ask("DOM.querySelector", nodeId=root, selector="#live-file")
         self.ask("DOM.setFileInputFiles", files=[str(path)], nodeId=field["nodeId"])
+
+    def requests(self) -> set[str]:
+        """List the files that were asked for."""
+        self.run("0")
+        sent = "Network.requestWillBeSent"
+        told = [e["params"] for e in self.events if e.get("method") == sent]
+        addresses = (urlsplit(each["request"]["url"]) for each in told)
+        return {unquote(x.path) for x in addresses if x.scheme == "file"}
 
     def faults(self) -> list[str]:
         """List what went to the console as an error, but for the theme's fonts."""
@@ -223,13 +232,9 @@ def weigh(page: Path) -> dict[str, float]:
     )
     with browser() as tab:
         tab.open(page)
-        names = tab.run(
-            "performance.getEntriesByType('resource')"
-            ".map(r => decodeURI(new URL(r.name).pathname))"
-        )
-    first = page.stat().st_size + sum(
-        Path(n).stat().st_size for n in set(names) if Path(n).is_file()
-    )
+        tab.run("new Promise(done => setTimeout(done, 1000))")
+        asked = tab.requests()
+    first = sum(Path(name).stat().st_size for name in asked)
     return {
         "with the page": round(first / 1e6, 2),
         "behind the button": round(behind / 1e6, 1),
