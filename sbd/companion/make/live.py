@@ -32,6 +32,10 @@ BINS = 64  # along each side of what the page denoises
 SCENES = (0, 2, 4)  # of `sbd.held_out_scenes`
 LEVELS = 2**16  # in which a clean image is kept, of an electron per pixel
 SEEDS, PIXELS = range(11, 23), 3  # of the filters that are compared
+
+# Of the counts that the page compares with. No ReLU is on the brink in these, which was
+# found by trying: runtimes round differently, but WebAssembly does alike everywhere.
+SEED = 17
 TOLERANCE = 1e-5  # of the comparison
 FILE = WEIGHTS / "default.safetensors"
 ROOT = ASSETS.parents[1]
@@ -57,12 +61,12 @@ def draw_counts(clean: np.ndarray, seed: int) -> np.ndarray:
 
 def compare_filters(
     clean: np.ndarray, model: nn.Module, graph: bytes
-) -> tuple[int, Pixel, dict]:
+) -> tuple[Pixel, dict]:
     """Find filters with the graph and with torch, and say how far they are apart.
 
     The largest difference of a filter, over its largest weight. Where a ReLU is on the
-    brink rounding decides, and changes all filters that look there. Returned are the
-    seed and the pixel where both agree best.
+    brink rounding decides, and changes all filters that look there. Returned is the
+    pixel of the counts that the page compares with where both agree best.
     """
     from onnxruntime import InferenceSession
 
@@ -83,12 +87,13 @@ def compare_filters(
             truth, _ = sbd.jacobian_row(model, counts, (row, column), device="cpu")
             difference = np.abs(ours[0, 0] / n**2 - truth[::n, ::n]).max()
             apart[seed, row, column] = float(difference / np.abs(truth).max())
-    (seed, *pixel), values = min(apart, key=apart.get), list(apart.values())
+    values = list(apart.values())
+    _, *pixel = min((key for key in apart if key[0] == SEED), key=apart.get)
     told = {
         "draws": len(SEEDS), "pixels": PIXELS, "least": min(values),
         "median": float(np.median(values)), "largest": max(values),
     }  # fmt: skip
-    return seed, tuple(pixel), told
+    return tuple(pixel), told
 
 
 def main() -> None:
@@ -108,8 +113,8 @@ def main() -> None:
     pack(folder / "scenes.bin.gz", images.tobytes())
     clean = images[0] / LEVELS
     graph = gzip.decompress((folder / "row.onnx.gz").read_bytes())
-    seed, pixel, found = compare_filters(clean, model, graph)
-    counts = draw_counts(clean, seed)
+    pixel, found = compare_filters(clean, model, graph)
+    counts = draw_counts(clean, SEED)
     denoised = sbd.denoise(counts, model, device="cpu")
     row, _ = sbd.jacobian_row(model, counts, pixel, device="cpu")
     n = model.binning
@@ -129,7 +134,7 @@ def main() -> None:
         "finest": _FINEST, "slack": _SLACK, "vacuum": VACUUM, "levels": LEVELS,
         "tolerance": TOLERANCE, "scenes": labels,
         "reference": {
-            "sides": len(counts), "seed": seed, "pixel": pixel,
+            "sides": len(counts), "seed": SEED, "pixel": pixel,
             "largest": float(np.abs(small).max()), "filters": found,
         },
     })  # fmt: skip
