@@ -224,6 +224,7 @@ def measure(page: Path, repeats: int) -> dict:
 
 def weigh(page: Path) -> dict[str, float]:
     """Weigh what is loaded with the page, and what the button loads [MB]."""
+    page = page.resolve()
     folder = page.parent / "_static" / "live"
     behind = sum(
         p.stat().st_size
@@ -234,9 +235,11 @@ def weigh(page: Path) -> dict[str, float]:
         tab.open(page)
         tab.run("new Promise(done => setTimeout(done, 1000))")
         asked = tab.requests()
-    first = sum(Path(name).stat().st_size for name in asked)
+    sizes = {name: Path(name).stat().st_size for name in asked}
+    own = sum(n for name, n in sizes.items() if name.startswith(str(folder)))
     return {
-        "with the page": round(first / 1e6, 2),
+        "the page with the theme's own": round(sum(sizes.values()) / 1e6, 2),
+        "of it what denoising adds": round((own + page.stat().st_size) / 1e6, 2),
         "behind the button": round(behind / 1e6, 1),
     }
 
