@@ -214,8 +214,9 @@ def counted(rng, size):
 CLICK = """(() => {
   const canvas = document.getElementById("live-denoised");
   const box = canvas.getBoundingClientRect();
-  const at = [box.left + (64.5 / 256) * box.width, box.top + (192.5 / 256) * box.height];
-  canvas.dispatchEvent(new MouseEvent("click", {clientX: at[0], clientY: at[1]}));
+  const [x, y] = [64.5 / 256, 192.5 / 256];
+  const at = {clientX: box.left + x * box.width, clientY: box.top + y * box.height};
+  canvas.dispatchEvent(new MouseEvent("click", at));
 })()"""
 at_work = [
     pytest.mark.site,

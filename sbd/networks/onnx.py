@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from sbd.files import write_bytes
@@ -159,6 +160,7 @@ def export_bins(
     convolutions' weights are read from `weights`, the file that the network was loaded
     from, where it lies beside the graph: as 16 bits, times what is folded into them.
     """
+    found = _find_weights(model, weights)
     plain, binned = _plain(model), torch.rand(1, 1, *bins)
     inputs, outputs = {"binned": binned}, ["denoised"]
     if row:
@@ -170,7 +172,7 @@ def export_bins(
         with torch.no_grad():
             module(binned)
     proto = _export(module, inputs, outputs)
-    _share_weights(proto.graph, _find_weights(model, weights), weights.name)
+    _share_weights(proto.graph, found, weights.name)
     _join_equal(proto.graph)
     write_bytes(path, proto.SerializeToString())
 
@@ -193,7 +195,7 @@ def _find_weights(model: nn.Module, path: Path) -> dict[bytes, tuple]:
     """
     start = 8 + int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(path.read_bytes()[8:start])
-    kept, found = model.state_dict(), {}
+    kept, found = load_file(path), {}
     folded = _plain(model).state_dict()
     for name, value in folded.items():
         key = name if name in kept else name.replace(".conv.weight", ".weight")
@@ -202,7 +204,7 @@ def _find_weights(model: nn.Module, path: Path) -> dict[bytes, tuple]:
         given, made = kept[key].double(), value.double()
         sums = (1, 2, 3)
         scale = ((given * made).sum(sums) / given.square().sum(sums)).float()
-        again = scale[:, None, None, None] * kept[key]
+        again = scale[:, None, None, None] * kept[key].float()
         if (again - value).abs().max() > 3e-7 * value.abs().max():  # of float32
             msg = f"weights must be those of the network; got others for {key}"
             raise ValueError(msg)
