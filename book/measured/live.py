@@ -24,8 +24,8 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
+from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
-from sbd.files import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -256,7 +256,8 @@ def main() -> None:
     found = measure(options.page, options.repeats)
     load = round(os.getloadavg()[0], 1)
     machine = describe_machine("sbd") | {"cores": os.cpu_count(), "load": load}
-    write_json(options.file, {"weight [MB]": weigh(options.page), **found, **machine})
+    found = {"weight [MB]": weigh(options.page), **found, **machine}
+    write_measured(options.file, found, __file__)
 
 
 if __name__ == "__main__":
