@@ -10,9 +10,9 @@
 # ---
 
 # %% [markdown]
-# # Denoisers side by side
+# # Denoisers compared: Fourier filters, PURE-LET, network
 #
-# The paper compares its network with what an expert does in Fourier space and with PURE-LET, on a recorded micrograph. Here are the same three, on the best image that can be had, and then every denoiser of the library on an image whose truth is known.
+# One micrograph through the three methods that the paper compares, then through every denoiser of the library; and their scores on an image whose truth is known.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -39,7 +39,9 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
-from sbd.companion.pages.comparison import show_zooms
+from sbd.companion import wording
+from sbd.companion.pages import comparison
+from sbd.plotting.images import shared_grey
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -47,51 +49,47 @@ rng = np.random.default_rng(seed)
 model = sbd.load_model()
 micrograph = sbd.example_micrograph(source, rng=rng, crop=size.crop)
 denoised = sbd.denoise(micrograph.noisy, model, device=device)
+pixel_size = micrograph.pixel_size
+heading = wording.describe_micrograph(micrograph)
+wording.tell_image(micrograph)
 
-# %% [markdown]
-# ## On a micrograph
-# The boxes are drawn around the particle that the network found, and around its left edge.
-
-# %% mystnb={"figure": {"caption": "One micrograph and three denoisers: the whole frame, the particle (red) and its edge (orange). Each column has one grey scale.", "name": "fig-result"}, "image": {"alt": "Four columns: noisy data, Fourier spot filter, PURE-LET and the network. Three rows: whole frame, a zoom on the particle and a zoom on its edge. The spot filter leaks the lattice into the vacuum, PURE-LET stays blurred, the network shows separate columns and flat vacuum.", "width": "100%"}}
-boxes = sbd.particle_boxes(
-    sbd.find_columns(denoised), denoised.shape, micrograph.pixel_size
-)
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "One micrograph and three denoisers: the whole frame, the particle (red) and its left edge (orange), at the places where the network's image has them. The three denoised images have one grey scale, that of the bar; the counts have one of their own.", "name": "fig-result"}, "image": {"alt": "Four columns: noisy data, Fourier spot filter, PURE-LET and the network. Three rows: whole frame with two boxes, a zoom on the particle and a zoom on its edge, each with a scale bar and a grey bar at the right.", "width": "100%"}}
+boxes = sbd.particle_boxes(sbd.find_columns(denoised), denoised.shape, pixel_size)
 images = {
     "(a) Data": micrograph.noisy,
     "(b) Spot filter": sbd.denoise_spot_filter(micrograph.noisy),
     "(c) PURE-LET": sbd.denoise_purelet(micrograph.noisy, gain=1.0),
     "(d) SBD": denoised,
 }
-fig = show_zooms(images, boxes, limits={"(a) Data": "robust"}, heading=micrograph.title)
+grey = shared_grey(list(images.values())[1:])
+limits = {"(a) Data": "robust"} | dict.fromkeys(list(images)[1:], grey)
+fig = comparison.show_zooms(
+    images, boxes, limits=limits, pixel_size=pixel_size, heading=heading
+)
 numbers = {
     "source": micrograph.source,
     "seed": seed,
     "spread": {name: round(float(image.std()), 4) for name, image in images.items()},
+    "grey": [round(end, 3) for end in grey],
 }
 numbers = sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
 
-# %%
-numbers
-
 # %% [markdown]
-# And every other denoiser of the library on the same counts. No truth is known for a recorded micrograph; look at the vacuum, where nothing should be, and at the edge of the particle.
+# ## Every other denoiser on the same counts
+# Look at the vacuum, where nothing should be, and at the edge of the particle: a filter that knows only the whole crystal goes on with it beyond the edge.
 
-# %% mystnb={"figure": {"caption": "The same micrograph through the other denoisers, in the order of the table below.", "name": "fig-others"}, "image": {"alt": "Small images of the micrograph: a blurred one, several with fringes, some with the particle on an even background, and the two sharpest at the end.", "width": "100%"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same counts through the other denoisers of the library, in the grey scale of the figure above; what lies beyond it is black or white.", "name": "fig-others"}, "image": {"alt": "Eight small images of the same micrograph in two rows, one for each denoiser, with its name above and a scale bar; a grey bar at the right.", "width": "100%"}}
 shown = ("raw counts", "constant", "spot filter", "PURE-LET")
 others = {n: f for n, f in sbd.classical_denoisers().items() if n not in shown}
 images = {name: f(micrograph.noisy) for name, f in others.items()}
-fig = sbd.show_images(images, columns=4, width=6.2, heading=micrograph.title)
+fig = comparison.show_grid(images, limits=grey, pixel_size=pixel_size, heading=heading)
 numbers = {"source": micrograph.source, "seed": seed}
 numbers |= {name: round(float(image.std()), 4) for name, image in images.items()}
 numbers = sbd.save_figure(fig, "02_comparison-others", numbers, figures)
 
 # %% [markdown]
-# ## On an image whose truth is known
-# The authors' clean image PtNp2-S3_5, resized as they do, its expected counts drawn as Poisson
-# numbers, judged by their metric. Without it, the bundled simulated image stands in.
-# A constant, the mean of the noisy image, is in the table to show how little a decibel means
-# by itself. No network was trained on this image. The filters run with their defaults;
-# [a later page](12_filters) tunes them, on other images, and judges them by more than one number.
+# ## Scores on an image whose truth is known
+# The authors' clean image PtNp2-S3_5, resized as they do, or the bundled simulated image where it is not at hand; the heading tells which. Its expected counts are drawn as Poisson numbers and judged by the authors' metric. The raw counts are in the table only. A constant, the mean of the noisy image, shows how little a decibel means by itself. The filters run with their defaults; [a later page](12_filters) tunes them, on other images, and judges them by more than one number.
 
 # %%
 clean, title = sbd.example_truth(source)
@@ -99,20 +97,22 @@ denoisers = sbd.classical_denoisers()
 if bm3d:
     denoisers["VST + BM3D"] = sbd.denoise_bm3d
 denoisers["network"] = lambda noisy: sbd.denoise(noisy, model, device=device)
-table = sbd.compare_denoisers(clean, denoisers, draws=size.draws, seed=seed)
-table.round({"PSNR": 1, "SSIM": 3})
+table = comparison.score_draws(clean, denoisers, draws=size.draws, seed=seed)
 
-# %% mystnb={"figure": {"caption": "PSNR by the authors' metric, whole image.", "name": "fig-table"}, "image": {"alt": "Horizontal bars of the PSNR of the raw counts, a constant and eleven denoisers; the network's bar is the longest, followed by correlation averaging and the windowed Fourier threshold.", "width": "80%"}}
-fig = sbd.show_scores(
-    table["PSNR"].to_dict(), label="PSNR (dB)", reference="constant", heading=title
-)
-numbers = {
-    name: {"psnr": round(row["PSNR"], 2), "ssim": round(row["SSIM"], 4)}
-    for name, row in table.iterrows()
-}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PSNR of each denoiser by the authors' metric, whole image: mean over draws of the counts, with standard errors (smaller than the dots where none is seen). A dotted line is a constant image. Where the image is the authors', a second one is what the paper gives for its network, on all of its test images.", "name": "fig-table"}, "image": {"alt": "A chart with one dot for each denoiser, the best on top, and its PSNR in decibels along the horizontal axis; dotted vertical lines at the PSNR of a constant and, where it can be compared, at the paper's value.", "width": "80%"}}
+paper = comparison.PAPER if title.startswith("authors") else None
+fig = comparison.show_psnr(table, paper=paper, heading=title)
+numbers = comparison.list_scores(table)
 numbers |= {"source": micrograph.source, "judged_on": title}
 numbers |= {"draws": size.draws, "seed": seed}
 numbers = sbd.save_figure(fig, "02_comparison", numbers, figures)
 
 # %%
-numbers
+comparison.tabulate_scores(table)
+
+# %%
+score = wording.read_measured("score")
+wording.markdown(comparison.tell_scores(table, score, size.draws))
+
+# %% [markdown]
+# No network here was trained on PtNp2-S3_5 itself. But the training split holds images that are nearly like it: PtNp2-D0 on a support as thick, at the same tilt and defocus, differs from it by one column. A score on that image says how well a network does on what it knows.

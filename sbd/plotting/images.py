@@ -6,7 +6,7 @@ pixels of a page.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import matplotlib as mpl
@@ -269,11 +269,24 @@ def show_map(
             interpolation="nearest" if hidden.any() else "auto",
         )
         if colour_bar:
-            beside = ax.inset_axes((1.04, 0.0, 0.06, 1.0))  # as high as the image
-            bar = ax.figure.colorbar(shown, cax=beside, label=label)
-            bar.outline.set_linewidth(STYLE["axes.linewidth"])
+            add_bar(ax, shown, label)
     _bare(ax, title)
     return shown
+
+
+def add_bar(ax: Axes, shown: AxesImage, label: str = "electrons per pixel") -> Axes:
+    """Draw the scale of an image or map beside its panel, as high as the image."""
+    with mpl.rc_context(STYLE):
+        beside = ax.inset_axes((1.04, 0.0, 0.06, 1.0))
+        bar = ax.figure.colorbar(shown, cax=beside, label=label)
+        bar.outline.set_linewidth(STYLE["axes.linewidth"])
+    return beside
+
+
+def shared_grey(images: Iterable[Image]) -> tuple[float, float]:
+    """Find a black and a white with 999 of 1000 pixels of each image between them."""
+    ends = np.array([np.percentile(image, (0.05, 99.95)) for image in images])
+    return _widen(float(ends[:, 0].min()), float(ends[:, 1].max()))
 
 
 def prepare_images(

@@ -15,6 +15,9 @@ from sbd.validation import check_pixel
 Box: TypeAlias = tuple[int, int, int, int]
 """A rectangle of pixels: (row, column, height, width) from its upper left corner."""
 
+_ROUND = tuple(step * 10.0**power for power in range(-1, 5) for step in (1, 2, 5))
+"""Lengths of a scale bar [angstrom]."""
+
 
 def mark_pixel(
     ax: Axes, pixel: Pixel, *, colour: str = RED, size: float = 5.0
@@ -161,9 +164,17 @@ def mark_arrow(
     )
 
 
-def mark_scale(ax: Axes, pixel_size: float, *, length: float = 10.0) -> Rectangle:
-    """Draw a scale bar into the lower left corner; pixel and length are in angstrom."""
+def mark_scale(
+    ax: Axes, pixel_size: float, *, length: float | None = 10.0
+) -> Rectangle:
+    """Draw a scale bar into the lower left corner; pixel and length are in angstrom.
+
+    Without a length, it is the longest round one that takes up to 40 % of the width.
+    """
     height, width = _shape(ax)
+    if length is None and pixel_size > 0:
+        most = 0.4 * width * pixel_size
+        length = max(step for step in _ROUND if step <= max(most, min(_ROUND)))
     for name, value in (("pixel_size", pixel_size), ("length", length)):
         if not value > 0:
             msg = f"{name} must be positive; got {value}"

@@ -1,10 +1,20 @@
-"""Check that images are zoomed into where their boxes are."""
+"""Check that images are zoomed into where their boxes are, and scores are theirs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
-from sbd.companion.pages.comparison import show_zooms
+import sbd
+from sbd.companion.pages.comparison import (
+    list_scores,
+    score_draws,
+    show_grid,
+    show_psnr,
+    show_zooms,
+    tabulate_scores,
+    tell_scores,
+)
 from sbd.plotting.colours import ORANGE, RED
 
 IMAGE = np.arange(2000.0).reshape(40, 50)
@@ -23,12 +33,12 @@ def test_zooms_show_the_pixels_of_their_boxes():
 
 def test_zooms_keep_the_grey_of_the_whole_image():
     fig = show_zooms({"a": IMAGE}, [(0, 0, 5, 5)], limits=(-1.0, 5000.0))
-    assert [ax.images[0].get_clim() for ax in fig.axes] == [(-1, 5000)] * 2
+    assert [ax.images[0].get_clim() for ax in fig.axes[:2]] == [(-1, 5000)] * 2
 
 
 def test_boxes_and_frames_share_their_colours():
     fig = show_zooms({"a": IMAGE}, [(5, 10, 20, 30), (8, 12, 10, 6)])
-    whole, first, second = fig.axes
+    whole, first, second = fig.axes[:3]
     edges = [patch.get_edgecolor() for patch in whole.patches]
     assert edges == [to_rgba(RED), to_rgba(ORANGE)]
     assert colours_of_frame(first) == {to_rgba(RED)}
@@ -48,3 +58,67 @@ def test_boxes_and_frames_share_their_colours():
 def test_zooms_that_cannot_be_are_refused(images, boxes, words):
     with pytest.raises(ValueError, match=words):
         show_zooms(images, boxes)
+
+
+SCORES = pd.DataFrame(
+    {"PSNR": [40.82, 36.07, 26.3, 6.3], "PSNR error": [0.64, 0.3, 0.001, np.nan]},
+    index=["network", "averaging", "constant", "raw counts"],
+).assign(SSIM=0.9876, **{"SSIM error": 0.0012})
+
+
+def test_a_grid_has_one_grey_a_scale_in_each_panel_and_a_bar_for_each_row():
+    images = {name: IMAGE + k for k, name in enumerate("abcde")}
+    fig = show_grid(images, limits=(0.0, 10.0), pixel_size=0.5)
+    shown = [ax for ax in fig.axes if ax.images]
+    assert {ax.images[0].get_clim() for ax in shown} == {(0.0, 10.0)}
+    assert [ax.texts[0].get_text() for ax in shown] == ["1 nm"] * 5
+    assert [len(ax.child_axes) for ax in shown] == [0, 0, 0, 1, 1]
+
+
+def test_scores_are_those_of_compare_denoisers_with_errors_the_best_first():
+    clean = np.full((24, 24), 0.45)
+    both = {"counts": lambda noisy: noisy, "constant": sbd.denoise_constant}
+    table = score_draws(clean, both, draws=3, seed=1)
+    plain = sbd.compare_denoisers(clean, both, draws=3, seed=1)
+    assert list(table.index) == ["constant", "counts"]
+    pd.testing.assert_frame_equal(table[["PSNR", "SSIM"]], plain.loc[table.index])
+    singles = [score_draws(clean, both, draws=n, seed=1)["PSNR"] for n in (1, 2, 3)]
+    ones = np.array([n * s for n, s in zip((1, 2, 3), singles, strict=True)])
+    draws = np.diff(ones, axis=0, prepend=0.0)  # means times n, apart again
+    error = draws.std(axis=0, ddof=1) / 3**0.5
+    np.testing.assert_allclose(table["PSNR error"], error)
+
+
+def test_one_draw_has_no_error():
+    clean = np.full((24, 24), 0.45)
+    table = score_draws(clean, {"constant": sbd.denoise_constant}, draws=1, seed=0)
+    assert set(list_scores(table)["constant"]) == {"psnr", "ssim"}
+
+
+def test_scores_are_written_with_their_errors():
+    written = tabulate_scores(SCORES)
+    first = ["40.8 \u00b1 0.6", "36.1 \u00b1 0.3", "26.30 \u00b1 0.00", "6.3"]
+    assert list(written["PSNR (dB)"]) == first
+    assert written["SSIM"].iloc[0] == "0.9876 \u00b1 0.0012"
+
+
+def test_a_chart_of_scores_has_dots_in_order_and_lines_where_they_belong():
+    ax = show_psnr(SCORES, paper=38.16).axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["network", "averaging"]
+    assert ax.get_ylim() == (1.5, -0.5)
+    assert [t.get_text() for t in ax.texts] == [
+        "a constant",
+        "paper, on its test images: 38.16",
+    ]
+    assert len(show_psnr(SCORES).axes[0].texts) == 1
+
+
+def test_what_is_said_of_scores_is_what_they_are():
+    said = tell_scores(SCORES, {}, 3)
+    assert "counted 3 times, the best is the network, by 4.8 dB over averaging" in said
+    assert "split" not in said
+    mine = {"images": 60, "psnr": 40.13, "standard_error": 0.16}
+    record = {"strict test split": {"all": {**mine, "windowed_fourier_psnr": 34.9}}}
+    said = tell_scores(SCORES, record, 3)
+    assert "60 images" in said
+    assert "40.13 \u00b1 0.16 dB" in said
