@@ -10,9 +10,9 @@
 # ---
 
 # %% [markdown]
-# # What the network looks at
+# # What a denoising network looks at: its Jacobian as a filter
 #
-# A denoised pixel is a weighted sum of the recorded ones, with weights that depend on the image, plus a constant: $f_i(y) = \langle \nabla f_i(y), y \rangle + b_i$. The row of weights shows where the network looks; the net bias $b_i$ says how much of the value it does not explain. In the default network, which Fourier coefficients stand clear of the noise and which places are averaged is held fixed in the derivative.
+# A denoised pixel is a weighted sum of the recorded ones, with weights that depend on the image, plus a constant: $f_i(y) = \langle \nabla f_i(y), y \rangle + b_i$. The row of weights shows where the network looks; the net bias $b_i$ says how much of the value it does not explain.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -38,36 +38,41 @@ if "google.colab" in sys.modules:
 import numpy as np
 
 import sbd
-from sbd.companion.pages.jacobian import box_of_weight, deepest, show_filter
+from sbd.companion import wording
+from sbd.companion.pages import jacobian
 from sbd.plotting import arrange_panels, frame_panel, show_image, show_map
+from sbd.plotting.images import add_bar
+from sbd.plotting.marks import mark_scale
 
 sbd.check_parameters()
 model = sbd.load_model()
-micrograph = sbd.example_micrograph(
-    source, rng=np.random.default_rng(seed), crop=sbd.at_scale(scale).crop
-)
+rng = np.random.default_rng(seed)
+micrograph = sbd.example_micrograph(source, rng=rng, crop=sbd.at_scale(scale).crop)
 denoised = sbd.denoise(micrograph.noisy, model, device=device)
-
-# %% [markdown]
-# The pixel is the centre of the atomic column that lies closest to a third of the width and
-# two thirds of the height, in the support.
-
-# %%
 columns = sbd.find_columns(denoised)
 distance = columns.positions - np.multiply(denoised.shape, (0.68, 0.35))
 if not len(columns):
     raise ValueError(f"no atomic column to look at in {micrograph.title}")
 pixel = tuple(int(p) for p in columns.positions[np.hypot(*distance.T).argmin()].round())
 row, bias = sbd.jacobian_row(model, micrograph.noisy, pixel, device=device)
+heading = wording.describe_micrograph(micrograph)
+wording.tell_image(micrograph)
 
-# %% mystnb={"figure": {"caption": "The gradient of one denoised pixel (red) with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, in which a circle around the pixel holds half of the squared weight, (d) the gradient in the same box; weights beyond the deepest colour, one in 500, are drawn as if they had it.", "name": "fig-jacobian"}, "image": {"alt": "Four panels: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it: positive weights at the pixel and at neighbouring atomic columns, negative ones between.", "width": "100%"}}
-top, left, height, width = box = box_of_weight(row, pixel)
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradient of one denoised pixel (red), the centre of an atomic column, with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, in which a circle around the pixel holds half of the squared weight, (d) the gradient in the same box: electrons per pixel more in the denoised pixel for one electron more there. Weights beyond the deepest colour, one in 500, are drawn as if they had it.", "name": "fig-jacobian"}, "image": {"alt": "Four panels with scale bars: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it from blue, negative weights, to red, positive ones, with a colour bar.", "width": "100%"}}
+top, left, height, width = box = jacobian.box_of_weight(row, pixel)
 inside = np.s_[top : top + height, left : left + width]
-fig, panels = arrange_panels("abcd", height=1.95, heading=micrograph.title)
+fig, panels = arrange_panels("ab;cd", width=5.8, height=5.25, heading=heading)
 show_image(panels["a"], micrograph.noisy, title="(a) Noisy", limits="robust")
-show_image(panels["b"], denoised, title="(b) Denoised")
-show_image(panels["c"], denoised[inside], title="(c) Denoised (zoomed)")
-show_map(panels["d"], row[inside], title="(d) Gradient", limit=deepest(row[inside]))
+whole = show_image(panels["b"], denoised, title="(b) Denoised")
+grey = whole.get_clim()
+show_image(panels["c"], denoised[inside], title="(c) Denoised (zoomed)", limits=grey)
+weights = row[inside] / jacobian.PER
+limit = jacobian.deepest(weights)
+label = f"weight / {jacobian.PER:g}"
+show_map(panels["d"], weights, title="(d) Gradient", limit=limit, label=label)
+add_bar(panels["b"], whole)
+for ax in panels.values():
+    mark_scale(ax, micrograph.pixel_size, length=None)
 for name in "ab":
     sbd.mark_box(panels[name], box)
     sbd.mark_pixel(panels[name], pixel)
@@ -86,35 +91,47 @@ numbers = {
 }
 numbers = sbd.save_figure(fig, "03_jacobian", numbers, figures)
 
-# %%
-numbers
-
 # %% [markdown]
-# `denoised` is the sum of `explained`, the part that the gradient accounts for, and `net_bias`.
-# The paper calls its network bias-free; the checkpoint behind its own figure has biases, and
-# its notebook prints 0.525 = 0.067 + 0.458. Our default network works on brightness relative
-# to the local mean, and that mean is part of the gradient: whatever constants its layers hold,
-# the gradient accounts for the whole value.
-
-# %% [markdown]
+# Weights are equal in squares of 4 x 4 pixels, because the default network adds up the counts in such squares first, and beyond the box there is weight as well: the field of view of this network is the whole image. Which Fourier coefficients stand clear of the noise, and which places are averaged, is held fixed in the derivative.
+#
 # ## A filter for one pixel
 #
-# Of all linear filters, the row is the one that the network is at this pixel. Its spectrum tells which waves pass: not only slow ones, as through a blur, but the spots of the crystal. And summed over the discs of the columns it tells whom the pixel borrows from: its neighbours, and columns like itself far away.
+# Of all linear filters, the row is the one that the network is at this pixel. Its spectrum tells which waves pass. A blur lets only slow ones pass, in a disc in the middle; spots away from it are waves of the crystal. And summed over the discs of the columns, the row tells whom the pixel borrows from.
 #
-# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind (a quarter of its channels), beside that network's row; the paper's own figure shows the neighbouring columns in such a row. It is no derivative, and says nothing of what negative weights between the layers take away.
+# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind (a quarter of its channels), beside that network's row. It is no derivative, and says nothing of what negative weights between the layers take away.
 
-# %% mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle. (b) Weight of each column's disc in the pixel (orange). (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with spots at and around its middle, the denoised image with discs from white to red on its columns, and two maps of weights around the pixel.", "width": "100%"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle, one scale along both axes. (b) Weight of each column's disc in the pixel (orange): area and colour of a disc. (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box of the figure above, alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with axes in inverse angstrom, the denoised image with discs from blue over white to red on its columns, and two maps of weights around the pixel; all with colour bars, the last three with scale bars.", "width": "100%"}}
 table = sbd.column_weights(row, columns, pixel)
 paper = sbd.load_model("weights/paper")
 part, there = micrograph.noisy[inside], (pixel[0] - top, pixel[1] - left)
-plain, _ = sbd.jacobian_row(paper, part, there, device=device)
+plain, offset = sbd.jacobian_row(paper, part, there, device=device)
 guided = sbd.guided_backpropagation(paper, part, there, device=device)
 maps = {"Gradient, paper's kind": plain, "Guided backpropagation": guided}
 filtering = sbd.filter_spectrum(row), denoised, table, pixel, maps
-fig = show_filter(*filtering, heading=micrograph.title)
+fig = jacobian.show_filter(
+    *filtering, pixel_size=micrograph.pixel_size, heading=heading
+)
+both = jacobian.describe_rows(
+    (row, bias, denoised),
+    (plain, offset, sbd.denoise(micrograph.noisy, paper, device=device)),
+    micrograph, columns, pixel, box,
+)  # fmt: skip
 numbers = {
     "source": micrograph.source,
     "share_far": round(float(table.query("distance > 110")["share"].sum()), 2),
     "passes_at_zero": round(float(row.sum()), 2),
+    **jacobian.list_rows(both),
 }
 numbers = sbd.save_figure(fig, "03_jacobian-filter", numbers, figures)
+
+# %% [markdown]
+# ## What the weights explain, and where they lie
+
+# %%
+jacobian.tabulate_rows(both)
+
+# %%
+wording.markdown(jacobian.tell_rows(*both.values()))
+
+# %% [markdown]
+# The paper calls its network bias-free; the checkpoint behind its own figure has biases, and its notebook prints 0.525 = 0.067 + 0.458: what the gradient explains, and the net bias. Our default network works on brightness relative to the local mean, and that mean is part of the gradient: whatever constants its layers hold, the gradient accounts for the whole value.

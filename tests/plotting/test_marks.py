@@ -45,6 +45,16 @@ def test_a_scale_bar_is_as_long_as_it_says(ax):
     assert ax.texts[0].get_text() == "1 nm"
 
 
+@pytest.mark.parametrize(
+    ("pixel_size", "length", "words"), [(0.5, 10.0, "1 nm"), (0.07, 1.0, "0.1 nm")]
+)
+def test_a_scale_bar_without_a_length_is_round(ax, pixel_size, length, words):
+    # of 60 pixels 40 % are 12 or 1.68 angstrom
+    bar = mark_scale(ax, pixel_size, length=None)
+    assert bar.get_width() == pytest.approx(length / pixel_size)
+    assert ax.texts[0].get_text() == words
+
+
 def test_a_frame_is_coloured_all_round(ax):
     frame_panel(ax, "#ff0000")
     assert {spine.get_edgecolor() for spine in ax.spines.values()} == {(1, 0, 0, 1)}

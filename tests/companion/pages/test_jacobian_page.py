@@ -4,11 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sbd.columns.finding import Columns
 from sbd.companion.pages.jacobian import (
     box_of_weight,
+    describe_rows,
+    list_rows,
+    share_weights,
     show_column_weights,
     show_filter,
+    tabulate_rows,
+    tell_rows,
 )
+from sbd.data.examples import Micrograph
 from sbd.plotting.images import arrange_panels
 
 
@@ -34,9 +41,13 @@ def test_a_filter_is_drawn_to_its_band_and_maps_to_their_quantile():
     spectrum = amplitude, np.fft.fftshift(np.fft.fftfreq(10))
     table = pd.DataFrame({"row": [3.0], "column": [5.0], "weight": [0.2]})
     maps = {"row": np.linspace(-1, 3, 10001)[None], "guided": np.zeros((2, 2))}
-    fig = show_filter(spectrum, np.ones((9, 9)), table, (3, 5), maps, band=0.2)
+    some = spectrum, np.ones((9, 9)), table, (3, 5), maps
+    fig = show_filter(*some, pixel_size=0.5, band=0.2)
     shown = fig.axes[0].images[0].get_array()
     np.testing.assert_array_equal(shown, amplitude[3:8, 3:8])  # -0.2 to 0.2
+    # steps of 0.1 / 0.5 = 0.2 cycles per angstrom, each drawn as a square about it
+    assert fig.axes[0].get_xlim() == pytest.approx((-0.5, 0.5))
+    assert fig.axes[0].get_ylim() == pytest.approx((0.5, -0.5))
     # 0.1 % of them, ten of 10,001 steps of 0.0004, are beyond
     low, high = fig.axes[2].images[0].get_clim()
     assert (low, high) == pytest.approx((-2.996, 2.996), abs=4e-4)
@@ -55,3 +66,57 @@ def test_the_box_holds_half_of_the_squared_weight_in_a_circle():
     row[:] = 0.0
     row[0, 49] = 1.0
     assert box_of_weight(row, (39, 0))[2:] == (40, 50)  # no larger than the image
+
+
+# a pixel's own column, two next to it, one far away; discs that do not overlap
+FOUR = Columns(
+    np.array([[10.0, 10.0], [10.0, 16.0], [16.0, 10.0], [30.0, 30.0]]),
+    np.full(4, 2.0),
+    np.ones(4),
+)
+
+
+def some_row():
+    row = np.zeros((40, 50))
+    row[10, 10], row[10, 16], row[16, 10], row[30, 30], row[25, 5] = 4, 2, -1, 2, 1
+    return row / 10
+
+
+def test_weights_are_shared_out_by_how_far_their_column_is():
+    parts = share_weights(some_row(), FOUR, (10, 10))
+    assert parts == pytest.approx(
+        {"own": 0.4, "beside": 0.3, "far": 0.2, "between": 0.1}
+    )
+
+
+def test_rows_are_described_the_second_within_its_box():
+    counts = np.ones((40, 50), np.float32)
+    known = Micrograph(counts, counts, "simulated", "", pixel_size=0.5, vacuum=1.0)
+    row, box = some_row(), (5, 5, 20, 20)
+    ours, paper = (row, 0.2, counts + 0.1), (row[5:25, 5:25], 0.5, counts + 0.01)
+    both = describe_rows(ours, paper, known, FOUR, (10, 10), box)
+    first, second = both.values()
+    assert first["explained"] == pytest.approx(0.8)  # 4 + 2 - 1 + 2 + 1 tenths
+    assert first["denoised"] == pytest.approx(1.0)
+    assert second["explained"] == pytest.approx(0.5)  # two lie outside the box
+    assert (second["far"], second["between"]) == pytest.approx((0.0, 0.0))
+    assert second["own"] == pytest.approx(400 / 7)
+    # 16 of 26 squared tenths are the pixel's own
+    assert first["reach"] == 0.0
+    assert (first["psnr"], second["psnr"]) == pytest.approx((20, 40), abs=1e-3)
+    written = tabulate_rows(both)
+    assert list(written.columns) == ["default network", "paper's kind"]
+    assert written.loc["of it, net bias (e/pixel)"].tolist() == ["0.200", "0.500"]
+    assert list_rows(both)["paper's kind"]["bias"] == 0.5
+    unknown = Micrograph(counts, None, "real", "", pixel_size=0.5, vacuum=1.0)
+    both = describe_rows(ours, paper, unknown, FOUR, (10, 10), box)
+    assert "psnr" not in both["default network"]
+    assert len(tabulate_rows(both)) == len(written) - 1
+
+
+def test_what_is_said_of_weights_is_what_they_are():
+    parts = {"own": 2.0, "beside": 4.0, "far": 56.0, "reach": 1.1}
+    other = {"own": 29.0, "beside": 17.0, "far": 0.0, "reach": 0.06}
+    assert "takes more of its weight" in tell_rows(parts, other)
+    assert "takes no more of its weight" in tell_rows(other, parts)
+    assert "hold 17 %, the pixel's own 29 %" in tell_rows(parts, other)
