@@ -41,16 +41,13 @@ import numpy as np
 import sbd
 from sbd.companion import wording
 from sbd.companion.pages import comparison
-from sbd.plotting.images import shared_grey
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
-rng = np.random.default_rng(seed)
-model = sbd.load_model()
+model, rng = sbd.load_model(), np.random.default_rng(seed)
 micrograph = sbd.example_micrograph(source, rng=rng, crop=size.crop)
 denoised = sbd.denoise(micrograph.noisy, model, device=device)
 pixel_size = micrograph.pixel_size
-heading = wording.describe_micrograph(micrograph)
 wording.tell_image(micrograph)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "One micrograph and three denoisers: the whole frame, the particle (red) and its left edge (orange), at the places where the network's image has them. The three denoised images have one grey scale, that of the bar; the counts have one of their own.", "name": "fig-result"}, "image": {"alt": "Four columns: noisy data, Fourier spot filter, PURE-LET and the network. Three rows: whole frame with two boxes, a zoom on the particle and a zoom on its edge, each with a scale bar and a grey bar at the right.", "width": "100%"}}
@@ -61,11 +58,9 @@ images = {
     "(c) PURE-LET": sbd.denoise_purelet(micrograph.noisy, gain=1.0),
     "(d) SBD": denoised,
 }
-grey = shared_grey(list(images.values())[1:])
-limits = {"(a) Data": "robust"} | dict.fromkeys(list(images)[1:], grey)
-fig = comparison.show_zooms(
-    images, boxes, limits=limits, pixel_size=pixel_size, heading=heading
-)
+limits, grey = comparison.choose_grey(images)
+looks = {"pixel_size": pixel_size, "heading": wording.describe_micrograph(micrograph)}
+fig = comparison.show_zooms(images, boxes, limits=limits, **looks)
 numbers = {
     "source": micrograph.source,
     "seed": seed,
@@ -82,7 +77,7 @@ numbers = sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
 shown = ("raw counts", "constant", "spot filter", "PURE-LET")
 others = {n: f for n, f in sbd.classical_denoisers().items() if n not in shown}
 images = {name: f(micrograph.noisy) for name, f in others.items()}
-fig = comparison.show_grid(images, limits=grey, pixel_size=pixel_size, heading=heading)
+fig = comparison.show_grid(images, limits=grey, **looks)
 numbers = {"source": micrograph.source, "seed": seed}
 numbers |= {name: round(float(image.std()), 4) for name, image in images.items()}
 numbers = sbd.save_figure(fig, "02_comparison-others", numbers, figures)
@@ -111,8 +106,8 @@ numbers = sbd.save_figure(fig, "02_comparison", numbers, figures)
 comparison.tabulate_scores(table)
 
 # %%
-score = wording.read_measured("score")
-wording.markdown(comparison.tell_scores(table, score, size.draws))
+record = wording.read_measured("score")
+wording.markdown(comparison.tell_scores(table, record, size.draws))
 
 # %% [markdown]
 # No network here was trained on PtNp2-S3_5 itself. But the training split holds images that are nearly like it: PtNp2-D0 on a support as thick, at the same tilt and defocus, differs from it by one column. A score on that image says how well a network does on what it knows.

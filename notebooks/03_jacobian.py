@@ -40,9 +40,6 @@ import numpy as np
 import sbd
 from sbd.companion import wording
 from sbd.companion.pages import jacobian
-from sbd.plotting import arrange_panels, frame_panel, show_image, show_map
-from sbd.plotting.images import add_bar
-from sbd.plotting.marks import mark_scale
 
 sbd.check_parameters()
 model = sbd.load_model()
@@ -61,33 +58,12 @@ wording.tell_image(micrograph)
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradient of one denoised pixel (red), the centre of an atomic column, with respect to the recorded ones. (a) Noisy, (b) denoised, (c) denoised in the red box, in which a circle around the pixel holds half of the squared weight, (d) the gradient in the same box: electrons per pixel more in the denoised pixel for one electron more there. Weights beyond the deepest colour, one in 500, are drawn as if they had it.", "name": "fig-jacobian"}, "image": {"alt": "Four panels with scale bars: the noisy image with a red pixel in a red box, the denoised image with the same box, the box enlarged, and the gradient in it from blue, negative weights, to red, positive ones, with a colour bar.", "width": "100%"}}
 top, left, height, width = box = jacobian.box_of_weight(row, pixel)
 inside = np.s_[top : top + height, left : left + width]
-fig, panels = arrange_panels("ab;cd", width=5.8, height=5.25, heading=heading)
-show_image(panels["a"], micrograph.noisy, title="(a) Noisy", limits="robust")
-whole = show_image(panels["b"], denoised, title="(b) Denoised")
-grey = whole.get_clim()
-show_image(panels["c"], denoised[inside], title="(c) Denoised (zoomed)", limits=grey)
-weights = row[inside] / jacobian.PER
-limit = jacobian.deepest(weights)
-label = f"weight / {jacobian.PER:g}"
-show_map(panels["d"], weights, title="(d) Gradient", limit=limit, label=label)
-add_bar(panels["b"], whole)
-for ax in panels.values():
-    mark_scale(ax, micrograph.pixel_size, length=None)
-for name in "ab":
-    sbd.mark_box(panels[name], box)
-    sbd.mark_pixel(panels[name], pixel)
-sbd.mark_pixel(panels["c"], (pixel[0] - top, pixel[1] - left))
-frame_panel(panels["c"])
+fig = jacobian.show_row(row, denoised, micrograph, pixel, box, heading=heading)
 numbers = {
     "source": micrograph.source,
     "seed": seed,
-    "pixel": list(pixel),
     "denoised": round(float(denoised[pixel]), 3),
-    "explained": round(float((row * micrograph.noisy).sum()), 3),
-    "net_bias": round(bias, 3) + 0.0,
-    "largest_weight": round(float(np.abs(row).max()), 6),
-    "box": list(box),
-    "weight_in_box": round(float(np.abs(row[inside]).sum() / np.abs(row).sum()), 2),
+    **jacobian.list_row(row, bias, micrograph.noisy, pixel, box),
 }
 numbers = sbd.save_figure(fig, "03_jacobian", numbers, figures)
 

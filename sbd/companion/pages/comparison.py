@@ -18,6 +18,7 @@ from sbd.plotting.images import (
     add_bar,
     arrange_panels,
     prepare_images,
+    shared_grey,
     show_image,
 )
 from sbd.plotting.marks import Box, check_box, frame_panel, mark_box, mark_scale
@@ -75,6 +76,18 @@ def show_zooms(
         for ax in panels.values():
             mark_scale(ax, pixel_size, length=None)
     return fig
+
+
+def choose_grey(
+    images: Mapping[str, Image],
+) -> tuple[dict[str, Limits], tuple[float, float]]:
+    """Give the first image, of counts, a grey of its own, and the others one for all.
+
+    As limits for `show_zooms`, and (black, white) of the others.
+    """
+    counts, *names = images
+    grey = shared_grey(images[name] for name in names)
+    return {counts: "robust"} | dict.fromkeys(names, grey), grey
 
 
 def show_grid(

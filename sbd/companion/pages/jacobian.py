@@ -25,7 +25,7 @@ from sbd.plotting.images import (
     show_image,
     show_map,
 )
-from sbd.plotting.marks import Box, mark_pixel, mark_scale
+from sbd.plotting.marks import Box, frame_panel, mark_box, mark_pixel, mark_scale
 from sbd.typing import Image, Pixel
 
 PER = 1e-5
@@ -68,6 +68,58 @@ def box_of_weight(row: Image, pixel: Pixel) -> tuple[int, int, int, int]:
 def deepest(row: Image) -> float:
     """Magnitude that one weight in 500 exceeds, for the deepest colour."""
     return float(np.quantile(np.abs(row), 0.998))
+
+
+def show_row(
+    row: Image,
+    denoised: Image,
+    micrograph: Micrograph,
+    pixel: Pixel,
+    box: Box,
+    *,
+    heading: str = "",
+) -> Figure:
+    """Draw counts, denoised image, and a row of the Jacobian in a box round its pixel.
+
+    The map is in units of `PER`.
+    """
+    top, left, height, width = box
+    inside = np.s_[top : top + height, left : left + width]
+    fig, panels = arrange_panels("ab;cd", width=5.8, height=5.25, heading=heading)
+    show_image(panels["a"], micrograph.noisy, title="(a) Noisy", limits="robust")
+    whole = show_image(panels["b"], denoised, title="(b) Denoised")
+    add_bar(panels["b"], whole)
+    same = {"limits": whole.get_clim()}
+    show_image(panels["c"], denoised[inside], title="(c) Denoised (zoomed)", **same)
+    weights = row[inside] / PER
+    limit = deepest(weights)
+    label = f"weight / {PER:g}"
+    show_map(panels["d"], weights, title="(d) Gradient", limit=limit, label=label)
+    for ax in panels.values():
+        mark_scale(ax, micrograph.pixel_size, length=None)
+    for name in "ab":
+        mark_box(panels[name], box)
+        mark_pixel(panels[name], pixel)
+    mark_pixel(panels["c"], (pixel[0] - top, pixel[1] - left))
+    frame_panel(panels["c"])
+    return fig
+
+
+def list_row(
+    row: Image, bias: float, counts: Image, pixel: Pixel, box: Box
+) -> dict[str, float | list[int]]:
+    """Give the numbers of a row of the Jacobian to a figure."""
+    top, left, height, width = box
+    weight = np.abs(row)
+    within = weight[top : top + height, left : left + width].sum() / weight.sum()
+    return {
+        "pixel": list(pixel),
+        "explained": round(float((row * counts).sum()), 3),
+        "net_bias": round(bias, 3) + 0.0,
+        "largest_weight": round(float(weight.max()), 6),
+        "box": list(box),
+        "weight_in_box": round(float(within), 2),
+    }
 
 
 def share_weights(row: Image, columns: Columns, pixel: Pixel) -> dict[str, float]:

@@ -8,10 +8,12 @@ from sbd.columns.finding import Columns
 from sbd.companion.pages.jacobian import (
     box_of_weight,
     describe_rows,
+    list_row,
     list_rows,
     share_weights,
     show_column_weights,
     show_filter,
+    show_row,
     tabulate_rows,
     tell_rows,
 )
@@ -80,6 +82,27 @@ def some_row():
     row = np.zeros((40, 50))
     row[10, 10], row[10, 16], row[16, 10], row[30, 30], row[25, 5] = 4, 2, -1, 2, 1
     return row / 10
+
+
+def test_a_row_is_drawn_in_its_box_beside_what_it_comes_from():
+    counts = np.arange(2000, dtype=np.float32).reshape(40, 50)
+    image = Micrograph(counts, None, "real", "", pixel_size=0.5, vacuum=1.0)
+    fig = show_row(some_row(), counts + 0.5, image, (10, 10), (5, 5, 20, 20))
+    noisy, whole, zoom, weights = (ax for ax in fig.axes if ax.images)
+    assert zoom.images[0].get_clim() == whole.images[0].get_clim() == (0.5, 1999.5)
+    np.testing.assert_array_equal(zoom.images[0].get_array(), counts[5:25, 5:25] + 0.5)
+    assert weights.images[0].get_array()[5, 5] == pytest.approx(4e4)
+    assert [a.get_xydata().tolist() for a in zoom.lines] == [[[5.0, 5.0]]]
+    assert all(ax.texts[0].get_text().endswith("nm") for ax in fig.axes if ax.images)
+    assert noisy.patches[0].get_xy() == (4.5, 4.5)
+
+
+def test_the_numbers_of_a_row_are_its_own():
+    found = list_row(some_row(), 0.2, np.ones((40, 50)), (10, 10), (5, 5, 20, 20))
+    assert found["explained"] == 0.8  # 4 + 2 - 1 + 2 + 1 tenths
+    assert found["net_bias"] == 0.2
+    assert found["largest_weight"] == 0.4
+    assert found["weight_in_box"] == 0.7  # of ten tenths two and one lie outside
 
 
 def test_weights_are_shared_out_by_how_far_their_column_is():
