@@ -10,11 +10,9 @@
 # ---
 
 # %% [markdown]
-# # Which atoms to believe
+# # Invented atoms: the likelihood map, and verdicts by held-back electrons
 #
-# **The published map cannot tell which atoms were invented. Electrons that the denoiser has not seen can, or say that they are too few.**
-#
-# A denoiser may paint an atom that is not there. The paper asks the counts: are they more likely under the denoised image, or under vacuum? But the image was made from those very counts, and an invented atom is made of what they happen to favour. Below, the map is drawn as the paper draws it, beside verdicts on the same recording by counts that were held back. Where the truth is known, every invented atom is marked.
+# A denoiser may paint an atom that is not there. The paper asks the counts: are they more likely under the denoised image, or under vacuum? But the image was made from those very counts. Here the map is drawn as the paper draws it, beside verdicts by electrons that the denoiser has not seen.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -38,26 +36,16 @@ if "google.colab" in sys.modules:
 
 # %%
 import numpy as np
-import pandas as pd
 
 import sbd
+from sbd.companion import wording
 from sbd.companion.pages import likelihood
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
 model = sbd.load_model()
-micrograph = sbd.example_micrograph(
-    source, rng=np.random.default_rng(seed), crop=size.crop
-)
-
-# %% [markdown]
-# ## The map and the verdicts
-#
-# *The map.* Every column that the denoised image claims, faint ones too, gets the mean log likelihood ratio of its pixels: above zero, the counts prefer an atom there. The arrow is set by the counts alone: it points at the column of the surface whose ratio, in standard deviations of what vacuum would give, is lowest.
-#
-# *The verdicts.* The electrons are dealt out to parts, at random and several times. The network sees one part, and the others are asked for each column that it claims: are they what the image without this column would give? A column is supported, ruled out, or undecided.
-
-# %%
+rng = np.random.default_rng(seed)
+micrograph = sbd.example_micrograph(source, rng=rng, crop=size.crop)
 judged = sbd.judge_columns(
     micrograph.noisy,
     lambda part: sbd.denoise_network(part, model, device=device),
@@ -74,22 +62,18 @@ surface = np.flatnonzero(sbd.surface_columns(claimed))
 if not len(surface):
     raise ValueError(f"no column at a surface in {micrograph.title}")
 suspect = surface[evidence[surface].argmin()]
-
-# %% [markdown]
-# Where the truth is known, it can be looked up afterwards: which of the claimed columns does the clean image not show?
-
-# %%
 false, truth = None, "unknown"
 if micrograph.clean is not None:
     true = sbd.find_columns(micrograph.clean, threshold=0.15)
     match = sbd.match_columns(claimed, true, tolerance=1.0 / micrograph.pixel_size)
     false = np.isin(np.arange(len(claimed)), match.spurious)
     truth = np.where(false, "not there", "there")
-table = sbd.tabulate_verdicts(judged).assign(truth=truth)
-table = table.assign(ratio=ratios.ratios, score=evidence).sort_values("score")
+table = sbd.tabulate_verdicts(judged)
+table = table.assign(ratio=ratios.ratios, score=evidence, truth=truth)
 odds = likelihood.read_odds()
+wording.tell_image(micrograph)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "One recording, asked twice. (a) Data, (b) denoised, (c) the likelihood map: discs at the columns, the vacuum in one colour, a white guard band between. (d) The verdicts of electrons that were held back. (e) to (h) The surroundings of the weakest column of the surface, at the arrow. Squares: columns that are not there, where that is known. The heading says which draw this is, and the odds of its kind.", "name": "fig-likelihood"}, "image": {"alt": "Noisy data, the denoised image, the likelihood map with a colour bar, and the denoised image with a ring or cross at each column; beside the last, a box of each enlarged, with an arrow at the weakest column. Where the truth is known, squares are around invented columns.", "width": "100%"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "One recording, asked twice. (a) Data, (b) denoised, (c) the likelihood map: discs at the columns, the vacuum in one colour, a white guard band between. (d) The verdicts of electrons that were held back. (e) to (h) The surroundings of the weakest column of the surface, at the arrow, all on the scale of (e). The denoised images have one grey. Squares: columns that are not there, where that is known. The heading says which draw this is, and the odds of its kind.", "name": "fig-likelihood"}, "image": {"alt": "Noisy data, the denoised image, the likelihood map with a colour bar, and the denoised image with a ring or cross at each column; beside the last, a box of each enlarged, with an arrow at the weakest column. Where the truth is known, squares are around invented columns.", "width": "100%"}}
 heading = likelihood.describe_draw(micrograph, seed, odds, false=false, weakest=suspect)
 fig = likelihood.show_map_and_verdicts(
     micrograph, ratios, judged, suspect, false=false, heading=heading
@@ -99,29 +83,35 @@ numbers |= likelihood.count_draw(ratios, judged, suspect, false=false)
 numbers = sbd.save_figure(fig, "04_likelihood", numbers, figures)
 
 # %% [markdown]
+# ## The map and the verdicts
+#
+# *The map.* Every column that the denoised image claims, faint ones too, gets the mean log likelihood ratio of its pixels: above zero, the counts prefer an atom there. The arrow is set by the counts alone: it points at the column of the surface whose ratio, in standard deviations of what vacuum would give, is lowest.
+#
+# *The verdicts.* The electrons are dealt out to parts, at random and several times. The network sees one part, and the others are asked for each column that it claims: are they what the image without this column would give? A column is supported, ruled out, or undecided.
+#
+# *The truth*, where it is known, is looked up afterwards: a claimed column is not there if the clean image shows none within one angstrom of it.
+#
 # ## This draw
 #
 # How many columns the map puts above zero and below, how many have which verdict, and how many of each kind are there.
 
 # %%
-signs = np.where(table["ratio"] < 0, "map: below zero", "map: above zero")
-both = pd.concat([table.assign(says=signs), table.assign(says=table["verdict"])])
-pd.crosstab(both["says"], both["truth"])
+likelihood.count_verdicts(table)
 
 # %% [markdown]
-# The columns with the lowest scores, by the same counts, and what held-back counts say of them.
+# The columns with the lowest scores, by the same counts, and what held-back counts say of them: p is how probable so much support is if the column is absent.
 
 # %%
-shown = ["row [pixels]", "column [pixels]", "ratio", "score", "verdict", "truth"]
-table[shown].head(8).round({**dict.fromkeys(shown[:2], 0), "ratio": 3, "score": 2})
+likelihood.list_weakest(table)
 
 # %% [markdown]
 # ## Many draws
 #
-# One draw proves nothing, and the one above was selected; its heading says from how many. So the map was made again and again, with other counts of the same images, in two forms: with the denoised intensity of each pixel, as above, and with one mean for each disc, as the authors have it. AUC is the probability that an invented column has a lower value than a true one of the surface: at one half the map guesses, at one it knows. Fresh counts are those of another recording, which the denoiser has not seen. Errors are standard errors over the draws.
+# One draw proves nothing, and the one above was selected: its heading says how many others invent a column too, and in how many the arrow finds one. So the map was made again and again, with other counts of the same images, in two forms: with the denoised intensity of each pixel, as above, and with one mean for each disc, as the authors have it. AUC is the probability that an invented column has a lower value than a true one of the surface: at one half the map guesses, at one it knows. Fresh counts are those of another recording, which the denoiser has not seen. Errors are standard errors over the draws.
 
 # %%
-likelihood.tabulate_odds(odds)
+without = "This copy is without `book/measured`, where the table comes from."
+likelihood.tabulate_odds(odds) if odds else wording.markdown(without)
 
 # %% [markdown]
 # ## What the map can tell, and what not

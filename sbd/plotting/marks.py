@@ -115,8 +115,9 @@ def mark_arrow(
     colour: str = PURPLE,
     length: float = 13.0,
     gap: float = 6.0,
+    angle: float = 90.0,
 ) -> Annotation:
-    """Point at a place in an image with an arrow from above.
+    """Point at a place in an image with an arrow, from above if not told otherwise.
 
     Parameters
     ----------
@@ -129,7 +130,9 @@ def mark_arrow(
     length : float, default 13.0
         Length of the arrow [points].
     gap : float, default 6.0
-        How far above the place the arrow ends [points].
+        How far from the place the arrow ends [points].
+    angle : float, default 90.0
+        Where the arrow comes from, counterclockwise from the right [degrees].
 
     Returns
     -------
@@ -155,10 +158,11 @@ def mark_arrow(
         msg = f"position must lie in an image of shape {(height, width)}; got "
         raise IndexError(msg + f"{position}")
     style = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": gap}
+    turn, reach = np.deg2rad(angle), length + gap
     return ax.annotate(
         "",
         (column, row),
-        xytext=(0, length + gap),
+        xytext=(reach * np.cos(turn), reach * np.sin(turn)),
         textcoords="offset points",
         arrowprops={**style, "color": colour, "linewidth": 1.3},
     )

@@ -39,6 +39,11 @@ def test_an_arrow_points_down_at_its_place(ax):
     assert arrow.get_position()[1] > 0
 
 
+def test_an_arrow_comes_from_where_it_is_told(ax):
+    arrow = mark_arrow(ax, (10.5, 20.0), length=6.0, gap=4.0, angle=180.0)
+    assert arrow.get_position() == pytest.approx((-10.0, 0.0))
+
+
 def test_a_scale_bar_is_as_long_as_it_says(ax):
     bar = mark_scale(ax, 0.5, length=10.0)
     assert bar.get_width() == 20.0  # 10 angstrom of 0.5 each

@@ -14,6 +14,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from sbd.columns.finding import Columns, box_around
+from sbd.companion.wording import describe_micrograph
 from sbd.data.examples import Micrograph
 from sbd.evidence.likelihood import LikelihoodMap
 from sbd.evidence.verdicts import VERDICTS, ColumnVerdicts
@@ -21,6 +22,7 @@ from sbd.plotting.images import (
     LEGEND,
     TITLE_ROOM,
     WIDTH,
+    add_bar,
     arrange_panels,
     show_image,
     show_map,
@@ -73,7 +75,6 @@ def show_map_and_verdicts(
     show_map(panels["c"], likelihood.image, title=title, label=unit, limit=limit)
     grey = {"limits": whole.get_clim()}
     show_image(panels["d"], denoised, title="(d) Verdicts, other counts", **grey)
-    mark_scale(panels["a"], micrograph.pixel_size)
     place = columns.positions[weakest]
     top, left, *size = box = box_around(place, _ZOOM, denoised.shape)
     inside = np.s_[top : top + size[0], left : left + size[1]]
@@ -82,7 +83,12 @@ def show_map_and_verdicts(
     shown = likelihood.image[inside]
     show_map(panels["g"], shown, title="(g) Map", limit=limit, colour_bar=False)
     show_image(panels["h"], denoised[inside], title="(h) Verdicts", **grey)
+    angle = free_angle(columns.positions, weakest)
+    for name in "fh":
+        add_bar(panels[name], panels[name].images[0], "e/pixel")
     for name, ax in panels.items():
+        if name in "abe":  # no column there would be hidden
+            mark_scale(ax, micrograph.pixel_size, length=None)
         corner, scale = ((0, 0), 1.0) if name in "abcd" else ((top, left), 2.3)
         if name in "dh":
             for kind in ("undecided", "supported", "ruled out"):
@@ -93,11 +99,27 @@ def show_map_and_verdicts(
         if name in "abcd":
             mark_box(ax, box, "white" if name in "abd" else DARK, line_width=1.0)
         else:
-            arrow = mark_arrow(ax, (place[0] - top, place[1] - left), gap=9.0)
+            arrow = mark_arrow(ax, place - (top, left), gap=9.0, angle=angle)
             around = [withStroke(linewidth=3.0, foreground="white")]
             arrow.arrow_patch.set_path_effects(around)
     _name_marks(fig, judged, known=false is not None)
     return fig
+
+
+def free_angle(positions: NDArray[np.float64], weakest: int) -> float:
+    """Find from where an arrow to a column stays farthest from all others [degrees].
+
+    Of eight directions, the first of the best, from above on.
+    """
+    angles = 90.0 + 45.0 * np.arange(8)
+    turn = np.deg2rad(angles)
+    away = np.stack([-np.sin(turn), np.cos(turn)], axis=1)
+    shafts = positions[weakest] + away[:, None] * np.linspace(14, 34, 5)[:, None]
+    others = np.delete(positions, weakest, axis=0)
+    if not len(others):
+        return float(angles[0])
+    gaps = np.linalg.norm(shafts[:, :, None] - others, axis=-1).min((1, 2))
+    return float(angles[gaps.round(6).argmax()])
 
 
 def _name_marks(fig: Figure, judged: ColumnVerdicts, *, known: bool) -> None:
@@ -160,9 +182,10 @@ def describe_draw(
     weakest: int,
 ) -> str:
     """Say in a heading which draw it is, and how it was selected from how many."""
-    first = f"{micrograph.title}, seed {seed}"
+    title = describe_micrograph(micrograph)
+    first = f"{title}, seed {seed}"
     if false is None:
-        return f"{micrograph.title}\nWhich columns are invented is not known."
+        return f"{title}\nWhich columns are invented is not known."
     which = "one" if false[weakest] else "none"
     second = f"{false.sum()} of {len(false)} columns invented, {which} under the arrow."
     if micrograph.source in odds:
@@ -171,6 +194,41 @@ def describe_draw(
         second += f" Of {mine['draws']} draws {mine['draws that invent']} invent; "
         second += f"in {number} one is under the arrow."
     return f"{first}\n{second}"
+
+
+def count_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Count the columns of a draw by what is said of them and whether they are there.
+
+    `table` is that of `sbd.tabulate_verdicts`, with ``ratio`` and ``truth``.
+    """
+    words = {True: "map: below zero", False: "map: above zero"}
+    both = pd.concat(
+        [
+            table.assign(says=(table["ratio"] < 0).map(words)),
+            table.assign(says="held-back counts: " + table["verdict"]),
+        ]
+    )
+    return pd.crosstab(both["says"], both["truth"]).rename_axis(
+        index="what is said of a column", columns="in truth"
+    )
+
+
+def list_weakest(table: pd.DataFrame, number: int = 8) -> pd.DataFrame:
+    """List the columns with the lowest scores, in words and with units."""
+    some = table.sort_values("score").head(number)
+    places = zip(some["row [pixels]"], some["column [pixels]"], strict=True)
+    return pd.DataFrame(
+        {
+            "row, column (pixels)": [
+                f"{row:.0f}, {column:.0f}" for row, column in places
+            ],
+            "map: mean ratio (nats/pixel)": some["ratio"].map("{:.3f}".format),
+            "map: score (s.d. of vacuum)": some["score"].map("{:.2f}".format),
+            "held-back counts: p if absent": some["p if absent"].map("{:.2g}".format),
+            "verdict": some["verdict"],
+            "in truth": some["truth"],
+        }
+    ).set_index("row, column (pixels)")
 
 
 def tabulate_odds(odds: Mapping[str, Any]) -> pd.DataFrame:

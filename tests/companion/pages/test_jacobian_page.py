@@ -94,7 +94,7 @@ def test_a_row_is_drawn_in_its_box_beside_what_it_comes_from():
     assert weights.images[0].get_array()[5, 5] == pytest.approx(4e4)
     assert [a.get_xydata().tolist() for a in zoom.lines] == [[[5.0, 5.0]]]
     assert all(ax.texts[0].get_text().endswith("nm") for ax in fig.axes if ax.images)
-    assert noisy.patches[0].get_xy() == (4.5, 4.5)
+    assert (4.5, 4.5) in [patch.get_xy() for patch in noisy.patches]
 
 
 def test_the_numbers_of_a_row_are_its_own():

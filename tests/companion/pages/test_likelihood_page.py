@@ -8,15 +8,19 @@ import pytest
 from sbd.columns.finding import Columns
 from sbd.companion.pages.likelihood import (
     count_draw,
+    count_verdicts,
     describe_draw,
+    free_angle,
+    list_weakest,
     read_odds,
     show_map_and_verdicts,
     tabulate_odds,
 )
 from sbd.data.examples import Micrograph
 from sbd.evidence.likelihood import likelihood_map
-from sbd.evidence.verdicts import ColumnVerdicts
+from sbd.evidence.verdicts import ColumnVerdicts, tabulate_verdicts
 
+FLAT = "flat, counted at 0.45 e/pixel = 116 e/\u00c5\u00b2"
 PLACES = np.array([[60.0, 60.0], [60.0, 90.0], [200.0, 250.0]])
 FALSE = np.array([True, False, True])
 
@@ -98,7 +102,7 @@ def test_without_the_truth_nothing_is_called_invented(draw, micrograph):
     assert find_marks(panels["(a)"]) == find_marks(panels["(g)"]) == []
     assert len(fig.legends[0].get_texts()) == 3
     words = describe_draw(micrograph, 3, {}, false=None, weakest=0)
-    assert words == "flat\nWhich columns are invented is not known."
+    assert words == f"{FLAT}\nWhich columns are invented is not known."
 
 
 def test_what_is_counted_follows_the_truth(judged, micrograph):
@@ -111,6 +115,26 @@ def test_what_is_counted_follows_the_truth(judged, micrograph):
     assert known["arrow_at_invented"] is True
     unknown = count_draw(ratios, judged, 0)
     assert unknown == {k: v for k, v in known.items() if "invented" not in k}
+
+
+def test_a_draw_is_counted_and_its_weakest_come_first(judged):
+    table = tabulate_verdicts(judged).assign(
+        ratio=[-0.1, 0.2, 0.3], score=[0.5, 3.0, 0.1], truth=["there", "there", "not"]
+    )
+    counted = count_verdicts(table)
+    assert counted.loc["map: below zero"].tolist() == [0, 1]
+    assert counted.loc["map: above zero"].tolist() == [1, 1]
+    assert counted.loc["held-back counts: ruled out"].tolist() == [1, 0]
+    weakest = list_weakest(table, 2)
+    assert list(weakest.index) == ["200, 250", "60, 60"]
+    assert list(weakest["map: mean ratio (nats/pixel)"]) == ["0.300", "-0.100"]
+
+
+def test_an_arrow_comes_from_where_no_column_is():
+    above, beside = [70.0, 100.0], [100.0, 130.0]
+    assert free_angle(np.array([[100.0, 100.0], above]), 0) == 270.0
+    assert free_angle(np.array([[100.0, 100.0], beside]), 0) == 180.0
+    assert free_angle(np.array([[100.0, 100.0]]), 0) == 90.0
 
 
 def make_record():
@@ -135,7 +159,7 @@ def test_the_heading_tells_the_draw_and_its_odds(micrograph):
     odds = {"simulated": make_record()["simulated"]}
     words = describe_draw(micrograph, 3, odds, false=FALSE, weakest=0)
     assert words == (
-        "flat, seed 3\n2 of 3 columns invented, one under the arrow. "
+        f"{FLAT}, seed 3\n2 of 3 columns invented, one under the arrow. "
         "Of 20 draws 3 invent; in 2 one is under the arrow."
     )
     words = describe_draw(micrograph, 3, {}, false=FALSE, weakest=1)
