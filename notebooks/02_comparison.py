@@ -77,7 +77,7 @@ numbers = sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
 shown = ("raw counts", "constant", "spot filter", "PURE-LET")
 others = {n: f for n, f in sbd.classical_denoisers().items() if n not in shown}
 images = {name: f(micrograph.noisy) for name, f in others.items()}
-fig = comparison.show_grid(images, limits=grey, **looks)
+fig = sbd.show_images(images, limits=grey, bar="electrons per pixel", **looks)
 numbers = {"source": micrograph.source, "seed": seed}
 numbers |= {name: round(float(image.std()), 4) for name, image in images.items()}
 numbers = sbd.save_figure(fig, "02_comparison-others", numbers, figures)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from skimage.measure import block_reduce
 
 from sbd.plotting.colours import INK
+from sbd.plotting.marks import mark_scale
 from sbd.typing import Image
 from sbd.validation import check_image
 
@@ -47,6 +48,9 @@ WIDTH = 7.0
 
 TITLE_ROOM = 0.25
 """Height of a line of words above a panel [inch]."""
+
+
+_BAR = 0.75  # width of a bar with its words [inch]
 
 
 def arrange_panels(
@@ -152,6 +156,8 @@ def show_images(
     *,
     columns: int | None = None,
     limits: Limits | Mapping[str, Limits] = "full",
+    pixel_size: float | None = None,
+    bar: str = "",
     width: float = WIDTH,
     heading: str = "",
 ) -> Figure:
@@ -166,6 +172,11 @@ def show_images(
     limits : {"full", "robust", "shared"}, tuple of float, or dict, default "full"
         Grey limits as in `show_image`; "shared" is "full" over all images together. A
         dict gives the limits by title, "full" where it says nothing.
+    pixel_size : float, optional
+        Side of a pixel, for a scale bar in each image; without it none [angstrom].
+    bar : str, optional
+        Words beside a grey bar, with the unit, at the end of each row; without them
+        none. It is that of the row's last image.
     width : float, default 7.0
         Width of the figure [inch].
     heading : str, optional
@@ -191,7 +202,7 @@ def show_images(
     columns = min(columns or 4, len(checked))
     names = list(checked)
     rows = [names[i : i + columns] for i in range(0, len(names), columns)]
-    panel = width / columns
+    panel = (width - (_BAR if bar else 0.0)) / columns
     shapes = [[checked[name].shape for name in row] for row in rows]
     heights = [panel * max(h / w for h, w in row) for row in shapes]
     mosaic = [row + ["."] * (columns - len(row)) for row in rows]
@@ -201,7 +212,11 @@ def show_images(
         mosaic, width=width, height=height, heights=heights, heading=heading
     )
     for title, image in checked.items():
-        show_image(panels[title], image, title=title, limits=grey[title])
+        shown = show_image(panels[title], image, title=title, limits=grey[title])
+        if pixel_size is not None:
+            mark_scale(panels[title], pixel_size, length=None)
+        if bar and any(title == row[-1] for row in rows):
+            add_bar(panels[title], shown, bar)
     return fig
 
 

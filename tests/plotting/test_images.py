@@ -6,7 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from sbd.plotting.images import arrange_panels, show_image, show_images, show_map
+from sbd.plotting.images import (
+    arrange_panels,
+    shared_grey,
+    show_image,
+    show_images,
+    show_map,
+)
 
 RNG = np.random.default_rng(0)
 RAMP = np.linspace(0.0, 1.0, 5000).reshape(50, 100)
@@ -170,3 +176,21 @@ def test_no_display_and_no_pyplot_are_needed():
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_grid_has_scales_in_its_panels_and_a_bar_at_the_end_of_each_row():
+    images = {name: np.arange(2000.0).reshape(40, 50) for name in "abcde"}
+    fig = show_images(images, limits="shared", pixel_size=0.5, bar="e/pixel")
+    shown = [ax for ax in fig.axes if ax.images]
+    assert {ax.images[0].get_clim() for ax in shown} == {(0.0, 1999.0)}
+    assert [ax.texts[0].get_text() for ax in shown] == ["1 nm"] * 5
+    assert [len(ax.child_axes) for ax in shown] == [0, 0, 0, 1, 1]
+    assert shown[-1].child_axes[0].get_ylabel() == "e/pixel"
+
+
+def test_a_shared_grey_passes_over_single_pixels():
+    image = np.linspace(0.0, 1.0, 10_001)
+    image[0], image[-1] = -50.0, 90.0
+    low, high = shared_grey([image, image + 0.2])
+    # 5 of 10,000 steps at each end
+    assert (low, high) == pytest.approx((0.0005, 1.1995), abs=2e-4)

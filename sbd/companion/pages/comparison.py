@@ -90,28 +90,6 @@ def choose_grey(
     return {counts: "robust"} | dict.fromkeys(names, grey), grey
 
 
-def show_grid(
-    images: Mapping[str, Image],
-    *,
-    limits: tuple[float, float],
-    pixel_size: float,
-    heading: str = "",
-) -> Figure:
-    """Draw images in rows of four, all in one grey, with scales and the grey's bar."""
-    names = list(images)
-    rows = [names[i : i + 4] for i in range(0, len(names), 4)]
-    mosaic = [row + ["."] * (4 - len(row)) for row in rows]
-    tall = WIDTH / 4.5 * max(h / w for h, w in (im.shape for im in images.values()))
-    height = len(rows) * (tall + TITLE_ROOM) + (TITLE_ROOM if heading else 0.0)
-    fig, panels = arrange_panels(mosaic, height=height, heading=heading)
-    for name, image in images.items():
-        shown = show_image(panels[name], image, title=name, limits=limits)
-        mark_scale(panels[name], pixel_size, length=None)
-    for row in rows:
-        add_bar(panels[row[-1]], shown)
-    return fig
-
-
 def score_draws(
     clean: Image, denoisers: Mapping[str, Denoiser], *, draws: int, seed: int
 ) -> pd.DataFrame:

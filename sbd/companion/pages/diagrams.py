@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patheffects import withStroke
 
 from sbd.plotting.images import Limits, draw_image
 from sbd.typing import Image
@@ -38,10 +39,12 @@ def place_image(
     *,
     limits: Limits = "full",
     copies: int = 1,
+    pixel_size: float | None = None,
 ) -> AxesImage:
     """Put an image on a canvas, on top of a stack of more of its kind.
 
-    `corner` is its lower left one, (right, up), and `side` the longer one [inch].
+    `corner` is its lower left one, (right, up), and `side` the longer one [inch]. With
+    `pixel_size` [angstrom] it has a scale bar of 1 nm.
     """
     field = canvas.get_xlim(), canvas.get_ylim()
     image = check_image(image)
@@ -55,7 +58,22 @@ def place_image(
         edge.set(linewidth=0.6, zorder=shown.get_zorder())
         canvas.add_patch(edge)
     canvas.set(xlim=field[0], ylim=field[1], aspect="auto")
+    if pixel_size is not None:
+        inches = 10.0 / pixel_size * side / max(image.shape)
+        draw_scale(canvas, corner, inches)
     return shown
+
+
+def draw_scale(canvas: Axes, corner: tuple[float, float], inches: float) -> None:
+    """Draw a scale bar of 1 nm, so long, into the lower left of an image [inch]."""
+    left, bottom = corner[0] + 0.05, corner[1] + 0.05
+    bar = Rectangle((left, bottom), inches, 0.025, zorder=9)
+    bar.set(facecolor="white", edgecolor="black", linewidth=0.4)
+    canvas.add_patch(bar)
+    place = left + inches / 2, bottom + 0.045
+    words = {"ha": "center", "va": "bottom", "fontsize": 6, "color": "white"}
+    around = [withStroke(linewidth=1.2, foreground="black")]
+    canvas.text(*place, "1 nm", zorder=9, path_effects=around, **words)
 
 
 def draw_arrow(canvas: Axes, start: tuple[float, float], length: float) -> None:

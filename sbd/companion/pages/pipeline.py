@@ -1,4 +1,4 @@
-"""Whole figures: images with nested zooms, the method in a picture, the dataset."""
+"""Page 00: the method in one picture."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -34,7 +34,12 @@ def show_pipeline(
     simulated: Sequence[Image],
     training: tuple[Image, Image, Image],
     inference: tuple[Image, Image, ArrayLike],
-    captions: tuple[str, str, str] = ("Noisy data", "Denoised data", "Likelihood map"),
+    pixels: tuple[float, float, float],
+    captions: tuple[str, str, str] = (
+        "Noisy data",
+        "Denoised data",
+        "Likelihood map\n(nats per pixel)",
+    ),
     heading: str = "",
 ) -> Figure:
     """Draw the framework: simulate, train, infer.
@@ -42,16 +47,16 @@ def show_pipeline(
     `simulated` are six images, `training` a clean, a noisy and a denoised one,
     `inference` a recorded and a denoised one and a likelihood map (NaN where it says
     nothing); `captions` are the words under these three, `heading` says where they come
-    from.
+    from. `pixels` are those of the three kinds of image, for scale bars [angstrom].
     """
     if len(simulated) != 6:
         msg = f"simulated must hold six images; got {len(simulated)}"
         raise ValueError(msg)
     with mpl.rc_context(STYLE):
         fig, canvas = open_canvas(7.0, 6.3)
-        _simulating(canvas, atoms, simulated)
-        _training(canvas, training)
-        _inferring(canvas, inference, captions)
+        _simulating(canvas, atoms, simulated, pixels[0])
+        _training(canvas, training, pixels[1])
+        _inferring(canvas, inference, captions, pixels[2])
         canvas.text(6.8, 0.14, heading, ha="right", fontsize=7.5, color=INK)
     return fig
 
@@ -60,7 +65,9 @@ def _caption(canvas: Axes, x: float, y: float, words: str) -> None:
     canvas.text(x, y, words, ha="center", va="top", fontsize=8)
 
 
-def _simulating(canvas: Axes, atoms: "Atoms", simulated: Sequence[Image]) -> None:
+def _simulating(
+    canvas: Axes, atoms: "Atoms", simulated: Sequence[Image], pixel: float
+) -> None:
     draw_frame(canvas, (0.06, 4.24), (6.88, 2.0), "Simulating", colour=_GREEN)
     solid = open_panel(canvas, 0.35, 4.5, (1.75, 1.7))
     show_atoms(solid, atoms, turn=-28, lean=18)
@@ -76,17 +83,18 @@ def _simulating(canvas: Axes, atoms: "Atoms", simulated: Sequence[Image]) -> Non
     draw_arrow(canvas, (3.62, 5.4), 0.42)
     for k, image in enumerate(simulated):
         corner = (4.15 + 0.92 * (k % 3), 5.36 - 0.86 * (k // 3))
-        place_image(canvas, image, corner, 0.8)
+        place_image(canvas, image, corner, 0.8, pixel_size=pixel)
     _caption(canvas, 5.47, 4.45, "Simulated images")
 
 
-def _training(canvas: Axes, training: tuple[Image, Image, Image]) -> None:
+def _training(canvas: Axes, training: tuple[Image, Image, Image], pixel: float) -> None:
     draw_frame(canvas, (0.06, 2.15), (6.88, 2.02), "Training", colour=BLUE)
     words = ("Simulated data", "Noisy data", "Denoised data")
     limits = ("full", "robust", "full")
     lefts = (0.25, 2.0, 5.4)
     for image, word, grey, left in zip(training, words, limits, lefts, strict=True):
-        place_image(canvas, image, (left, 2.65), 1.15, limits=grey, copies=4)
+        look = {"limits": grey, "copies": 4, "pixel_size": pixel}
+        place_image(canvas, image, (left, 2.65), 1.15, **look)
         _caption(canvas, left + 0.55, 2.6, word)
     draw_arrow(canvas, (1.6, 3.25), 0.35)
     canvas.text(1.77, 3.38, "noise", ha="center", fontsize=7)
@@ -100,10 +108,12 @@ def _inferring(
     canvas: Axes,
     inference: tuple[Image, Image, ArrayLike],
     captions: tuple[str, str, str],
+    pixel: float,
 ) -> None:
     draw_frame(canvas, (0.06, 0.06), (6.88, 2.02), "Inference", colour=_ORANGE)
     recorded, denoised, likelihood = inference
-    place_image(canvas, recorded, (0.25, 0.62), 1.3, limits="robust")
+    look = {"limits": "robust", "pixel_size": pixel}
+    place_image(canvas, recorded, (0.25, 0.62), 1.3, **look)
     draw_arrow(canvas, (1.62, 1.25), 0.25)
     draw_network(canvas, (1.9, 0.78), 0.96, colour=_ORANGE)
     label = {"facecolor": _ORANGE, "edgecolor": "none", "boxstyle": "square,pad=0.4"}
@@ -111,7 +121,7 @@ def _inferring(
         2.6, 0.48, "Trained network", ha="center", color="white", fontsize=8, bbox=label
     )
     draw_arrow(canvas, (3.3, 1.25), 0.25)
-    place_image(canvas, denoised, (3.62, 0.62), 1.3)
+    place_image(canvas, denoised, (3.62, 0.62), 1.3, pixel_size=pixel)
     draw_arrow(canvas, (4.98, 1.25), 0.22)
     panel = open_panel(canvas, 5.25, 0.62, (1.24, 1.3))
     panel.set_anchor("SW")

@@ -9,7 +9,6 @@ import sbd
 from sbd.companion.pages.comparison import (
     list_scores,
     score_draws,
-    show_grid,
     show_psnr,
     show_zooms,
     tabulate_scores,
@@ -64,15 +63,6 @@ SCORES = pd.DataFrame(
     {"PSNR": [40.82, 36.07, 26.3, 6.3], "PSNR error": [0.64, 0.3, 0.001, np.nan]},
     index=["network", "averaging", "constant", "raw counts"],
 ).assign(SSIM=0.9876, **{"SSIM error": 0.0012})
-
-
-def test_a_grid_has_one_grey_a_scale_in_each_panel_and_a_bar_for_each_row():
-    images = {name: IMAGE + k for k, name in enumerate("abcde")}
-    fig = show_grid(images, limits=(0.0, 10.0), pixel_size=0.5)
-    shown = [ax for ax in fig.axes if ax.images]
-    assert {ax.images[0].get_clim() for ax in shown} == {(0.0, 10.0)}
-    assert [ax.texts[0].get_text() for ax in shown] == ["1 nm"] * 5
-    assert [len(ax.child_axes) for ax in shown] == [0, 0, 0, 1, 1]
 
 
 def test_scores_are_those_of_compare_denoisers_with_errors_the_best_first():

@@ -24,6 +24,13 @@ def test_an_image_is_placed_in_inches_and_the_canvas_stays(canvas):
     assert (canvas.get_xlim(), canvas.get_ylim()) == ((0, 4), (0, 2))
 
 
+def test_a_scale_is_as_long_as_it_says(canvas):
+    place_image(canvas, np.eye(10), (1.0, 0.5), 1.0, pixel_size=4.0)
+    # 10 pixels of 4 angstrom are 1 inch: 1 nm is a quarter
+    assert canvas.patches[-1].get_width() == pytest.approx(0.25)
+    assert canvas.texts[0].get_text() == "1 nm"
+
+
 def test_a_stack_lies_behind_its_first_image(canvas):
     shown = place_image(canvas, np.eye(4), (1.0, 0.5), 1.0, copies=3)
     assert len(canvas.images) == 3

@@ -15,6 +15,7 @@ def pipeline(**change):
         "simulated": [IMAGE + i for i in range(6)],
         "training": (IMAGE, IMAGE + 7, IMAGE + 8),
         "inference": (IMAGE + 9, IMAGE + 10, IMAGE - 1000),
+        "pixels": (1.0, 1.0, 1.0),
     }
     return show_pipeline(ATOMS, **{**options, **change})
 
@@ -28,7 +29,7 @@ def test_the_pipeline_shows_every_image_given():
 
 def test_the_pipeline_names_its_three_parts():
     words = {text.get_text() for text in pipeline().axes[0].texts}
-    assert {"Simulating", "Training", "Inference", "Likelihood map"} <= words
+    assert {"Simulating", "Training", "Inference", "Noisy data", "1 nm"} <= words
 
 
 def test_the_pipeline_wants_six_images():
