@@ -10,9 +10,9 @@
 # ---
 
 # %% [markdown]
-# # The dataset
+# # The training data: simulated micrographs of platinum on ceria
 #
-# What varies between the images that the networks learn from: the structure of the particle, the thickness of the support, the tilt of the crystal, and the defocus of the lens. Everything in the figure is computed here, from the atoms on.
+# What varies between the images that the networks learn from: the structure of the particle, the thickness of the support, the tilt of the crystal, and the defocus of the lens. Everything here is computed, from the atoms on; no file of the authors is used.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -32,6 +32,8 @@ if "google.colab" in sys.modules:
     subprocess.run([*pip, f"sbd[simulation] @ git+{repository}"], check=True)
 
 # %%
+import pandas as pd
+
 import sbd
 from sbd.benchmark import default_recipes
 from sbd.benchmark.recipes import contrast_label
@@ -41,26 +43,18 @@ from sbd.simulation import DEFOCI, PARTICLES, THICKNESSES, TILTS
 sbd.check_parameters()
 size = sbd.at_scale(scale)
 recipes = default_recipes()
-
-# %% [markdown]
-# ## Six images of one specimen
-# One multislice calculation serves every defocus, because the lens acts after the specimen.
-
-# %%
-chosen = [(0.0, (3.0, 0.0)), (6.0, (3.0, 0.0)), (10.0, (3.0, 0.0)),
-          (0.0, (0.0, 2.0)), (6.0, (0.0, 2.0)), (10.0, (0.0, 2.0))]  # fmt: skip
+chosen = [(focus, tilt) for focus in (0, 6, 10) for tilt in ((3.0, 0.0), (0.0, 2.0))]
 atoms = sbd.pt_on_ceria("PtNp2", thickness=40.0)
 tilts = list(dict.fromkeys(tilt for _, tilt in chosen))
 waves = dict(zip(tilts, sbd.exit_wave(atoms, grid=size.grid, tilts=tilts), strict=True))
-images = [
-    sbd.form_image(waves[tilt], defocus=10 * defocus, samples=512)[
-        : int(0.88 * 512), 10:-60
-    ]
-    for pair in zip(chosen[:3], chosen[3:], strict=True)
-    for defocus, tilt in pair
-]
+images = {
+    f"{focus} nm, {max(tilt):g}\u00b0 about {'y' if tilt[1] else 'x'}": sbd.form_image(
+        waves[tilt], defocus=10 * focus, samples=512
+    )[: int(0.88 * 512), 10:-60]
+    for focus, tilt in chosen
+}
 
-# %% mystnb={"figure": {"caption": "The dataset: (a) structures, (b) thickness of the support, (c) tilt of the crystal, (d) images of one specimen at two tilts (left about x, right about y) and three defocus values.", "name": "fig-dataset"}, "image": {"alt": "Four groups of panels. Three atomic models of a platinum particle on a ceria support; the model at two thicknesses in perspective; the model untilted and tilted; and six simulated images whose contrast changes with tilt and defocus.", "width": "100%"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The dataset: (a) structures, (b) thickness of the support, (c) tilt of the crystal, (d) images of one specimen at three defocus values (rows) and two tilts (columns), all on one grey scale.", "name": "fig-dataset"}, "image": {"alt": "Four groups of panels. Three atomic models of a platinum particle on a ceria support; the model at two thicknesses in perspective; the model untilted and tilted; and six simulated images with scale bars, each named by its defocus and tilt, with a grey bar in electrons per pixel.", "width": "100%"}}
 count = len(recipes) * len(TILTS) * len(DEFOCI)
 fig = show_dataset(
     {name: sbd.pt_on_ceria(name) for name in ("PtNp1", "PtNp4", "PtNp3")},
@@ -73,38 +67,39 @@ fig = show_dataset(
         "0 to 4 degrees,\nabout x or y",
         f"{len(DEFOCI)} defocus values: {count:,} images",
     ),
+    pixel_size=50.0 / 512,
 )
+table = pd.DataFrame({
+    "contrast": [contrast_label(40, tilt, float(focus)) for focus, tilt in chosen],
+    "darkest (e/pixel)": [round(float(i.min()), 3) for i in images.values()],
+    "brightest (e/pixel)": [round(float(i.max()), 3) for i in images.values()],
+}, index=pd.Index(images, name="defocus, tilt"))  # fmt: skip
 numbers = {
     "source": "simulated",
     "structures": len(recipes),
     "particles": len(PARTICLES),
     "images": count,
-    "contrast": [contrast_label(40, tilt, defocus) for defocus, tilt in chosen],
-    "brightest": [round(float(image.max()), 3) for image in images],
-    "darkest": [round(float(image.min()), 3) for image in images],
+    **{key.partition(" ")[0]: list(table[key]) for key in table},
 }
 numbers = sbd.save_figure(fig, "01_dataset", numbers, figures)
 
+# %% [markdown]
+# One multislice calculation serves every defocus, because the lens acts after the specimen. The authors call an image black, white or intermediate by its thickness, tilt and defocus:
+
 # %%
-numbers
+table
 
 # %% [markdown]
 # ## Through focus
-# The same exit wave at eight of the defocus values. Columns turn from dark to bright, and their
-# spots move by up to an angstrom, although the atoms stay where they are: the crystal is tilted.
+# The same exit wave at eight of the defocus values, on one grey scale. Columns turn from dark to bright, and their spots move although the atoms stay where they are: the crystal is tilted.
 
-# %% mystnb={"figure": {"caption": "One exit wave through focus, all panels on one grey scale.", "name": "fig-focus"}, "image": {"alt": "Eight simulated images of the same particle at defocus values from 0 to 20 nm; the contrast of the atomic columns changes from panel to panel.", "width": "100%"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "One exit wave through focus, all panels on one grey scale, that of the bars.", "name": "fig-focus"}, "image": {"alt": "Eight simulated images of the same particle in two rows, each named by its defocus, with scale bars and grey bars; the contrast of the atomic columns changes from panel to panel.", "width": "100%"}}
 foci = [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 20.0]
 series = sbd.form_image(waves[3.0, 0.0], defocus=[10 * f for f in foci], samples=400)
 series = series[:, 60:230, 80:310]
-titles = [f"{f:.0f} nm" for f in foci]
-fig = sbd.show_images(
-    dict(zip(titles, series, strict=True)), columns=4, limits="shared"
-)
+panels = dict(zip([f"defocus {f:.0f} nm" for f in foci], series, strict=True))
+looks = {"limits": "shared", "pixel_size": 50.0 / 400, "bar": "electrons per pixel"}
+fig = sbd.show_images(panels, columns=4, **looks)
 contrasts = [round(float(image.std()), 4) for image in series]
-numbers = sbd.save_figure(
-    fig, "01_dataset-focus", {"source": "simulated", "contrast": contrasts}, figures
-)
-
-# %%
-numbers
+numbers = {"source": "simulated", "contrast": contrasts}
+numbers = sbd.save_figure(fig, "01_dataset-focus", numbers, figures)

@@ -15,18 +15,26 @@ def dataset(images=6):
         dict.fromkeys(("PtNp1", "PtNp2", "PtNp3"), ATOMS),
         dict.fromkeys(("3 nm", "6 nm"), ATOMS),
         {"0": (ATOMS, 0.0), "4": (ATOMS, 4.0)},
-        [IMAGE] * images,
+        {f"{k} nm": IMAGE + k for k in range(images)},
         captions=("a", "b", "c", "d"),
+        pixel_size=1.0,
     )
 
 
 def test_the_dataset_draws_seven_models_and_six_images():
-    canvas, *models = dataset().axes
+    canvas, *models, bar = dataset().axes
     assert len(models) == 7
+    assert bar.get_ylim() == (0.0, 2004.0)
     assert len(canvas.images) == 6
     words = {text.get_text() for text in canvas.texts}
-    assert {"(a) Structure", "(b) Thickness", "(c) Tilt", "(d) Defocus"} <= words
-    assert {"PtNp2", "6 nm", "4"} <= words
+    assert {
+        "(a) Structure",
+        "(b) Thickness",
+        "(c) Tilt",
+        "(d) Defocus and tilt",
+    } <= words
+    assert {"PtNp2", "6 nm", "4", "5 nm", "1 nm"} <= words
+    assert {image.get_clim() for image in canvas.images} == {(0.0, 2004.0)}
 
 
 def test_the_dataset_wants_as_many_as_it_draws():
