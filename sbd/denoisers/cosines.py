@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from sbd.denoisers.haar import Expansion
+from sbd.denoisers.haar import KEPT, Expansion
 from sbd.typing import Image
 
 _DARK = 1 / 64  # an electron in a block of 8 x 8: variances are never below it
@@ -74,7 +74,8 @@ def cosine_functions(
     with ThreadPoolExecutor(workers) as pool:
         work: Callable = map if workers == 1 else pool.map
         columns = list(work(process, range(block)))
-    return Expansion(functions, np.array(columns).T.ravel()[1:])
+    correlations = np.array(columns).T.ravel()[1:]
+    return Expansion(functions, correlations, np.tile(KEPT, (len(correlations), 1)))
 
 
 def _correlate(image: Image, kernel: NDArray, axis: int) -> Image:

@@ -18,20 +18,30 @@ Each orientation of each level has two functions: its coefficients below the thr
 :math:`t^2 = |s| + 1 + 4^j \sigma^2`. Where that is asked for, they are halved once
 more, by whether the neighbouring boxes show an edge there: these share no pixel with
 the box itself, so all stays exact. The blurred image comes last.
+
+Where nothing but noise exceeds the threshold, the factor of what is above it is fitted
+to a handful of coefficients, and single pixels come out as spikes. So it is told how
+much more is there than noise leaves: of :math:`s` electrons without structure :math:`P`
+is binomial, and the mean and variance of :math:`d \, \theta` are sums over it.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom, norm
 
 from sbd.typing import Image
 
 ORIENTATIONS = ((1, -1), (-1, 1), (-1, -1))  # sum or difference along rows, columns
+KEPT = (1.0, 0.0)  # what is no matter of chance
+_FEW = 256  # electrons in a box, from which on their difference is taken as normal
+_PIECE = 1 << 14  # pixels: of what is counted in double precision
 _STRIP = 1 << 17  # pixels: long enough for numpy, short enough for the cache
 
 
@@ -41,6 +51,9 @@ class Expansion:
 
     functions: NDArray[np.float32]  # (count, height, width) [electrons per pixel]
     correlations: NDArray[np.float64]  # y^T f- - s^2 div f- of each, rows in charge
+    # of each but the last, how much more it holds than noise would, and the variance
+    # of that among noise; (1, 0) where it is no matter of chance
+    surplus: NDArray[np.float64]
 
 
 def haar_functions(
@@ -62,6 +75,8 @@ def haar_functions(
     masks = 2 if interscale else 1
     functions = np.empty((6 * masks * levels + 1, *counts.shape), np.float32)
     correlations = np.empty(len(functions))
+    surplus = np.empty((levels, 3, masks, 2, 2))
+    surplus[:] = KEPT
     sums, found = counts, []
     spares: SimpleQueue[tuple[Image, Image]] = SimpleQueue()
     for _ in range(workers):
@@ -80,16 +95,20 @@ def haar_functions(
             del halves
             read = 4**level * read_noise**2
             shrink = _Shrink(sums, level, read=read, threshold=threshold)
+            noise, surplus[level - 1, :, :, 0, 1] = shrink.noise(strips)
+            surplus[level - 1, :, :, 0, 0] = -noise
             for band, orientation in zip(bands, ORIENTATIONS, strict=True):
                 task = partial(_process, shrink, band, orientation, strips, spares)
                 found.append(task() if workers == 1 else pool.submit(task))
             del shrink, task  # and with them the sums of this level
     totals = found if workers == 1 else [one.result() for one in found]
-    correlations[:-1] = np.ravel(totals)
+    correlations[:-1] = np.ravel([total for total, _ in totals])
+    above = np.reshape([above for _, above in totals], (levels, 3, 1))
+    surplus[..., 0, 0] += above
     correlations[-1] = _overlap(sums, levels, read_noise, strips)
     np.multiply(sums, np.float32(16.0**-levels), out=functions[-1])
     _spread(functions[-1], 2 ** (levels - 1), (1, 1), sums)
-    return Expansion(functions, correlations)
+    return Expansion(functions, correlations, surplus.reshape(-1, 2))
 
 
 def _strips(shape: tuple[int, int], rows: slice) -> list[tuple[int, int, bool]]:
@@ -191,8 +210,40 @@ class _Shrink:
             out += 1 + self.read
             out *= self.limit
 
-    def strip(self, bands: Image, here: slice, work: Image) -> NDArray[np.float64]:
-        """Turn coefficients into functions, and sum up their correlations."""
+    def noise(self, strips: list[tuple[int, int, bool]]) -> tuple[float, float]:
+        """Tell what noise alone leaves above the threshold, and its variance.
+
+        Boxes that share pixels are taken as one, which makes the variance too large.
+        """
+        few = moments_above(float(self.limit))
+        ones, others = _normal_moments(float(self.limit))
+        mean = variance = 0.0
+        for sums in self.pieces(strips):
+            many = sums + self.read
+            if not self.read:
+                many = sums[sums >= _FEW - 0.5]
+                whole = np.rint(sums[sums < _FEW - 0.5]).astype(np.intp)
+                found = np.bincount(whole, minlength=_FEW)
+                mean += float(found @ few[0])
+                variance += float(found @ few[1])
+            mean += ones * float(many.sum())
+            variance += others * float(np.square(many).sum())
+        return mean, variance * (2 * self.lag) ** 2
+
+    def pieces(
+        self, strips: list[tuple[int, int, bool]]
+    ) -> Iterator[NDArray[np.float64]]:
+        """Give the electrons of the boxes in charge, a few at a time."""
+        for start, stop, counted in strips:
+            if counted:
+                for first in range(start, stop, _PIECE):
+                    piece = self.sums[first : min(first + _PIECE, stop)]
+                    yield np.abs(piece).astype(np.float64)
+
+    def strip(
+        self, bands: Image, here: slice, work: Image
+    ) -> tuple[NDArray[np.float64], float]:
+        """Turn coefficients into functions; their correlations, what is above."""
         sums = self.sums[here]
         detail, now, fewer, first, second = work[:, : sums.size]
         large, small = bands[0, 0, here], bands[0, 1, here]
@@ -201,6 +252,7 @@ class _Shrink:
         large *= self.scale
         _below(detail, now, small, kept=large)
         large -= small
+        above = float(np.dot(detail, large)) / float(self.scale)
         np.subtract(detail, 1, out=now)
         _below(now, fewer, first, kept=now)
         slopes = self.slopes(now, fewer, sums, 1) if self.read else None
@@ -229,7 +281,7 @@ class _Shrink:
             np.multiply(large, mask, out=first)
             np.subtract(large, first, out=mask)
             large[:] = first
-        return np.array(totals)
+        return np.array(totals), above
 
     def below(
         self,
@@ -265,26 +317,60 @@ def _below(detail: Image, limit: Image, out: Image, *, kept: Image) -> None:
     np.divide(kept, out, out=out)
 
 
+@cache
+def moments_above(limit: float) -> NDArray[np.float64]:
+    """Mean and variance of what noise leaves above, for 0 to 255 electrons in a box.
+
+    Of d times what is above the threshold, where the square of the threshold is `limit`
+    times one more than the electrons, and these fall on either side alike.
+    """
+    table = np.zeros((2, _FEW))
+    for electrons in range(1, _FEW):
+        ahead = np.arange(electrons + 1)
+        odds = binom.pmf(ahead, electrons, 0.5)
+        power = _above(2.0 * ahead - electrons, limit * (electrons + 1))
+        table[0, electrons] = mean = odds @ power
+        table[1, electrons] = odds @ power**2 - mean**2
+    return table
+
+
+@cache
+def _normal_moments(limit: float) -> tuple[float, float]:
+    """Mean and variance of the same for one electron, in units of their number."""
+    steps = np.linspace(-12, 12, 4801)
+    odds = norm.pdf(steps) * (steps[1] - steps[0])
+    power = _above(steps, limit)
+    return float(odds @ power), float(odds @ power**2 - (odds @ power) ** 2)
+
+
+def _above(detail: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
+    """Square of a coefficient, as far as it is above a limit of the square."""
+    square = detail**2
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.nan_to_num(square / (1 + (limit / square) ** 8))
+
+
 def _process(
     shrink: _Shrink,
     band: Image,
     orientation: tuple[int, int],
     strips: list[tuple[int, int, bool]],
     spares: SimpleQueue[tuple[Image, Image]],
-) -> NDArray[np.float64]:
-    """Turn the coefficients of a band into its functions; their correlations."""
+) -> tuple[NDArray[np.float64], float]:
+    """Turn the coefficients of a band into its functions; their sums, as in `strip`."""
     strip, image = spares.get()
     flat = band.reshape(*band.shape[:2], -1)
-    total = np.zeros(band.shape[:2])
+    total, above = np.zeros(band.shape[:2]), 0.0
     # far above the threshold nothing is small; without an electron none can be missing
     with np.errstate(over="ignore", divide="ignore"):
         for start, stop, counted in strips:
-            found = shrink.strip(flat, slice(start, stop), strip)
+            found, over = shrink.strip(flat, slice(start, stop), strip)
             total += found * counted
+            above += over * counted
     for function in band.reshape(-1, *band.shape[2:]):
         _spread(function, shrink.lag, orientation, image)
     spares.put((strip, image))
-    return total * float(shrink.scale)
+    return total * float(shrink.scale), above
 
 
 def _spread(image: Image, lag: int, signs: tuple[int, int], work: Image) -> None:

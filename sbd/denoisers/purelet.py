@@ -15,7 +15,8 @@ in :math:`a`, so its minimum is a small linear system.
 The thresholds act on undecimated, unnormalised Haar coefficients
 (`sbd.denoisers.haar`), where :math:`y^T f^-` is had without Taylor expansion and
 without simulation, however few the electrons are; for images of many electrons those of
-block cosine transforms (`sbd.denoisers.cosines`) can be added.
+block cosine transforms (`sbd.denoisers.cosines`) can be added. What is above a
+threshold takes part only if there is more of it than noise would leave.
 """
 
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ _FEWEST = 3.0  # electrons per pixel below which a first-order expansion mislead
 _MEMORY = 1 << 27  # values of all functions held at once: half a GiB
 _PIECES = 16  # multiplied at once
 _SECTIONS = 16  # of a sum, in an order that no number of threads changes
+_SIGMAS = 2.0  # by which what is above a threshold must exceed what noise leaves there
 _RIDGE = 1e-6  # of a function's own power, what single precision leaves uncertain
 
 
@@ -54,11 +56,15 @@ class LetDictionary:
         :math:`y^T f_k^- - s^2 \mathrm{div} f_k^-` for each.
     constant : float
         :math:`\|y\|^2 - 1^T y - N s^2`, which no estimate changes.
+    surplus : ndarray of shape (count, 2)
+        For each image but the last, how much more it holds than noise would leave in
+        it, and the variance of that among noise; (1, 0) where that is not asked.
     """
 
     images: NDArray[np.float32]
     overlaps: NDArray[np.float64]
     constant: float
+    surplus: NDArray[np.float64]
 
     @property
     def functions(self) -> NDArray[np.float32]:
@@ -88,6 +94,7 @@ class LetDictionary:
             self.overlaps,
             self.constant,
             self.lowpass[rows].size,
+            self.surplus,
         )
 
     def risk(self, coefficients: ArrayLike) -> float:
@@ -101,7 +108,10 @@ class LetDictionary:
         return float((squares - 2 * overlap + self.constant) / estimate.size)
 
     def solve(self) -> NDArray[np.float64]:
-        """Minimise the risk: the factors, of shape (count,), none negative."""
+        """Minimise the risk: the factors, of shape (count,), none negative.
+
+        What holds no more than noise would leave in it gets none.
+        """
         return self.equations().solve()
 
 
@@ -113,6 +123,7 @@ class Equations:
     correlations: NDArray[np.float64]  # `LetDictionary.overlaps`
     constant: float  # what no estimate changes
     pixels: int  # that were summed over
+    surplus: NDArray[np.float64]  # `LetDictionary.surplus`
 
     def __add__(self, other: "Equations") -> "Equations":
         """Put two parts of an image together."""
@@ -121,6 +132,7 @@ class Equations:
             self.correlations + other.correlations,
             self.constant + other.constant,
             self.pixels + other.pixels,
+            self.surplus + other.surplus,
         )
 
     def risk(self, coefficients: ArrayLike) -> float:
@@ -133,11 +145,14 @@ class Equations:
     def solve(self) -> NDArray[np.float64]:
         """Minimise the risk over factors that are not negative.
 
-        To subtract a function is to fit noise: it costs more than it gains.
+        To subtract a function is to fit noise: it costs more than it gains. So does to
+        keep what noise alone leaves above a threshold: rare coefficients, whose factor
+        is a matter of chance and makes spikes of single pixels.
         """
         target = self.correlations[:-1] - self.products[:-1, -1]
         size = np.sqrt(np.diag(self.products)[:-1].clip(0))
-        kept = np.flatnonzero(size > 1e-6 * size.max(initial=0))
+        beyond = self.surplus[:, 0] > _SIGMAS * np.sqrt(self.surplus[:, 1])
+        kept = np.flatnonzero(beyond & (size > 1e-6 * size.max(initial=0)))
         coefficients = np.zeros(target.size)
         if kept.size:
             size = size[kept]
@@ -313,15 +328,16 @@ def let_dictionary(
     found = haar_functions(
         counts, levels=levels, interscale=dictionary != "haar", **common
     )
-    images, overlaps = found.functions, found.correlations
+    images, overlaps, surplus = found.functions, found.correlations, found.surplus
     block = DICTIONARIES[dictionary]
     if block:
         cosines = cosine_functions(counts, block=block, **common)
         images = np.concatenate([images[:-1], cosines.functions, images[-1:]])
         overlaps = np.insert(overlaps, -1, cosines.correlations)
+        surplus = np.concatenate([surplus, cosines.surplus])
     exact = counts[rows].astype(np.float64)
     constant = np.vdot(exact, exact) - exact.sum() - exact.size * read_noise**2
-    return LetDictionary(images, overlaps, float(constant))
+    return LetDictionary(images, overlaps, float(constant), surplus)
 
 
 def _check_options(

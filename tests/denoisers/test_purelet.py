@@ -4,11 +4,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage import data
 from skimage.transform import resize
 
+import sbd
 from sbd.denoisers import purelet
 from sbd.denoisers.detectors import estimate_gain
+from sbd.denoisers.haar import moments_above
 from sbd.denoisers.purelet import denoise_purelet, let_dictionary
 
 
@@ -179,6 +182,65 @@ def test_a_photograph_comes_out_as_well_as_it_should(peak, decibels):
     counts = np.random.default_rng(5).poisson(clean)
     error = np.mean((denoise_purelet(counts) - clean) ** 2)
     assert 10 * np.log10(peak**2 / error) > decibels
+
+
+def expected_above(electrons, draws, rng, limit=8.0):
+    """Draw what noise leaves above the threshold, box by box, by the definition."""
+    ahead = rng.binomial(electrons, 0.5, draws)
+    square = (2.0 * ahead - electrons) ** 2
+    ratio = square / (limit * (electrons + 1))
+    return square - square / (1 + ratio**8)
+
+
+@pytest.mark.parametrize("electrons", [8, 9, 40, 255])
+def test_what_noise_leaves_above_the_threshold_is_its_mean_and_variance(electrons):
+    drawn = expected_above(electrons, 200_000, np.random.default_rng(electrons))
+    mean, variance = moments_above(8.0)[:, electrons]
+    error = drawn.std() / len(drawn) ** 0.5
+    assert abs(drawn.mean() - mean) < 4 * error
+    spread = (drawn - drawn.mean()) ** 2
+    assert abs(spread.mean() - variance) < 4 * spread.std() / len(drawn) ** 0.5
+
+
+def test_among_noise_the_surplus_is_nothing_and_its_variance_no_smaller():
+    # boxes that share pixels count as one, so the variance is an upper bound; the mean
+    # is exact whatever the electrons, those beyond the table's 255 included
+    for mean in (0.45, 30.0):
+        flat = np.full((64, 64), mean)
+        rng = np.random.default_rng(5)
+        found = [
+            let_dictionary(record(flat, rng), levels=3).surplus for _ in range(200)
+        ]
+        above = np.array(found)[:, ::2]
+        error = above[..., 0].std(0, ddof=1) / len(above) ** 0.5
+        assert (np.abs(above[..., 0].mean(0)) < 4 * error).all()
+        assert (above[..., 0].var(0, ddof=1) < 1.2 * above[..., 1].mean(0)).all()
+        assert (np.array(found)[:, 1::2] == (1.0, 0.0)).all()
+
+
+def test_an_edge_holds_more_than_noise_would():
+    clean = np.full((64, 64), 1.0)
+    clean[:, 32:] = 4.0
+    made = let_dictionary(record(clean, np.random.default_rng(3)), levels=4)
+    surplus, variance = made.surplus.T
+    across = surplus[::6] > 3 * variance[::6] ** 0.5  # differences along columns
+    assert across[2:].all()
+
+
+def test_no_pixel_of_many_electrons_comes_out_as_a_spike():
+    """A single pixel of chance says nothing of what to expect there.
+
+    Half of its box of 2 x 2 pixels holds 8 electrons where 2 were to be expected;
+    nothing finer than the crystal is there, so what is found at the pixel must be
+    nearly what is found beside it.
+    """
+    bundled = sbd.example_micrograph("simulated", rng=np.random.default_rng(0)).clean
+    for seed in range(4):
+        noisy = record(bundled, np.random.default_rng(seed))
+        estimate = denoise_purelet(noisy)
+        beside = ndimage.median_filter(estimate, 5, mode="wrap")
+        # the crystal changes by less than 0.1 within two pixels
+        assert np.abs(estimate - beside).max() < 0.1
 
 
 def test_the_edge_survives_and_the_plain_is_smooth():
