@@ -91,6 +91,26 @@ def grid_error(
     return series_error(changed, better)
 
 
+def compare_row(
+    budget: pd.DataFrame, live: dict[str, float], grid: int = 384
+) -> pd.DataFrame:
+    """Put what `grid_error` gives beside its row of the table."""
+    some = (budget["effect"] == "grid") & (budget["setting"] == str(grid))
+    row = budget[some & (budget["tilt_x"] == 3)].iloc[0]
+    both = {"in the table": row[list(live)], "computed here": live}
+    units = "of vacuum", "of vacuum, worst focus", "of contrast"
+    table = pd.DataFrame(both).astype(float).loc[["rms", "worst", "relative"]]
+    return table.set_axis(units).map("{:.2e}".format)
+
+
+def tabulate_effects(budget: pd.DataFrame) -> pd.DataFrame:
+    """List what each effect costs by itself [% of the vacuum], by the tilt."""
+    single = budget.query("effect != 'default'").assign(percent=100 * budget["rms"])
+    table = single.pivot_table("percent", ["effect", "setting"], "tilt_x", sort=False)
+    words = {tilt: f"tilt {tilt:g}\u00b0 about x (% of vacuum)" for tilt in table}
+    return table.rename(columns=words).rename_axis(columns=None).map("{:.2g}".format)
+
+
 def describe_default(budget: pd.DataFrame) -> dict[str, list[float]]:
     """Sum up the error of the default settings by the size of the tilt.
 
@@ -103,19 +123,19 @@ def describe_default(budget: pd.DataFrame) -> dict[str, list[float]]:
     return {words: [float(e.min()), float(e.max())] for words, e in errors.items()}
 
 
-def show_budget(budget: pd.DataFrame, remaining: float) -> Figure:
+def show_budget(budget: pd.DataFrame, remaining: float, *, whose: str) -> Figure:
     """Draw the error of the default settings, and of each approximation by itself.
 
     A heat map over thickness and tilt [% of the contrast], and dots for each effect [%
     of the vacuum], beside what `remaining` differs from a published image (rms, % as
-    well).
+    well), or from that of `whose` it is.
     """
     single = budget[budget["effect"] != "default"]
     rows = len(single.groupby(["effect", "setting"], sort=False))
     heights = 1.65, 0.55 + 0.19 * rows
     fig, panels = arrange_panels("a;b", height=sum(heights) + 0.5, heights=heights)
     _draw_heat(panels["a"], _default_rows(budget))
-    _draw_effects(panels["b"], single, remaining)
+    _draw_effects(panels["b"], single, remaining, whose)
     return fig
 
 
@@ -159,7 +179,7 @@ def _name_tilt(x: float, y: float) -> str:
     return f"y {y:g}" if y else "0"
 
 
-def _draw_effects(ax: Axes, single: pd.DataFrame, remaining: float) -> None:
+def _draw_effects(ax: Axes, single: pd.DataFrame, remaining: float, whose: str) -> None:
     """Draw two dots for each effect, and a line at what remains."""
     keys = list(zip(single["effect"], single["setting"], strict=True))
     places = {key: row for row, key in enumerate(dict.fromkeys(keys))}
@@ -177,7 +197,9 @@ def _draw_effects(ax: Axes, single: pd.DataFrame, remaining: float) -> None:
         look = {"color": RED, "markerfacecolor": "white" if at is still else RED}
         ax.plot([], [], "o", markersize=4.5, label=label, **look)
     line = {"color": _LINE, "linewidth": 0.9, "linestyle": ":"}
-    ax.axvline(remaining, label="difference from the published image", **line)
+    ax.axvline(
+        remaining, label=f"difference from {whose[0].lower()}{whose[1:]}", **line
+    )
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_yticks(range(len(places)), [_name_effect(*key) for key in places])

@@ -20,7 +20,14 @@ from sbd.companion.pages.fidelity.residuals import (
 )
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import INK, PALE, PURPLE, RED, SILVER
-from sbd.plotting.images import TITLE_ROOM, WIDTH, arrange_panels, show_image, show_map
+from sbd.plotting.images import (
+    TITLE_ROOM,
+    WIDTH,
+    add_bar,
+    arrange_panels,
+    show_image,
+    show_map,
+)
 from sbd.plotting.marks import frame_panel, mark_arrow, mark_box, mark_scale
 from sbd.simulation.frame import BOX
 from sbd.simulation.noise import VACUUM
@@ -45,7 +52,7 @@ def show_pairs(pairs: Mapping[str, Pair]) -> Figure:
     )
     rows = [[f"{name} {k}" for k in range(3)] for name in pairs]
     shape = next(iter(pairs.values())).published.shape
-    height = (WIDTH - _BAR_ROOM) / 3 * shape[0] / shape[1] + TITLE_ROOM
+    height = (WIDTH - 2 * _BAR_ROOM) / 3 * shape[0] / shape[1] + TITLE_ROOM
     fig, panels = arrange_panels(rows, height=height * len(rows))
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     for name, pair in pairs.items():
@@ -54,9 +61,10 @@ def show_pairs(pairs: Mapping[str, Pair]) -> Figure:
         grey = show_image(ax, pair.published, title=f"{titles[0]}{pair.whose}, {name}")
         mark_scale(ax, pair.parameters["pixel"][1])
         clim = grey.get_clim()
-        show_image(
-            panels[f"{name} 1"], pair.simulated, title=f"{titles[1]}Ours", limits=clim
-        )
+        ax = panels[f"{name} 1"]
+        grey = show_image(ax, pair.simulated, title=f"{titles[1]}Ours", limits=clim)
+        mark_scale(ax, pair.parameters["pixel"][1])
+        add_bar(ax, grey, "e/pixel")
         _show_difference(panels[f"{name} 2"], pair, titles[2], limit, clim)
     return fig
 
@@ -82,6 +90,7 @@ def show_structure_test(
     clim = float(pair.published.min()), float(pair.published.max())
     for ax, (title, image) in zip(map(panels.get, "abc"), images.items(), strict=True):
         show_image(ax, image[inside], title=title, limits=clim)
+        mark_scale(ax, pair.parameters["pixel"][1], length=5.0)
         frame_panel(ax, _REST, line_width=1.5)
         mark_arrow(ax, (pixel[0] - box[0], pixel[1] - box[1]))
     limit = float(np.abs(inner_frame(other.difference)).max())
@@ -143,7 +152,7 @@ def _show_difference(
     factor = (clim[1] - clim[0]) / (2 * limit)
     times = f"{factor:.0f}" if factor >= 9.5 else f"{factor:.1f}"
     values = 100 * pair.difference / VACUUM
-    title = f"{title}Difference, amplified {times} times"
+    title = f"{title}Difference, {times} times"
     limit = 100 * limit / VACUUM
     show_map(ax, values, title=title, label="% of vacuum", limit=limit)
 
