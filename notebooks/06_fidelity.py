@@ -139,7 +139,7 @@ numbers = sbd.save_figure(fig, "06_fidelity-budget", numbers, figures, exact=Fal
 ranges.round(2).add_suffix(" (% of contrast)")
 
 # %%
-fidelity.tell_remaining(first, remaining, ranges)
+fidelity.tell_remaining(first, remaining, errors)
 
 # %% [markdown]
 # The table lies in the repository and was made by `sbd/companion/make/budget.py`. So that table and code cannot drift apart, one of its rows was just computed anew, the one of a coarse grid at a support of 40 Å and a tilt of 3 degrees about x. Errors are parts of the vacuum, the last one of the contrast.

@@ -12,11 +12,14 @@ import sbd
 from sbd.companion.pages import fidelity
 from sbd.companion.pages.fidelity import pairs
 from sbd.companion.pages.fidelity.budget import (
+    compare_row,
+    default_rows,
     describe_default,
     error_budget,
     grid_error,
     series_error,
     show_budget,
+    tabulate_effects,
 )
 from sbd.companion.pages.fidelity.charts import (
     show_column_peaks,
@@ -41,6 +44,16 @@ from sbd.companion.pages.fidelity.residuals import (
     measure_columns,
     profile_difference,
     radial_power,
+)
+from sbd.companion.pages.fidelity.sentences import (
+    list_weights,
+    tabulate_parameters,
+    tabulate_scores,
+    tell_columns,
+    tell_difference,
+    tell_remaining,
+    tell_source,
+    tell_weights,
 )
 from sbd.data.registry import DataUnavailableError
 from sbd.simulation import structures
@@ -276,7 +289,7 @@ def test_a_difference_is_drawn_on_a_scale_of_its_own_that_its_title_tells():
     assert theirs.get_title() == "(a) Authors' file, S3_5"
     assert ours.images[0].get_clim() == theirs.images[0].get_clim() == (0.0, 1.0)
     # 1 over twice 0.05 is 10
-    assert rest.get_title() == "(c) Difference, amplified 10 times"
+    assert rest.get_title() == "(c) Difference, 10 times"
     np.testing.assert_allclose(rest.images[0].get_clim(), [-5 / 0.45, 5 / 0.45])
     np.testing.assert_allclose(rest.images[0].get_array(), 5 / 0.45)
     assert fig.axes[5].get_title().startswith("(f) ")
@@ -288,7 +301,8 @@ def test_the_test_of_a_column_shows_its_place_and_the_best_number(pair):
     fig = show_structure_test(pair, perfect, {"a": curve, "b": curve + 1})
     zooms, chart, whole = fig.axes[:3], fig.axes[3], fig.axes[4]
     assert {ax.images[0].get_array().shape for ax in zooms} == {(320, 320)}
-    assert len(zooms[0].texts) == 1
+    # an arrow, and the words of the scale bar
+    assert [text.get_text() for text in zooms[0].texts] == ["0.5 nm", ""]
     assert [line.get_xdata()[0] for line in chart.lines[1::2]] == [1, 1]
     assert len(whole.patches) == 1
 
@@ -309,10 +323,81 @@ def test_profiles_and_peaks_show_both_images(pair):
     np.testing.assert_array_equal(right.collections[0].get_offsets()[:, 1], rest)
 
 
+FLAT = np.full((4, 4), 0.45)
+
+
+def test_it_is_said_whose_the_images_are():
+    theirs = Pair(FLAT, FLAT, FOUND, "authors")
+    ours = replace(theirs, source="simulated")
+    assert "stand-in" not in tell_source(theirs).data
+    assert tell_source(ours).data.startswith("**This copy shows a stand-in.**")
+    assert "nothing about the authors" in tell_source(ours).data
+    described = {"mean": -0.2, "columns": 40.0, "spread": 0.1, "an atom": 8.0}
+    said = tell_columns(theirs, described).data
+    assert said.startswith("Compared with the authors' file, ours are dimmer by 0.2 %")
+    said = tell_columns(ours, described | {"mean": 0.01}).data
+    assert said.startswith("Compared with our reference, ours are brighter by 0.01 %")
+
+
+def test_the_best_number_of_atoms_is_said_beside_that_of_the_name():
+    pairs_of = {"S3_5": Pair(FLAT, FLAT, FOUND, "authors")}
+    best = {"S3_5": pd.Series([61.2, 50.0, 45.0])}  # none is left of five
+    said = tell_weights(pairs_of, best, 0.97).data
+    assert "highest with 0 atoms on the column (as its name says), 11.2 dB" in said
+    assert "97 % of the squared difference" in said
+    other = {"S3_5": pd.Series([40.0, 50.0, 45.0])}
+    assert (
+        "1 atoms on the column (its name says 0)"
+        in tell_weights(pairs_of, other, 0.97).data
+    )
+    listed = list_weights(0.971, best)
+    assert listed["share of the difference at the column"] == 0.97
+    assert listed["PSNR by atoms"]["S3_5"] == {0: 61.2, 1: 50.0, 2: 45.0}
+
+
+def test_the_seam_is_said_to_be_where_it_is():
+    pair = Pair(FLAT, FLAT, FOUND, "authors")
+    described = {"share": 0.2, "edge": 45.0, "seam": 46.5, "distance": 1.5}
+    assert (
+        "the seam lies 1.5 \u00c5 beyond that" in tell_difference(pair, described).data
+    )
+    described |= {"seam": 44.0, "distance": -1.0}
+    assert (
+        "the seam lies 1.0 \u00c5 inside that" in tell_difference(pair, described).data
+    )
+
+
+def test_the_largest_error_is_held_against_what_remains():
+    pair, budget = Pair(FLAT, FLAT, FOUND, "authors"), error_budget()
+    largest = 100 * default_rows(budget)["rms"].max()
+    for remaining, word in ((2 * largest, "less than"), (largest / 2, "more than")):
+        assert word in tell_remaining(pair, remaining, budget).data
+
+
+def test_scores_parameters_and_effects_are_written_with_units():
+    pair = Pair(FLAT, FLAT + 0.0045, FOUND, "authors")
+    written = tabulate_scores({"a": {"PSNR": 46.9, "rms": 1.0}})
+    assert list(written.columns) == ["PSNR (dB)", "rms difference inside (% of vacuum)"]
+    table = tabulate_parameters({"a": pair})["a"]
+    assert table["support (\u00c5)"] == "10"
+    assert table["origin of the frame: down, across (\u00c5)"] == "2, 49.9"
+    budget = error_budget()
+    effects = tabulate_effects(budget)
+    row = budget.query("effect == 'grid' and setting == '384' and tilt_x == 3").iloc[0]
+    assert float(effects.loc[("grid", "384")].iloc[1]) == pytest.approx(
+        100 * row["rms"], rel=0.05
+    )
+    live = {name: row[name] for name in ("rms", "worst", "relative")}
+    both = compare_row(budget, live)
+    assert (both["in the table"] == both["computed here"]).all()
+
+
 def test_the_budget_is_drawn_as_it_is():
     budget = error_budget()
-    fig = show_budget(budget, 0.25)
+    fig = show_budget(budget, 0.25, whose="Authors' file")
     heat, dots = fig.axes
+    said = [text.get_text() for text in dots.get_legend().get_texts()]
+    assert "difference from authors' file" in said
     names = [label.get_text() for label in heat.get_xticklabels()]
     assert names == ["x 4", "x 3", "x 2", "x 1", "0", "y 1", "y 2", "y 3", "y 4"]
     shown = heat.images[0].get_array()

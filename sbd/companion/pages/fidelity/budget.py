@@ -116,7 +116,7 @@ def describe_default(budget: pd.DataFrame) -> dict[str, list[float]]:
 
     Lowest and highest over thicknesses and axes [% of the contrast].
     """
-    table = _default_rows(budget)
+    table = default_rows(budget)
     tilt = table["tilt_x"] + table["tilt_y"]
     groups = {"no tilt": tilt == 0, "1 degree": tilt == 1, "2 to 4 degrees": tilt > 1}
     errors = {words: 100 * table["relative"][of] for words, of in groups.items()}
@@ -134,12 +134,12 @@ def show_budget(budget: pd.DataFrame, remaining: float, *, whose: str) -> Figure
     rows = len(single.groupby(["effect", "setting"], sort=False))
     heights = 1.65, 0.55 + 0.19 * rows
     fig, panels = arrange_panels("a;b", height=sum(heights) + 0.5, heights=heights)
-    _draw_heat(panels["a"], _default_rows(budget))
+    _draw_heat(panels["a"], default_rows(budget))
     _draw_effects(panels["b"], single, remaining, whose)
     return fig
 
 
-def _default_rows(budget: pd.DataFrame) -> pd.DataFrame:
+def default_rows(budget: pd.DataFrame) -> pd.DataFrame:
     """Pick the rows of today's default settings, or of those measured last."""
     rows = budget[budget["effect"] == "default"]
     scope = Microscope()

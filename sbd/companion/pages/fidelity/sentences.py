@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sbd.companion.pages.fidelity.budget import default_rows
 from sbd.companion.pages.fidelity.pairs import Pair
 from sbd.companion.wording import STAND_IN, markdown
 from sbd.simulation.specimens import layer_counts
@@ -133,13 +134,17 @@ def tell_columns(pair: Pair, described: Mapping[str, float]) -> "Markdown":
     )
 
 
-def tell_remaining(pair: Pair, rms: float, ranges: pd.DataFrame) -> "Markdown":
+def tell_remaining(pair: Pair, remaining: float, budget: pd.DataFrame) -> "Markdown":
     """Compare the largest error of the default settings with what remains."""
-    highest = ranges.loc["highest"]
+    rows = default_rows(budget)
+    worst = rows.loc[rows["rms"].idxmax()]
+    largest = 100 * worst["rms"]
+    than = "less" if largest < remaining else "more"
     return markdown(
-        f"The largest error of the default settings is {highest.max():.1f} % of the "
-        f"contrast ({highest.idxmax()}); what differs from {_name(pair)} is "
-        f"{rms:.2g} % of the vacuum (rms, inside)."
+        f"The largest error of the default settings is {largest:.2g} % of the vacuum, "
+        f"at {worst['thickness']:g} \u00c5 and a tilt of "
+        f"({worst['tilt_x']:g}, {worst['tilt_y']:g}) degrees: {than} than the "
+        f"{remaining:.2g} % by which S3_5 differs from {_name(pair)} (rms, inside)."
     )
 
 
