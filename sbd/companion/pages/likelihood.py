@@ -75,7 +75,7 @@ def show_map_and_verdicts(
     show_map(panels["c"], likelihood.image, title=title, label=unit, limit=limit)
     grey = {"limits": whole.get_clim()}
     show_image(panels["d"], denoised, title="(d) Verdicts, other counts", **grey)
-    place = columns.positions[weakest]
+    place, angle = columns.positions[weakest], free_angle(columns.positions, weakest)
     top, left, *size = box = box_around(place, _ZOOM, denoised.shape)
     inside = np.s_[top : top + size[0], left : left + size[1]]
     show_image(panels["e"], micrograph.noisy[inside], title="(e) Data", limits="robust")
@@ -83,9 +83,8 @@ def show_map_and_verdicts(
     shown = likelihood.image[inside]
     show_map(panels["g"], shown, title="(g) Map", limit=limit, colour_bar=False)
     show_image(panels["h"], denoised[inside], title="(h) Verdicts", **grey)
-    angle = free_angle(columns.positions, weakest)
-    for name in "fh":
-        add_bar(panels[name], panels[name].images[0], "e/pixel")
+    add_bar(panels["f"], panels["f"].images[0], "e/pixel")
+    add_bar(panels["h"], panels["h"].images[0], "e/pixel")
     for name, ax in panels.items():
         if name in "abe":  # no column there would be hidden
             mark_scale(ax, micrograph.pixel_size, length=None)
