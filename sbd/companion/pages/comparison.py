@@ -177,9 +177,10 @@ def tell_scores(table: pd.DataFrame, record: Mapping[str, Any], draws: int) -> s
     """Say how far apart the best are here, and what many other images give."""
     best, second = table.index[:2]
     gap = table["PSNR"].iloc[0] - table["PSNR"].iloc[1]
+    times = f"{draws} times" if draws > 1 else "once"
     words = (
-        f"On this one image, counted {draws} times, the best is the {best}, by "
-        f"{gap:.1f} dB over {second}; a draw is not another image, and the errors are "
+        f"On this one image, counted {times}, the best is the {best}, by "
+        f"{gap:.1f} dB over {second}; a draw is not another image, and errors are "
         "over the draws alone."
     )
     if record:

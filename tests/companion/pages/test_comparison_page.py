@@ -107,6 +107,7 @@ def test_what_is_said_of_scores_is_what_they_are():
     said = tell_scores(SCORES, {}, 3)
     assert "counted 3 times, the best is the network, by 4.8 dB over averaging" in said
     assert "split" not in said
+    assert "counted once" in tell_scores(SCORES, {}, 1)
     mine = {"images": 60, "psnr": 40.13, "standard_error": 0.16}
     record = {"strict test split": {"all": {**mine, "windowed_fourier_psnr": 34.9}}}
     said = tell_scores(SCORES, record, 3)
