@@ -164,11 +164,11 @@ def _draw_weights(ax: Axes, weights: Mapping[str, pd.Series]) -> None:
     ):
         ax.plot(
             curve.index, curve, marker=marker, color=colour, markersize=4, linewidth=1,
-            label=f"file {name}",
+            label=name,
         )  # fmt: skip
         best = curve.idxmax()
         ax.plot([best], [curve[best]], marker, color=_OURS, markersize=6)
-    ax.legend(loc="lower left", fontsize=_SMALL, **_LEGEND)
+    ax.legend(loc="upper right", fontsize=_SMALL, **_LEGEND)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     name_chart(ax, "(d) How many atoms has it?", "atoms put on the column", "PSNR (dB)")
 
