@@ -10,9 +10,9 @@
 # ---
 
 # %% [markdown]
-# # How far a network has to look
+# # Field of view: how far a denoising network looks
 #
-# A crystal repeats itself. What one column looks like can be learnt from all the others, if the network sees that far. The paper's claim is that this is what makes its networks work, and that the field of view has to be large. Here networks that differ in little else are set side by side. [The next page](09_borders.ipynb) asks for the reverse: what must *not* matter is where the image happens to end.
+# The paper holds that its networks are good because they look far: what one column of a crystal looks like can be learnt from all the others, if the network sees them {cite}`mohan2022`. Here networks that differ in little else stand side by side.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -42,6 +42,7 @@ import pandas as pd
 
 import sbd
 from sbd.companion.pages import view
+from sbd.companion.words import tell_copy
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)
@@ -52,27 +53,9 @@ cards = {i: json.loads(p.with_suffix(".json").read_text()) for i, p in paths.ite
 truths = sbd.example_truth("simulated"), sbd.example_truth(source)
 cleans = {title: clean[: size.crop, : size.crop] for clean, title in truths}
 origin = {"source": "simulated" if len(cleans) == 1 else "authors", "seed": seed}
-
-# %% [markdown]
-# ## The networks
-#
-# All but the last two learnt from the same images at the paper's dose, each twice, from two seeds. A network that works on every pixel spends its time on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and looks four times as far, and loses nothing, because the microscope passes no detail so fine. More scales could look farther still; whether they do is measured below. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. Steps were chosen for about 200 seconds of one core; where that makes them unequal, a third and fourth run have as many steps as the network that they are compared with. The network of the paper's kind has a quarter of the published one's channels and learns as its authors say, from white images only; the default had hours, and minutes of a GPU. The seconds are what the machine took, with others at work on it.
-
-# %%
-trained = pd.DataFrame({
-    name: {
-        "steps": cards[runs[0]]["curve"][-1]["step"],
-        "seconds": [cards[r].get("cost", {}).get("processor seconds") for r in runs],
-        "parameters": sum(p.numel() for p in models[runs[0]].parameters()),
-    }
-    for name, runs in view.NETWORKS.items()
-}).T  # fmt: skip
-trained
-
-# %% [markdown]
-# ## How far they look, and what it brings
-#
-# The radius is measured, not taken from the layers: that of the disc around a pixel that holds 95 % of the squared weights with which the recorded pixels enter its estimate, the median of five places on the bundled image, the mean over two runs. Many small weights far away count little in it, so the radius for 95 % of the absolute weights is given, too. What a network *could* see is more.
+missing = "the networks are tried on the bundled image alone, not on theirs too"
+shown = "The networks are tried on the bundled image and on one of the authors'."
+tell_copy(whole=len(cleans) > 1, shown=shown, missing=missing)
 
 # %%
 rng = np.random.default_rng(seed)
@@ -88,8 +71,6 @@ radii = pd.DataFrame({
     name: pd.DataFrame([radii[run] for run in runs]).mean()
     for name, runs in view.NETWORKS.items()
 }).T  # fmt: skip
-
-# %%
 denoisers = {
     item: lambda noisy, model=model: sbd.denoise(noisy, model, device=device)
     for item, model in models.items()
@@ -99,23 +80,42 @@ scores = sbd.dose_curve(denoisers, cleans, **how)
 views, errors = view.average_runs(scores)
 views = views.join(radii)
 views["kind"] = [view.tell_kind(name) for name in views.index]
+changes = view.compare_views(scores, radii["radius"])
 
-# %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks, with the standard error over runs and draws of the counts. Discs: trained on all images, for equal seconds, or (open) for as many steps as the network they are compared with; diamonds: on white images (the paper's kind) or longer (the default), one run each.", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with numbered marks, one for each network.", "width": "100%"}}
-fig = view.show_views(views, errors)
+# %% mystnb={"figure": {"caption": "Quality at the paper's dose against how far a network really looks, image by image, with the standard error over runs and draws of the counts. Lines join networks that differ in their scales and were trained for like times; an open mark is the same network trained for as many steps as the one that it is compared with; diamonds are networks trained otherwise, once each. Last panel: what one change brings, mean over the images.", "name": "fig-view"}, "image": {"alt": "Charts of PSNR over the radius of the effective field of view on a logarithmic axis, with a named mark for each network, and below them a row for each change with its gain in decibels and an error bar.", "width": "100%"}}
+fig = view.show_views(views, errors, changes)
 spread = view.spread_of_runs(scores)
 numbers = {"spread of runs": round(spread, 3)} | views.round(2).T.to_dict()
+numbers |= {f"{c}, equal {e}": r.to_dict() for (c, e), r in changes.round(2).iterrows()}
 numbers = sbd.save_figure(fig, "08_view", origin | numbers, figures)
 
 # %%
-views.round(1)
+view.tell_verdict(changes)
 
 # %% [markdown]
-# ## The claim
+# These are small networks and minutes of training, so that is no verdict on the paper's own, whose scales nobody has varied alone. The authors' own logs do not settle it either: with 4 scales they have 38.2 dB, with 6 scales 30.5 (whole images) or 34.6 (patches), where the [far border](09_borders.ipynb) is spoilt.
 #
-# The paper holds that a large field of view is what makes its networks good. Its own logs do not settle it: with 4 scales they have 38.2 dB, with 6 scales 30.5 (whole images) or 34.6 (patches), where the [far border](09_borders.ipynb) is spoilt. Below, each row changes one thing, with what is equal: seconds of a core, steps, or both. `better by` is the gain in decibels, mean over the images and over two pairs of runs; its standard error holds the spread from one run to another, pooled over all networks, and that between draws. `wider by` is the ratio of the radii of squared weight. Rows that change the scales alone are the claim's test. The network with 6 scales has half the channels, and still three times the parameters of that with 4. The last two rows change what is fed to the network.
+# ## Change by change
+#
+# Each row changes one thing, with what is equal: seconds of a core, steps, or both. The gain is a mean over the images and over pairs of runs; its standard error holds the spread from one run to another, pooled over all networks, and that between draws of the counts. A verdict needs an interval of 95 % that leaves zero out, so one row in twenty gets one by chance. Rows that change the scales alone are the claim's test; the last ones change what is fed to the network.
 
 # %%
-view.compare_views(scores, radii["radius"])
+view.tabulate_changes(changes)
 
 # %% [markdown]
-# If a wide view alone made a network good, every row that adds scales would say `better`. Where it does not, the network already saw as far as it can make use of, or what it gained in width it lost in training: more scales are more parameters for the same minutes. What lies far away helps a network most where it need not learn to find it: the views of the lattice are shown to it. These are small networks and minutes of training, so this is no verdict on the paper's own, whose scales nobody has varied alone.
+# More scales are more parameters for the same time, so what a wider view brings may be lost in training; and more scales need not look farther at all. What lies far away need not be found by many layers: views of the lattice are shown to the network, shifted to where the crystal repeats itself.
+#
+# ## How far they look
+#
+# The radius is measured, not taken from the layers: that of the disc around a pixel that holds 95 % of the squared weights with which the recorded pixels enter its estimate, the median of five places on the bundled image, the mean over runs. Many small weights far away count little in it, so the radius for 95 % of the absolute weights is given, too. What a network *could* see is more.
+
+# %%
+view.tabulate_views(views, errors)
+
+# %% [markdown]
+# ## The networks
+#
+# All but the last two learnt from the same images at the paper's dose, each from two seeds. A network that works on every pixel spends its time on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and could look four times as far, and loses nothing, because the microscope passes no detail so fine. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. Steps were chosen for like times; the seconds are what the machine took, with others at work on it, and differ by chance from run to run. Where steps and time cannot both be equal, there is a network for each. The network of the paper's kind has a quarter of the published one's channels and learns as its authors say, from white images only.
+
+# %%
+view.tabulate_training(cards)

@@ -10,9 +10,9 @@
 # ---
 
 # %% [markdown]
-# # Where the image ends
+# # Image borders: what cropping a micrograph does to a denoising network
 #
-# A micrograph ends where the detector ends. What a network makes of a column far from any border should not depend on that. Here the same counts are denoised twice, the second time a little less of them, with some columns cut off at the far or the near end. The image is three times the bundled one side by side, so that there is room.
+# A micrograph ends where the detector ends. What a network makes of a column far from any border should not depend on that. Here the same counts are denoised twice, the second time with some columns of pixels cut off.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -48,13 +48,6 @@ wide = np.tile(micrograph.clean, (1, 1 if size.crop else 3))
 noisy = sbd.poisson_noise(wide, rng=rng)
 origin = {"source": "simulated", "seed": seed}
 
-# %% [markdown]
-# ## Three ways to use weights
-#
-# *Published* is the paper's network as its authors evaluate it, here with weights trained by this project. *Mirrored* is how this library runs the same weights. The *default* network comes last.
-#
-# The published evaluation fails twice. Its decoder interpolates from corner to corner, so that every place in the image depends on the image's size. And where a side is no multiple of 16 pixels, it fills up with zeros what is missing, which spoils the far border; this is why the authors' own figures for whole images and for patches differ ([differences](../differences.md)). Mirroring the image up to a multiple mends the border. The dependence on the size stays, since it is in the way the weights are used. In the default network a cut matters as far as it looks, which is far: several hundred pixels, faintly, and beyond that not at all. It works on tiles, though, and so on a grid: an image that begins in between is another image to it, everywhere.
-
 # %%
 paper = sbd.load_model("weights/paper")
 ways = {
@@ -67,12 +60,7 @@ runs = {
     for name, model in ways.items()
 }
 
-# %% [markdown]
-# ## What changes
-#
-# On the last part of the image, when its last 15 columns are cut off:
-
-# %% mystnb={"figure": {"caption": "Above: estimates. Below: what changes in them when the last 15 columns are cut off.", "name": "fig-borders"}, "image": {"alt": "Three denoised images of a particle, and below each a map of what changes.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Above: estimates, all on one grey scale. Below: what changes in them when the last 15 columns of pixels are cut off at the right.", "name": "fig-borders"}, "image": {"alt": "Three denoised images of a particle with scale bars and one grey bar, and below each a map in red and blue of what changes, with a colour bar in per cent of the vacuum.", "width": "100%"}}
 estimates = {name: run(noisy)[:, :-15] for name, run in runs.items()}
 maps = {name: run(noisy[:, :-15]) - estimates[name] for name, run in runs.items()}
 last = np.s_[:, -micrograph.clean.shape[1] :]
@@ -84,15 +72,34 @@ numbers = {k: {n: round(x, 2) for n, x in v.items()} for k, v in psnrs.items()}
 numbers = sbd.save_figure(fig, "09_borders", origin | numbers, figures)
 
 # %% [markdown]
-# And for three cuts, by the distance from the new end, the largest change there or farther away, relative to the largest value:
+# ## Three ways to use weights
+#
+# The image is the bundled one, three times side by side, so that there is room; the figure shows its last third. *Published* is the paper's network as its authors evaluate it, here with weights trained by this project. *Mirrored* is how this library runs the same weights. The *default* network comes last.
+#
+# The published evaluation fails twice. Its decoder interpolates from corner to corner, so that every place in the image depends on the image's size. And where a side is no multiple of 16 pixels, it fills up with zeros what is missing, which spoils the far border; this is why the authors' own figures for whole images and for patches differ ([differences](../differences.md)). Mirroring the image up to a multiple of 16 mends the border. The dependence on the size stays, since it is in the way the weights are used. The default network works on tiles, and so on a grid: a cut at the far end matters as far as it looks, but an image that begins in between two tiles is another image to it, everywhere.
 
-# %% mystnb={"figure": {"caption": "The largest change, beyond a distance from the cut, when (a) the last 15 columns are cut off, (b) the first 16, (c) the first 256.", "name": "fig-borders-distance"}, "image": {"alt": "Three charts on a logarithmic axis. The two lines of the paper's network nearly coincide, fall and then level off; that of the default network falls below them in the first and third chart, and stays flat above them in the second.", "width": "100%"}}
+# %% [markdown]
+# PSNR of the whole image and of its parts along the far border, for one draw of the counts:
+
+# %%
+borders.tabulate_borders(psnrs)
+
+# %% [markdown]
+# ## How far a cut is felt
+#
+# For three cuts, by the distance from the new end: the largest change there or farther away, relative to the largest value of the estimate.
+
+# %% mystnb={"figure": {"caption": "The largest change, at a distance from the cut or beyond, when so many columns of pixels are cut off. Written above: what the cut does to all that is left of the image, in decibels of PSNR, and as the share of the atomic columns that are not found both before and after.", "name": "fig-borders-distance"}, "image": {"alt": "Three charts on a logarithmic axis, one for each cut, with a line for each of the three networks that begins at the cut; above the lines, in their colours, what the cut costs in decibels and columns.", "width": "100%"}}
 cuts = {"15 at the far end": 15, "16 at the near end": -16, "256 at the near end": -256}
 changes = {
     cut: {n: borders.change_by_distance(run, noisy, cut=c) for n, run in runs.items()}
     for cut, c in cuts.items()
 }
-fig = borders.show_changes(changes)
+costs = {
+    cut: {n: borders.cut_cost(run, wide, noisy, cut=c) for n, run in runs.items()}
+    for cut, c in cuts.items()
+}
+fig = borders.show_changes(changes, costs)
 falls = pd.concat({cut: pd.DataFrame(each) for cut, each in changes.items()}, axis=1)
 falls = falls.dropna()  # the shortest of them
 falls = falls.loc[[d for d in (0, 64, 128, 256, 512, 1024) if d in falls.index]]
@@ -100,20 +107,13 @@ numbers = {cut: falls[cut].map(lambda x: float(f"{x:.1e}")).to_dict() for cut in
 numbers = sbd.save_figure(fig, "09_borders-distance", origin | numbers, figures)
 
 # %%
-falls.map("{:.1e}".format)
+borders.tell_reach(changes, costs, "default network")
 
 # %% [markdown]
-# PSNR of the whole image, its last 32 columns, the 32 before them, and the rest:
+# A large change in a few pixels need not matter, so the last table says what is left of the image after each cut: its PSNR, and the atomic columns that are found before and after, of which some may not be found in both within half an angstrom.
 
 # %%
-pd.DataFrame(psnrs).T.round(2)
-
-# %% [markdown]
-# And what a cut of 16 columns at the near end does to all that is left of the image: PSNR before and after, and of the atomic columns that are found before or after, the share that is not found in both within half an angstrom.
-
-# %%
-costs = {name: borders.cut_cost(run, wide, noisy, cut=16) for name, run in runs.items()}
-pd.DataFrame(costs).T.round(3)
+borders.tabulate_costs(costs)
 
 # %% [markdown]
 # ## What to do about it

@@ -6,6 +6,7 @@ that begins a few pixels later. `change_by_distance` measures by how much it doe
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,30 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from sbd.columns.finding import find_columns, match_columns
+from sbd.companion.wording import markdown
 from sbd.metrics import authors_psnr
 from sbd.networks.published import UNet
 from sbd.plotting.charts import name_chart, name_lines
 from sbd.plotting.colours import OCHRE, RED, STEEL
-from sbd.plotting.images import TITLE_ROOM, WIDTH, arrange_panels, show_image, show_map
+from sbd.plotting.images import (
+    TITLE_ROOM,
+    WIDTH,
+    add_bar,
+    arrange_panels,
+    shared_grey,
+    show_image,
+    show_map,
+)
+from sbd.plotting.marks import mark_scale
+from sbd.simulation.frame import PIXEL
 from sbd.simulation.noise import VACUUM
 from sbd.typing import Denoiser, Image
 from sbd.validation import apply_denoiser, check_image, check_whole
 
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+_FAINT = 1e-3  # of the largest value: a change that nobody would see
 _LEAST = 1e-8  # a change that does not matter, less than rounding
 _LINES = ((RED, "-"), (OCHRE, "--"), (STEEL, "-"))
 
@@ -116,42 +132,109 @@ def border_psnr(clean: Image, image: Image, *, band: int = _BAND) -> dict[str, f
 
 
 def cut_cost(
-    denoise: Denoiser, clean: Image, noisy: Image, *, cut: int = 16
+    denoise: Denoiser, clean: Image, noisy: Image, *, cut: int
 ) -> dict[str, float]:
-    """Say what cutting off the first columns does to all that is left.
+    """Say what cutting off some columns does to all that is left.
 
-    PSNR before and after by the authors' metric [dB], and of the columns that are found
-    in one of the two estimates the share that the other has not, within 8 pixels.
+    As for `change_by_distance`, `cut` columns go off the far end, or off the near one
+    if negative. PSNR before and after by the authors' metric [dB], and of the columns
+    that are found in one of the two estimates the share that the other has not, within
+    8 pixels.
     """
-    before = apply_denoiser(denoise, noisy)[:, cut:]
-    after = apply_denoiser(denoise, noisy[:, cut:])
+    kept = np.s_[:, slice(None, -cut) if cut > 0 else slice(-cut, None)]
+    before = apply_denoiser(denoise, noisy)[kept]
+    after = apply_denoiser(denoise, noisy[kept])
     found = [find_columns(image).positions for image in (before, after)]
     match = match_columns(*found, tolerance=_SAME)
     either = len(match.pairs) + len(match.missed) + len(match.spurious)
     return {
-        "before": authors_psnr(clean[:, cut:], before),
-        "after": authors_psnr(clean[:, cut:], after),
+        "before": authors_psnr(clean[kept], before),
+        "after": authors_psnr(clean[kept], after),
         "columns before": len(found[0]),
         "share that differs": 1 - len(match.pairs) / max(1, either),
     }
 
 
-def show_changes(changes: Mapping[str, Mapping[str, pd.Series]]) -> Figure:
+def tabulate_costs(
+    costs: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> pd.DataFrame:
+    """Write costs of `cut_cost`, by cut, then by network, with units."""
+    rows = {
+        (cut, network): {
+            "PSNR before (dB)": f"{cost['before']:.3f}",
+            "after (dB)": f"{cost['after']:.3f}",
+            "columns before": cost["columns before"],
+            "not in both (%)": f"{100 * cost['share that differs']:.1f}",
+        }
+        for cut, each in costs.items()
+        for network, cost in each.items()
+    }
+    return pd.DataFrame(rows).T.rename_axis(["cut off", "network"])
+
+
+def tabulate_borders(psnrs: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Write scores of `border_psnr`, by network, with units."""
+    heads = {
+        "whole": "whole image (dB)",
+        "last": f"last {_BAND} columns (dB)",
+        "before": f"the {_BAND} before (dB)",
+        "rest": "all others (dB)",
+    }
+    return pd.DataFrame(psnrs).T.rename(columns=heads).map("{:.2f}".format)
+
+
+def tell_reach(
+    changes: Mapping[str, Mapping[str, pd.Series]],
+    costs: Mapping[str, Mapping[str, Mapping[str, float]]],
+    network: str,
+) -> "Markdown":
+    """Say how far a network feels each of the cuts, and what that costs."""
+    told = []
+    for cut, each in changes.items():
+        fall, cost = each[network], costs[cut][network]
+        near = fall.index[fall < _FAINT]
+        far = (
+            f"beyond {near[0]} pixels less than {100 * _FAINT:g} %" if len(near)
+            else f"up to {100 * fall.iloc[-1]:.1f} % even at the other end"
+        )  # fmt: skip
+        told.append(
+            f"* **{cut}**: up to {100 * fall.iloc[0]:.0f} % of the largest value "
+            f"changes at the cut, {far}; {cost['after'] - cost['before']:+.3f} dB, and "
+            f"{100 * cost['share that differs']:.1f} % of the columns."
+        )
+    return markdown(f"What the {network} makes of each cut:\n\n" + "\n".join(told))
+
+
+def show_changes(
+    changes: Mapping[str, Mapping[str, pd.Series]],
+    costs: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+) -> Figure:
     """Draw how what changes by a cut falls with the distance from it.
 
     `changes` are of `change_by_distance`, by cut, then by network. No change at all is
-    drawn on the lower edge.
+    drawn on the lower edge. `costs`, of `cut_cost`, are written above the lines, in
+    their colours.
     """
     names = "abcdef"[: len(changes)]
-    fig, panels = arrange_panels(names, height=0.42 * WIDTH)
+    fig, panels = arrange_panels(names, height=0.46 * WIDTH)
     for name, (cut, each) in zip(names, changes.items(), strict=True):
         ax = panels[name]
-        for network, (colour, style) in zip(each, _LINES, strict=False):
+        for k, (network, (colour, style)) in enumerate(zip(each, _LINES, strict=False)):
             fall = each[network].clip(lower=_LEAST)
             ax.plot(fall.index, fall, style, color=colour, label=network, linewidth=1.3)
+            if costs:
+                cost = costs[cut][network]
+                words = f"{cost['after'] - cost['before']:+.2f} dB, "
+                words += f"{100 * cost['share that differs']:.1f} % of columns"
+                place = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+                ax.text(1.0, 0.99 - 0.075 * k, words, color=colour, size=7, **place)
         ax.set_yscale("log")
-        ax.set_ylim(_LEAST, 1)
-        name_chart(ax, f"({name}) {cut}", "distance (pixel)", "largest change")
+        ax.set_ylim(_LEAST, 1e3 if costs else 1)
+        ticks = 10.0 ** np.arange(-8, 1, 2)
+        ax.set_yticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+        ax.set_yticks([], minor=True)
+        up = "largest change, of the largest value" if name == names[0] else ""
+        name_chart(ax, f"({name}) {cut}", "distance from the cut (pixel)", up)
     name_lines(panels["a"], 3, fontsize=7, frameon=False)
     return fig
 
@@ -161,21 +244,27 @@ def show_cuts(
 ) -> Figure:
     """Draw estimates by network, and below what changes in them when the image is cut.
 
-    `limit` ends the scale of the differences [electrons per pixel]; they are drawn as a
-    share of the vacuum's intensity.
+    All estimates are on one grey scale. `limit` ends the scale of the differences
+    [electrons per pixel]; they are drawn as a share of the vacuum's intensity.
     """
     names = list("abcdef"[: len(estimates)])
     shape = next(iter(estimates.values())).shape
-    tall = WIDTH / len(names) * shape[0] / shape[1]
+    tall = 0.85 * WIDTH / len(names) * shape[0] / shape[1]
     mosaic = [names, [name.upper() for name in names]]
-    fig, panels = arrange_panels(mosaic, height=2 * tall + 2 * TITLE_ROOM)
+    fig, panels = arrange_panels(mosaic, height=2 * tall + 1.6 * TITLE_ROOM)
+    limits = shared_grey(estimates.values())
     for name, network in zip(names, estimates, strict=True):
-        show_image(panels[name], estimates[network], title=f"({name}) {network}")
+        title = f"({name}) {network}"
+        shown = show_image(panels[name], estimates[network], title=title, limits=limits)
+        mark_scale(panels[name], PIXEL, length=None)
+        last = name == names[-1]
+        if last:
+            add_bar(panels[name], shown)
         show_map(
             panels[name.upper()],
             100 * differences[network] / VACUUM,
             limit=100 * limit / VACUUM,
-            label="% of the vacuum",
-            colour_bar=name == names[-1],
+            label="change, % of the vacuum",
+            colour_bar=last,
         )
     return fig

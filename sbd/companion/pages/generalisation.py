@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from sbd.benchmark.authors_layout import CONTRASTS
 from sbd.benchmark.recipes import Recipe, contrast_label
 from sbd.benchmark.splits import published_test_counts
+from sbd.companion.words import list_names, with_sign
 from sbd.data.registry import fetch
 from sbd.denoisers.trials import check_trials, try_denoisers
 from sbd.metrics import authors_psnr, authors_resize, authors_ssim
@@ -26,7 +27,7 @@ from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.specimens import PARTICLES
 from sbd.typing import Denoiser, Image
 
-_HEAT = "viridis"
+_HEAT = "coolwarm"
 
 _WHITE = ("white",)
 _SHARED = 50  # thickness at which several structures share a label [angstrom]
@@ -113,6 +114,24 @@ def published_map(study: str, *, metric: str = "psnr") -> pd.DataFrame:
     twice = [names for names in contents.values() if len(names) > 1]
     result.attrs["repeated"] = twice[0] if twice else []
     return result
+
+
+def published_tests(study: str) -> pd.DataFrame:
+    """Read the authors' evaluation logs as `score_networks` writes ours.
+
+    All logs list the same images in the same order, so that networks can be compared
+    image by image.
+    """
+    chosen = _find(study)
+    parts = []
+    for subset, log in zip(chosen.subsets, chosen.logs, strict=True):
+        table = pd.read_csv(fetch(log))
+        table[["structure", "defect"]] = table["particle"].str.split("-", expand=True)
+        kept = chosen.keep(table)[["tested on", "psnr", "ssim"]]
+        parts.append(
+            kept.assign(**{"trained on": subset, "run": 0, "image": kept.index})
+        )
+    return pd.concat(parts, ignore_index=True)
 
 
 def frame_as_published(image: Image) -> Image:
@@ -240,24 +259,6 @@ def compare_in_columns(
     return gains, errors
 
 
-def tell_gains(
-    tables: Mapping[str, pd.DataFrame], against: str | None = None
-) -> pd.DataFrame:
-    """Write what `compare_in_columns` finds in each study, with the standard errors.
-
-    Nothing where one is its own measure.
-    """
-    studies = {}
-    for study, table in tables.items():
-        gains, errors = compare_in_columns(table, against)
-        words = gains.astype(object)
-        for (i, j), gain in np.ndenumerate(gains.to_numpy()):
-            error = errors.iloc[i, j]
-            words.iloc[i, j] = f"{gain:+.2f} ± {error:.2f}" if error else ""
-        studies[study] = words
-    return pd.concat(studies).fillna("")
-
-
 def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
     """Compare what networks reach on their own kind of image and on others.
 
@@ -280,49 +281,133 @@ def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
 def summarise(
     maps: Mapping[str, Mapping[str, pd.DataFrame]], leave: str
 ) -> pd.DataFrame:
-    """Tell `own_and_others` of all maps, but for the row of that name."""
-    return pd.DataFrame({
+    """Tell `own_and_others` of all maps, but for the row of that name, with units."""
+    heads = {
+        "own": "own kind (dB)",
+        "others": "other kinds (dB)",
+        "loss": "greatest loss in a column (dB)",
+    }
+    rows = {
         f"{whose}, {study}": own_and_others(heat.drop(index=leave, errors="ignore"))
         for whose, each in maps.items()
         for study, heat in each.items()
-    }).T  # fmt: skip
+    }
+    return pd.DataFrame(rows).T.rename(columns=heads).map("{:.1f}".format)
 
 
-def show_heat_maps(maps: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
+def tabulate_kinds(tables: Mapping[str, pd.DataFrame], rest: str) -> pd.DataFrame:
+    """Compare, kind by kind of image, the network that learnt it with the filter.
+
+    From the tests of `score_networks`, of which `rest` learnt nothing.
+    """
+    rows = {}
+    for study, table in tables.items():
+        gains, errors = compare_in_columns(table, rest)
+        heats = {m: generalisation_map(table, m) for m in ("psnr", "ssim")}
+        for kind in gains.columns:
+            rows[study, kind] = {
+                "n": table.loc[table["tested on"] == kind, "image"].nunique(),
+                "network (dB)": f"{heats['psnr'].loc[kind, kind]:.1f}",
+                "filter (dB)": f"{heats['psnr'].loc[rest, kind]:.1f}",
+                "network ahead by (dB)": with_sign(
+                    gains.loc[kind, kind], errors.loc[kind, kind]
+                ),
+                "SSIM, network": f"{heats['ssim'].loc[kind, kind]:.3f}",
+                "SSIM, filter": f"{heats['ssim'].loc[rest, kind]:.3f}",
+            }
+    return pd.DataFrame(rows).T.rename_axis(["study", "tested on"])
+
+
+def tell_losses(tables: Mapping[str, Mapping[str, pd.DataFrame]], rest: str) -> str:
+    """Say, study by study, what a network loses most on another kind of image."""
+    told = []
+    for study in next(iter(tables.values())):
+        parts = []
+        for whose, each in tables.items():
+            gains, errors = compare_in_columns(each[study])
+            lost = gains.drop(index=rest, errors="ignore").stack()
+            name, kind = lost.idxmin()
+            words = with_sign(lost.min(), errors.loc[name, kind])
+            parts.append(f"{whose} {words} dB ({name} on {kind})")
+        told.append(f"* **{study}**: {', '.join(parts)}")
+    return "\n".join(told)
+
+
+def tell_filter(tables: Mapping[str, pd.DataFrame], rest: str) -> str:
+    """Say where what learnt nothing is no worse than the network of the same kind."""
+    behind, even = [], []
+    for table in tables.values():
+        gains, errors = compare_in_columns(table, rest)
+        for kind in gains.columns:
+            gain, error = gains.loc[kind, kind], errors.loc[kind, kind]
+            if gain < -2 * error:
+                behind.append(kind)
+            elif gain <= 2 * error:
+                even.append(kind)
+    won = [
+        kind
+        for table in tables.values()
+        for heat in [generalisation_map(table, "ssim")]
+        for kind in heat.columns
+        if heat.loc[rest, kind] > heat.loc[kind, kind]
+    ]
+    kinds = sum(table["tested on"].nunique() for table in tables.values())
+    return (
+        f"In PSNR the filter is ahead of the network of that kind of image, by more "
+        f"than two standard errors, on {list_names(behind)}, and within two of it on "
+        f"{list_names(even)}. In SSIM it has the higher mean on {len(won)} of {kinds} "
+        "kinds."
+    )
+
+
+def show_heat_maps(
+    maps: Mapping[str, Mapping[str, pd.DataFrame]],
+    gains: Mapping[str, Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]],
+) -> Figure:
     """Draw heat maps of what was trained on against what was tested on.
 
-    `maps` are by row of the figure, then by study, the same in every row; one scale for
-    all.
+    `maps` are means [dB], written into the cells, by row of the figure, then by study,
+    the same in every row. The colours are `gains` of `compare_in_columns` over the
+    network of the kind that is tested on, with their standard errors, below; one scale
+    for all.
     """
     studies = list(next(iter(maps.values())))
     letters = iter("abcdefghijklmnop")
     mosaic = [[next(letters) for _ in studies] for _ in maps]
     tall = [max(len(row[s]) for s in studies) for row in maps.values()]
     widths = [max(4, len(next(iter(maps.values()))[s].columns)) for s in studies]
-    heights = [0.27 * n + 0.8 for n in tall]
+    heights = [0.36 * n + 0.7 for n in tall]
     fig, panels = arrange_panels(
         mosaic, height=sum(heights), widths=widths, heights=heights
     )
-    values = np.concatenate(
-        [heat.to_numpy().ravel() for row in maps.values() for heat in row.values()]
-    )
-    scale = Normalize(np.nanmin(values), np.nanmax(values))
+    apart = [
+        np.abs(gain).max(axis=None)
+        for row in gains.values()
+        for gain, _ in row.values()
+    ]
+    scale = Normalize(-max(apart), max(apart))
     for names, (row, each) in zip(mosaic, maps.items(), strict=True):
-        for name, (study, heat) in zip(names, each.items(), strict=True):
-            _draw_heat(panels[name], heat, scale)
+        for name, (study, means) in zip(names, each.items(), strict=True):
+            _draw_heat(panels[name], means, *gains[row][study], scale)
             panels[name].set_title(f"({name}) {row}: {study}", fontsize=8)
         panels[names[0]].set_ylabel("trained on", fontsize=7.5)
     for name in mosaic[-1]:
         panels[name].set_xlabel("tested on", fontsize=7.5)
     shown = panels[mosaic[0][0]].images[0]
     bar = fig.colorbar(shown, ax=list(panels.values()), shrink=0.6, pad=0.01)
-    bar.set_label("dB", fontsize=7.5)
+    bar.set_label("gain over the network of the kind tested on (dB)", fontsize=7.5)
     bar.ax.tick_params(labelsize=7)
     return fig
 
 
-def _draw_heat(ax: Axes, heat: pd.DataFrame, scale: Normalize) -> None:
-    """Draw one map; a network's own kind is framed, dark cells get light words."""
+def _draw_heat(
+    ax: Axes,
+    means: pd.DataFrame,
+    heat: pd.DataFrame,
+    errors: pd.DataFrame,
+    scale: Normalize,
+) -> None:
+    """Draw one map; a network's own kind is bold, dark cells get light words."""
     shown = ax.imshow(heat, cmap=_HEAT, norm=scale, aspect="auto")
     turn = {"rotation": 20, "ha": "right"} if max(map(len, heat.columns)) > 6 else {}
     ax.set_xticks(range(heat.shape[1]), heat.columns, fontsize=6.5, **turn)
@@ -331,7 +416,11 @@ def _draw_heat(ax: Axes, heat: pd.DataFrame, scale: Normalize) -> None:
     for (i, j), value in np.ndenumerate(heat.to_numpy()):
         red, green, blue, _ = shown.to_rgba(value)
         light = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-        look = {"ha": "center", "va": "center", "fontsize": 6.5}
+        look = {"ha": "center", "va": "center", "fontsize": 6}
+        look["color"] = "white" if light else "black"
         own = heat.index[i] == heat.columns[j]
+        error = errors.to_numpy()[i, j]
+        words = f"{means.to_numpy()[i, j]:.1f}"
+        words += "" if own or not error else f"\n{value:+.1f}±{error:.1f}"
         look["fontweight"] = "bold" if own else "normal"
-        ax.text(j, i, f"{value:.1f}", color="white" if light else "black", **look)
+        ax.text(j, i, words, **look)

@@ -2,16 +2,25 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy import stats
 
+from sbd.companion.wording import markdown, with_error
+from sbd.companion.words import with_sign
 from sbd.evidence.jacobian import effective_field_of_view
-from sbd.plotting.charts import name_chart, name_lines
-from sbd.plotting.colours import RED, STEEL
-from sbd.plotting.images import WIDTH, arrange_panels
+from sbd.plotting.charts import name_chart
+from sbd.plotting.colours import GREEN, GREY, INK, OCHRE, RED, STEEL
+from sbd.plotting.images import LEGEND, arrange_panels
 from sbd.typing import Image
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 NETWORKS = {  # and the weights of each of their runs
     "every pixel, 2 scales": ("view-pixels-2", "view-pixels-2-again"),
@@ -45,7 +54,7 @@ CHANGES = {  # what is changed, what is equal; networks after and before
         "every pixel, 4 scales",
         "every pixel, 2 scales, 400 steps",
     ),
-    ("bins: 4 scales, not 2", "both"): (
+    ("bins: 4 scales, not 2", "seconds and steps"): (
         "bins of 4 x 4, 4 scales",
         "bins of 4 x 4, 2 scales",
     ),
@@ -73,10 +82,12 @@ CHANGES = {  # what is changed, what is equal; networks after and before
 
 _FRACTION = 0.95  # of the weight, for a radius
 _NOT_IMAGES = "radius", "radius (absolute)", "kind"
-_MARKS = {
-    "seconds": ("o", STEEL, STEEL),
-    "steps": ("o", STEEL, "white"),
-    "other": ("D", RED, RED),
+_MARKS = {"seconds": "o", "steps": "o", "other": "D"}
+_FAMILIES = {
+    "every pixel": OCHRE,
+    "bins of 4 x 4": STEEL,
+    "views of the lattice": GREEN,
+    "": RED,
 }
 
 
@@ -151,7 +162,9 @@ def compare_views(
 
     The gain [dB], mean over images and over runs, run against run on the same counts;
     its standard error, of the spread between runs, pooled over all networks, and of
-    that between draws; the ratio of the radii; and what is more than two errors.
+    that between draws; the radii before and after, and their ratio; and a verdict, by
+    an interval of 95 % of Student's distribution, whose degrees of freedom are those
+    of the pooled spread.
     """
     spread = spread_of_runs(scores, networks)
     psnr = scores.groupby(["method", "draw"])["psnr"].mean().unstack()
@@ -164,49 +177,183 @@ def compare_views(
         rows[change] = {
             "better by": gains.mean(),
             "error": np.hypot(of_runs, of_draws),
+            "radius before": radii[before],
+            "radius after": radii[after],
             "wider by": radii[after] / radii[before],
         }
     table = pd.DataFrame(rows).T.rename_axis(["change", "equal"])
-    sure = table["better by"].abs() > 2 * table["error"]
+    freedom = sum(len(items) - 1 for items in networks.values())
+    reach = stats.t.ppf(0.975, freedom)
+    sure = table["better by"].abs() > reach * table["error"]
     word = np.where(table["better by"] > 0, "better", "worse")
-    return table.round(2).assign(says=np.where(sure, word, "no difference shown"))
+    return table.assign(says=np.where(sure, word, "no difference shown"))
 
 
-def show_views(table: pd.DataFrame, errors: pd.DataFrame) -> Figure:
+def tabulate_changes(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `compare_views` with units, to the digits that the errors allow."""
+    pairs = zip(table["better by"], table["error"], strict=True)
+    return pd.DataFrame({
+        "gain (dB)": [with_sign(*pair) for pair in pairs],
+        "radius before (pixel)": table["radius before"].round().astype(int),
+        "after (pixel)": table["radius after"].round().astype(int),
+        "wider by": [f"x {ratio:.1f}" for ratio in table["wider by"]],
+        "verdict": table["says"],
+    }, table.index)  # fmt: skip
+
+
+def tabulate_views(views: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
+    """Write how far networks look and what they reach, with units and errors."""
+    reached = {
+        f"PSNR (dB), {image}": [
+            with_error(*pair) for pair in zip(views[image], errors[image], strict=True)
+        ]
+        for image in errors
+    }
+    far = views[["radius", "radius (absolute)"]].round().astype(int)
+    far.columns = ["radius (pixel)", "radius, absolute weights (pixel)"]
+    return far.assign(**reached)
+
+
+def tabulate_training(
+    cards: Mapping[str, dict], networks: Mapping[str, Sequence[str]] = NETWORKS
+) -> pd.DataFrame:
+    """Tell how each network was trained, from the cards of its runs."""
+    rows = {}
+    for name, runs in networks.items():
+        parts = [v for k, v in cards[runs[0]].items() if k.startswith("run ")]
+        times = [cards[run].get("cost", {}).get("processor seconds") for run in runs]
+        known = [f"{time:.0f}" for time in times if time]
+        rows[name] = {
+            "runs": len(runs),
+            "steps": sum(part["steps"] for part in parts),
+            "examples a step": ", ".join(str(part["batch"]) for part in parts),
+            "channels": parts[-1]["config"]["channels"],
+            "seconds of a core": ", ".join(known) or "hours, and minutes of a GPU",
+        }
+    return pd.DataFrame(rows).T
+
+
+def tell_verdict(table: pd.DataFrame) -> "Markdown":
+    """Say what `compare_views` makes of the claim that a wide view is what counts."""
+    scales = table[table.index.get_level_values(0).str.contains("scales, not")]
+    wider = scales[scales["wider by"] > 1]
+    won = wider[wider["says"] == "better"]
+    other = wider.drop(index=won.index)
+    told = [
+        f"Of {len(wider)} comparisons in which more scales alone made a network look "
+        f"farther, it came out better in {len(won)}"
+    ]
+    if len(won) and len(other):
+        seen, short = won["radius before"].max(), other["radius before"].min()
+        told[0] += f" (it had seen {seen:.0f} pixels or less before)"
+        if short > seen:
+            told[0] += f", and not where it had seen {short:.0f} pixels or more"
+    told[0] += "."
+    if narrow := len(scales) - len(wider):
+        told.append(
+            f"In {narrow} more the scales did not widen the view, so "
+            f"{'it says' if narrow == 1 else 'they say'} nothing about the claim."
+        )
+    lattice = table[table.index.get_level_values(0).str.contains("lattice")]
+    if len(lattice):
+        gain = lattice["better by"].min()
+        told.append(
+            f"Showing a network its lattice, at a view {lattice['wider by'].max():.1f} "
+            f"times as wide at most, changes {gain:+.1f} dB at least."
+        )
+    verdict = "not borne out by" if won.empty else "borne out by all of"
+    verdict = "borne out in part by" if len(won) and len(other) else verdict
+    return markdown(f"**The claim is {verdict} these networks.** " + " ".join(told))
+
+
+def show_views(
+    table: pd.DataFrame, errors: pd.DataFrame, changes: pd.DataFrame | None = None
+) -> Figure:
     """Draw the quality of networks against how far they look, a panel for each image.
 
     A row of the table is a network: ``radius`` of its effective field of view [pixels],
     ``kind`` (trained like the others for equal seconds, or steps, or other), and the
-    PSNR by image, with its errors in the other table [dB].
+    PSNR by image, with its errors in the other table [dB]. Those of one family and
+    equal time are joined. Below, what `compare_views` says of the changes.
     """
     images = [name for name in table if name not in _NOT_IMAGES]
     names = "abcdef"[: len(images)]
-    fig, panels = arrange_panels(names, height=0.5 * WIDTH)
-    numbers = range(1, len(table) + 1)
+    mosaic, heights = [list(names)], [3.0]
+    if changes is not None:
+        mosaic.append(["z"] * len(names))
+        heights.append(0.6 + 0.24 * len(changes))
+    fig, panels = arrange_panels(mosaic, height=sum(heights) + 0.5, heights=heights)
     low, high = table[images].to_numpy().min(), table[images].to_numpy().max()
     for name, image in zip(names, images, strict=True):
         ax = panels[name]
-        for number, (network, row) in zip(numbers, table.iterrows(), strict=True):
-            mark, colour, inside = _MARKS[row["kind"]]
-            label = f"{number} {network}"
-            at = row["radius"], row[image]
-            ax.vlines(
-                at[0], *(at[1] + np.array([-1, 1]) * errors.loc[network, image]),
-                color=colour, linewidth=1,
-            )  # fmt: skip
-            ax.plot(
-                *at, mark, color=colour, markerfacecolor=inside, markersize=6,
-                label=label,
-            )  # fmt: skip
-            ax.annotate(
-                str(number), at, (0, -13 if row["kind"] == "other" else 5),
-                textcoords="offset points", ha="center",
-                fontsize=7,
-            )  # fmt: skip
+        for family, colour in _FAMILIES.items():
+            rows = table[table.index.map(tell_family) == family]
+            alike = rows[rows["kind"] == "seconds"]
+            ax.plot(alike["radius"], alike[image], "-", color=colour, lw=1, zorder=1)
+            for network, row in rows.iterrows():
+                _mark_network(ax, network, row, image, errors.loc[network, image])
         ax.set_xscale("log")
-        ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low))
-        across = "radius of the effective field of view (pixel)"
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+        ax.set_xlim(0.7 * table["radius"].min(), 2.2 * table["radius"].max())
+        across = "radius of the field of view (pixel)"
         title = textwrap.fill(f"({name}) {image}", 40)
         name_chart(ax, title, across, "PSNR (dB)")
-    name_lines(panels["a"], 2, fontsize=7, frameon=False)
+    handles = [
+        Line2D([], [], marker="o", ls="-", lw=1, ms=4, color=colour, label=family)
+        for family, colour in _FAMILIES.items() if family
+    ]  # fmt: skip
+    look = {"marker": "o", "ls": "", "color": INK, "markerfacecolor": "white", "ms": 4}
+    handles.append(Line2D([], [], **look, label="as many steps, not seconds"))
+    panels["a"].legend(handles=handles, loc="upper left", **LEGEND)
+    if changes is not None:
+        _draw_changes(panels["z"], "abcdefg"[len(names)], changes)
     return fig
+
+
+def tell_family(network: str) -> str:
+    """Say which networks differ from this one in scales alone."""
+    return next((family for family in _FAMILIES if network.startswith(family)), "")
+
+
+def _mark_network(
+    ax: Axes, network: str, row: pd.Series, image: str, error: float
+) -> None:
+    """Put a network in its place, with its name beside."""
+    family = tell_family(network)
+    colour = _FAMILIES[family]
+    inside = "white" if row["kind"] == "steps" else colour
+    ax.errorbar(
+        row["radius"], row[image], error, fmt=_MARKS[row["kind"]], color=colour,
+        markerfacecolor=inside, ms=4, elinewidth=1, capsize=2.5, zorder=2,
+    )  # fmt: skip
+    words = network.removeprefix(family).removeprefix(", ")
+    words = words if row["kind"] != "steps" else ""
+    above = row["kind"] == "other"
+    ax.annotate(
+        words, (row["radius"], row[image]), (0, 6 if above else -11),
+        textcoords="offset points", ha="center", fontsize=6.5, color=colour,
+    )  # fmt: skip
+
+
+def _draw_changes(ax: Axes, name: str, changes: pd.DataFrame) -> None:
+    """Draw the gain of each change with two standard errors, and what is equal."""
+    places = range(len(changes))[::-1]
+    colours = [
+        {"better": STEEL, "worse": RED}.get(word, GREY) for word in changes["says"]
+    ]
+    for y, gain, error, colour in zip(
+        places, changes["better by"], changes["error"], colours, strict=True
+    ):
+        ax.errorbar(gain, y, xerr=2 * error, fmt="o", ms=4, capsize=2, color=colour)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    words = [f"{change}, equal {equal}" for change, equal in changes.index]
+    ax.set_yticks([])
+    ax.set_ylim(-0.6, len(changes) - 0.4)
+    low, high = ax.get_xlim()
+    ax.set_xlim(low - 0.7 * (high - low), high)
+    for y, label in zip(places, words, strict=True):
+        ax.text(0.01, y, label, transform=ax.get_yaxis_transform(), va="center", size=7)
+    across = "gain in PSNR (dB), with two standard errors"
+    name_chart(ax, f"({name}) what one change brings", across, "")
+    ax.spines["left"].set_visible(False)

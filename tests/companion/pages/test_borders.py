@@ -15,6 +15,9 @@ from sbd.companion.pages.borders import (
     remember,
     show_changes,
     show_cuts,
+    tabulate_borders,
+    tabulate_costs,
+    tell_reach,
 )
 
 
@@ -124,7 +127,7 @@ def test_a_change_of_nothing_lies_on_the_edge():
 
 
 def test_changes_are_shares_of_the_vacuum():
-    flat = np.full((8, 9), 0.45)
+    flat = np.full((8, 90), 0.45)
     fig = show_cuts(
         {"a": flat, "b": flat}, {"a": 0 * flat, "b": 0.1 * flat}, limit=0.09
     )
@@ -148,10 +151,33 @@ def test_a_cut_costs_what_it_changes():
             else pull[16:] * (blurred - image) + image
         )
 
-    kept = cut_cost(exact, clean, clean)
+    kept = cut_cost(exact, clean, clean, cut=-16)
     assert kept["share that differs"] == 0
     assert kept["before"] == kept["after"]
     assert kept["columns before"] > 10
-    lost = cut_cost(uneasy, clean, clean)
+    lost = cut_cost(uneasy, clean, clean, cut=-16)
     assert 0.1 < lost["share that differs"] < 1
     assert lost["after"] < 40 < lost["before"]
+    whole = cut_cost(lambda image: image, clean, clean, cut=16)
+    assert whole["share that differs"] == 0  # at the far end, too
+
+
+COST = {"before": 40.0, "after": 39.5, "columns before": 9, "share that differs": 0.1}
+
+
+def test_what_a_cut_costs_is_written_with_units():
+    (row,) = tabulate_costs({"the end": {"a": COST}}).to_dict("records")
+    assert row["not in both (%)"] == "10.0"
+    (row,) = tabulate_borders({"a": {"whole": 40.0}}).to_dict("records")
+    assert row == {"whole image (dB)": "40.00"}
+    fall = pd.Series([0.2, 0.01, 1e-4], [0, 32, 64])
+    said = tell_reach({"the end": {"a": fall}}, {"the end": {"a": COST}}, "a").data
+    assert "up to 20 % of the largest value changes at the cut" in said
+    assert "beyond 64 pixels less than 0.1 %; -0.500 dB, and 10.0 %" in said
+
+
+def test_estimates_share_one_grey_scale():
+    images = {"a": np.eye(64), "b": 2 * np.eye(64)}
+    fig = show_cuts(images, images, limit=0.09)
+    grey = [ax.images[0].get_clim() for ax in fig.axes[:2]]
+    assert grey == [(0.0, 2.0)] * 2

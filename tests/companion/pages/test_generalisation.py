@@ -14,9 +14,12 @@ from sbd.companion.pages.generalisation import (
     generalisation_map,
     own_and_others,
     published_map,
+    published_tests,
     score_networks,
     show_heat_maps,
-    tell_gains,
+    tabulate_kinds,
+    tell_filter,
+    tell_losses,
 )
 from sbd.data.registry import DataUnavailableError
 from sbd.simulation.frame import CROP
@@ -129,9 +132,17 @@ def test_a_column_is_compared_image_by_image_and_run_by_run():
     assert ahead.loc["b", "b"] == pytest.approx(-3.95)
     of_images = 0.05  # half the second run's 0.2, once
     assert errors.loc["b", "b"] == pytest.approx(np.hypot(of_images, (0.13 / 4) ** 0.5))
-    words = tell_gains({"letters": table}).loc["letters"]
-    assert words.loc["b", "a"].startswith("-1.20 ± ")
-    assert words.loc["a", "a"] == ""
+    said = tell_losses({"ours": {"letters": table}}, "filter")
+    assert said.startswith("* **letters**: ours -1.2")
+    assert "(b on " in said
+    table["ssim"] = table["psnr"] / 40
+    told = tabulate_kinds({"letters": table}, "filter").loc[("letters", "b")]
+    assert told["n"] == 2
+    assert told["network ahead by (dB)"].startswith("-3.9")
+    assert "on a and b, and within two of it on none" in tell_filter(
+        {"letters": table}, "filter"
+    )
+    assert "higher mean on 2 of 2" in tell_filter({"letters": table}, "filter")
 
 
 def test_what_cannot_be_studied_is_refused():
@@ -157,14 +168,42 @@ def test_each_subset_has_a_network_of_its_own():
             assert subset in path.name
 
 
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_authors_tests_are_their_maps(study):
+    try:
+        published = published_map(study)
+    except DataUnavailableError:
+        pytest.skip("the authors' logs cannot be had")
+    tests = published_tests(study)
+    pd.testing.assert_frame_equal(
+        generalisation_map(tests), published, check_names=False
+    )
+    gains, errors = compare_in_columns(tests)
+    assert (np.diag(gains) == 0).all()
+    assert (errors.to_numpy() >= 0).all()
+
+
 def test_a_heat_map_says_its_numbers_and_shares_one_scale():
     near = pd.DataFrame(
         [[38.0, 30.0], [36.1, 37.0]], index=["a", "b"], columns=["a", "b"]
     )
     far = pd.DataFrame([[20.0, 25.0]], index=["a"], columns=["a", "c"])
-    fig = show_heat_maps({"ours": {"letters": near}, "theirs": {"letters": far}})
+    lost = pd.DataFrame(
+        [[0.0, -7.0], [-1.9, 0.0]], index=near.index, columns=near.columns
+    )
+    maps = {"ours": {"letters": near}, "theirs": {"letters": far}}
+    gains = {
+        "ours": {"letters": (lost, lost * 0 + 0.5)},
+        "theirs": {"letters": (far * 0, far * 0)},
+    }
+    fig = show_heat_maps(maps, gains)
     first, second = fig.axes[:2]
     words = {t.get_text(): t.get_fontweight() for t in first.texts}
-    assert words == {"38.0": "bold", "30.0": "normal", "36.1": "normal", "37.0": "bold"}
-    assert first.images[0].get_clim() == second.images[0].get_clim() == (20, 38)
-    np.testing.assert_array_equal(first.images[0].get_array(), near)
+    assert words == {
+        "38.0": "bold",
+        "30.0\n-7.0±0.5": "normal",
+        "36.1\n-1.9±0.5": "normal",
+        "37.0": "bold",
+    }
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (-7, 7)
+    np.testing.assert_array_equal(first.images[0].get_array(), lost)

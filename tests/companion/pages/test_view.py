@@ -9,22 +9,31 @@ from sbd.companion.pages.view import (
     compare_views,
     measure_radii,
     show_views,
+    tabulate_changes,
+    tell_verdict,
 )
 
 
 def test_networks_stand_at_what_they_see_and_reach():
     table = pd.DataFrame(
-        {"radius": [9.0, 90.0], "kind": ["seconds", "other"], "vacuum": [30.0, 34.0]},
-        index=["near", "far"],
+        {
+            "radius": [9.0, 90.0, 30.0],
+            "kind": ["seconds", "other", "seconds"],
+            "vacuum": [30.0, 34.0, 31.0],
+        },
+        index=["every pixel, 2 scales", "default", "every pixel, 4 scales"],
     )
-    errors = pd.DataFrame({"vacuum": [0.5, 0.25]}, index=table.index)
+    errors = pd.DataFrame({"vacuum": [0.5, 0.25, 0.5]}, index=table.index)
     (ax,) = show_views(table, errors).axes
-    places = [tuple(np.ravel(line.get_data())) for line in ax.lines]
-    assert places == [(9.0, 30.0), (90.0, 34.0)]
-    assert ax.lines[0].get_marker() != ax.lines[1].get_marker()
-    assert [t.get_text() for t in ax.texts] == ["1", "2"]
-    bars = [part.get_segments()[0][:, 1].tolist() for part in ax.collections]
-    assert bars == [[29.5, 30.5], [33.75, 34.25]]
+    joined, *_ = ax.lines  # the first family's networks of equal time
+    assert joined.get_xydata().tolist() == [[9.0, 30.0], [30.0, 31.0]]
+    marks = [bar.lines[0] for bar in ax.containers]
+    assert marks[0].get_xydata().tolist() == [[9.0, 30.0]]
+    assert marks[2].get_xydata().tolist() == [[90.0, 34.0]]
+    assert marks[0].get_marker() != marks[2].get_marker()
+    assert [t.get_text() for t in ax.texts] == ["2 scales", "4 scales", "default"]
+    bars = [bar.lines[2][0].get_segments()[0][:, 1].tolist() for bar in ax.containers]
+    assert bars == [[29.5, 30.5], [30.5, 31.5], [33.75, 34.25]]
 
 
 def table(psnr):
@@ -47,10 +56,60 @@ def test_a_change_is_told_with_its_error():
     radii = pd.Series({"near": 10.0, "far": 40.0})
     pairs = {("wider", "steps"): ("far", "near")}
     row = compare_views(table(SCORES), radii, pairs, RUNS).loc[("wider", "steps")]
-    # variances .02 and .18; the draws move both alike
-    assert row.to_dict() == pytest.approx(
-        {"better by": 1.2, "error": 0.32, "wider by": 4.0, "says": "better"}
-    )
+    # variances .02 and .18; the draws move both alike; of two degrees of freedom an
+    # interval of 95 % reaches 4.3 errors, 1.36
+    assert row["better by"] == pytest.approx(1.2)
+    assert row["error"] == pytest.approx(0.32, abs=0.005)
+    assert (row["wider by"], row["says"]) == (4.0, "no difference shown")
+
+
+def test_many_pairs_of_runs_make_a_difference_sure():
+    radii = pd.Series({"near": 10.0, "far": 40.0})
+    pairs = {("wider", "steps"): ("far", "near")}
+    more = {f"{n}-{k}": 30.0 + 0.3 * k for n in range(8) for k in (1, 2)}
+    names = {f"{n}": (f"{n}-1", f"{n}-2") for n in range(8)} | RUNS
+    row = compare_views(table(SCORES | more), radii, pairs, names).iloc[0]
+    assert row["says"] == "better"  # 10 degrees: 2.23 errors of .23
+
+
+CLAIM = pd.DataFrame(
+    {
+        "better by": [1.0, 0.1, -0.3, 5.0],
+        "error": 0.1,
+        "radius before": [10.0, 40.0, 90.0, 90.0],
+        "radius after": [40.0, 90.0, 30.0, 120.0],
+        "wider by": [4.0, 2.25, 0.33, 1.3],
+        "says": ["better", "no difference shown", "worse", "better"],
+    },
+    index=pd.MultiIndex.from_tuples(
+        [("pixels: 4 scales, not 2", "s"), ("bins: 4 scales, not 2", "s"),
+         ("bins: 6 scales, not 4", "s"), ("bins: views of the lattice", "s")]
+    ),
+)  # fmt: skip
+
+
+def test_the_verdict_follows_the_rows():
+    words = tell_verdict(CLAIM).data
+    assert "borne out in part" in words
+    assert "Of 2 comparisons" in words
+    assert "better in 1 (it had seen 10 pixels or less before)" in words
+    assert "not where it had seen 40 pixels or more" in words
+    assert "In 1 more the scales did not widen the view" in words
+    none = CLAIM.assign(says="no difference shown")
+    assert "not borne out" in tell_verdict(none).data
+    every = CLAIM.assign(says="better")
+    assert "borne out by all" in tell_verdict(every).data
+
+
+def test_tables_have_units_and_errors():
+    told = tabulate_changes(CLAIM).iloc[0]
+    assert told.to_dict() == {
+        "gain (dB)": "+1.00 ± 0.10",
+        "radius before (pixel)": 10,
+        "after (pixel)": 40,
+        "wider by": "x 4.0",
+        "verdict": "better",
+    }
 
 
 def test_runs_and_draws_make_the_error_of_a_network():
