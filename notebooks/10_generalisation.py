@@ -76,13 +76,9 @@ maps = {
     whose: {s: generalisation.generalisation_map(t) for s, t in each.items()}
     for whose, each in tests.items()
 }
-gains = {
-    whose: {s: generalisation.compare_in_columns(t) for s, t in each.items()}
-    for whose, each in tests.items()
-}
 
-# %% mystnb={"figure": {"caption": "Mean PSNR (dB) of networks trained on one kind of image (rows) and tested on another (columns); bold: on their own kind. Below it, and as the colour, by how much that is more or less than the network of the kind that is tested on has on the same images, with the standard error over images.", "name": "fig-generalisation"}, "image": {"alt": "Heat maps with numbers in each cell, for contrast, structure and defect, red where a network does better than that of the column's kind and blue where it does worse; the last row of each map of this project is a filter that learnt nothing.", "width": "100%"}}
-fig = generalisation.show_heat_maps(maps, gains)
+# %% mystnb={"figure": {"caption": "Mean PSNR (dB) of networks trained on one kind of image (rows) and tested on another (columns); bold: on their own kind. Below it, and as the colour, by how much that is more or less than the network of the kind that is tested on has on the same images, with the standard error over images, whose number is in brackets.", "name": "fig-generalisation"}, "image": {"alt": "Heat maps with numbers in each cell, for contrast, structure and defect, red where a network does better than that of the column's kind and blue where it does worse; the last row of each map of this project is a filter that learnt nothing.", "width": "100%"}}
+fig = generalisation.show_heat_maps(tests)
 numbers = {
     f"{whose} {study}": heat.round(2).T.to_dict()
     for whose, each in maps.items()

@@ -123,11 +123,15 @@ def published_tests(study: str) -> pd.DataFrame:
     image by image.
     """
     chosen = _find(study)
+    places = {subset: place for place, subset in enumerate(chosen.subsets)}
+    order = lambda kinds: kinds.map(places)  # noqa: E731
     parts = []
     for subset, log in zip(chosen.subsets, chosen.logs, strict=True):
         table = pd.read_csv(fetch(log))
         table[["structure", "defect"]] = table["particle"].str.split("-", expand=True)
         kept = chosen.keep(table)[["tested on", "psnr", "ssim"]]
+        kept = kept[kept["tested on"].isin(chosen.subsets)]
+        kept = kept.sort_values("tested on", key=order, kind="stable")
         parts.append(
             kept.assign(**{"trained on": subset, "run": 0, "image": kept.index})
         )
@@ -360,39 +364,40 @@ def tell_filter(tables: Mapping[str, pd.DataFrame], rest: str) -> str:
     )
 
 
-def show_heat_maps(
-    maps: Mapping[str, Mapping[str, pd.DataFrame]],
-    gains: Mapping[str, Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]],
-) -> Figure:
+def show_heat_maps(tests: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """Draw heat maps of what was trained on against what was tested on.
 
-    `maps` are means [dB], written into the cells, by row of the figure, then by study,
-    the same in every row. The colours are `gains` of `compare_in_columns` over the
-    network of the kind that is tested on, with their standard errors, below; one scale
-    for all.
+    `tests` are of `score_networks`, by row of the figure, then by study, the same in
+    every row. In a cell stand the mean [dB] and the gain of `compare_in_columns` over
+    the network of the kind that is tested on, with its standard error; the gain is the
+    colour, on one scale for all. Below a column, how many images it has.
     """
-    studies = list(next(iter(maps.values())))
+    studies = list(next(iter(tests.values())))
     letters = iter("abcdefghijklmnop")
-    mosaic = [[next(letters) for _ in studies] for _ in maps]
-    tall = [max(len(row[s]) for s in studies) for row in maps.values()]
-    widths = [max(4, len(next(iter(maps.values()))[s].columns)) for s in studies]
-    heights = [0.36 * n + 0.7 for n in tall]
+    mosaic = [[next(letters) for _ in studies] for _ in tests]
+    gains = {
+        whose: {study: compare_in_columns(table) for study, table in each.items()}
+        for whose, each in tests.items()
+    }
+    shapes = {
+        whose: [gain.shape for gain, _ in each.values()]
+        for whose, each in gains.items()
+    }
+    heights = [0.42 * max(n for n, _ in each) + 0.8 for each in shapes.values()]
+    widths = [max(4, wide) for _, wide in next(iter(shapes.values()))]
     fig, panels = arrange_panels(
         mosaic, height=sum(heights), widths=widths, heights=heights
     )
-    apart = [
-        np.abs(gain).max(axis=None)
-        for row in gains.values()
-        for gain, _ in row.values()
-    ]
-    scale = Normalize(-max(apart), max(apart))
-    for names, (row, each) in zip(mosaic, maps.items(), strict=True):
-        for name, (study, means) in zip(names, each.items(), strict=True):
-            _draw_heat(panels[name], means, *gains[row][study], scale)
+    every = [gain for row in gains.values() for gain, _ in row.values()]
+    apart = max(float(gain.abs().max(axis=None)) for gain in every)
+    scale = Normalize(-apart, apart)
+    for names, (row, each) in zip(mosaic, tests.items(), strict=True):
+        for name, (study, table) in zip(names, each.items(), strict=True):
+            _draw_heat(panels[name], table, *gains[row][study], scale)
             panels[name].set_title(f"({name}) {row}: {study}", fontsize=8)
         panels[names[0]].set_ylabel("trained on", fontsize=7.5)
     for name in mosaic[-1]:
-        panels[name].set_xlabel("tested on", fontsize=7.5)
+        panels[name].set_xlabel("tested on (images)", fontsize=7.5)
     shown = panels[mosaic[0][0]].images[0]
     bar = fig.colorbar(shown, ax=list(panels.values()), shrink=0.6, pad=0.01)
     bar.set_label("gain over the network of the kind tested on (dB)", fontsize=7.5)
@@ -402,15 +407,17 @@ def show_heat_maps(
 
 def _draw_heat(
     ax: Axes,
-    means: pd.DataFrame,
+    table: pd.DataFrame,
     heat: pd.DataFrame,
     errors: pd.DataFrame,
     scale: Normalize,
 ) -> None:
     """Draw one map; a network's own kind is bold, dark cells get light words."""
+    means = generalisation_map(table).to_numpy()
+    counts = table.groupby("tested on")["image"].nunique()
     shown = ax.imshow(heat, cmap=_HEAT, norm=scale, aspect="auto")
-    turn = {"rotation": 20, "ha": "right"} if max(map(len, heat.columns)) > 6 else {}
-    ax.set_xticks(range(heat.shape[1]), heat.columns, fontsize=6.5, **turn)
+    kinds = [f"{kind}\n({counts[kind]})" for kind in heat.columns]
+    ax.set_xticks(range(heat.shape[1]), kinds, fontsize=6)
     ax.set_yticks(range(heat.shape[0]), heat.index, fontsize=6.5)
     ax.tick_params(length=0)
     for (i, j), value in np.ndenumerate(heat.to_numpy()):
@@ -420,7 +427,7 @@ def _draw_heat(
         look["color"] = "white" if light else "black"
         own = heat.index[i] == heat.columns[j]
         error = errors.to_numpy()[i, j]
-        words = f"{means.to_numpy()[i, j]:.1f}"
-        words += "" if own or not error else f"\n{value:+.1f}±{error:.1f}"
+        words = f"{means[i, j]:.1f}"
+        words += "" if own or not error else f"\n{value:+.1f}\n±{error:.1f}"
         look["fontweight"] = "bold" if own else "normal"
         ax.text(j, i, words, **look)

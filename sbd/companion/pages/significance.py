@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,17 +13,28 @@ from numpy.typing import ArrayLike, NDArray
 from sbd.columns.discs import disc_pixels
 from sbd.columns.finding import Columns
 from sbd.columns.surfaces import surface_columns
+from sbd.companion.wording import markdown, with_error
 from sbd.evidence.erasure import erase_columns
 from sbd.evidence.verdicts import VERDICTS, ColumnVerdicts
-from sbd.plotting.charts import name_chart
+from sbd.plotting.charts import name_chart, name_lines
 from sbd.plotting.colours import BRICK, GREEN, INK, OCHRE, STEEL
-from sbd.plotting.images import LEGEND, WIDTH, arrange_panels, show_image
+from sbd.plotting.images import WIDTH, arrange_panels, show_image
+from sbd.plotting.marks import mark_scale
+from sbd.simulation.frame import PIXEL
 from sbd.typing import Image
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 MEASURED = Path(__file__).resolve().parents[3] / "book/measured/vacuum_counts.json"
 """What `make recorded` wrote; an installed package is without it."""
 
 _WAYS = "simulated, on a grid", "on a grid", "by chance"
+_TESTED = {  # ways of `sbd.evidence.calibration.calibrate`
+    "independent": "on other counts",
+    "split": "on the second part of a split recording",
+    "same": "on the counts that made the claim",
+}
 _COLOURS = (STEEL, GREEN, BRICK, OCHRE)
 _REACH = 40  # pixels around a column that is shown
 
@@ -81,12 +93,63 @@ def show_calibration(p_values: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
         for (way, values), colour in zip(each.items(), _COLOURS, strict=False):
             values = np.sort(values)
             share = np.arange(1, len(values) + 1) / len(values)
-            ax.step(values, share, where="post", color=colour, label=way, linewidth=1.3)
+            label = _TESTED.get(way, way)
+            ax.step(values, share, where="post", color=colour, label=label, lw=1.3)
         ax.set(xscale="log", yscale="log", xlim=(least, 1), ylim=(least, 1.1))
         ax.set_aspect("equal")
         name_chart(ax, f"({name}) {title}", "level", "share of p-values up to it")
-    panels["a"].legend(loc="lower right", **LEGEND)
+    name_lines(panels["a"], len(_TESTED))
     return fig
+
+
+def tabulate_calibration(sums: pd.DataFrame) -> pd.DataFrame:
+    """Write `summarise_calibration` of several denoisers in per cent, with errors."""
+    rows = {}
+    for (name, way), row in sums.iterrows():
+        told = {"discs": int(row["discs"])}
+        for level in (0.01, 0.05):
+            share = row[f"up to {level:g}"]
+            error = (share * (1 - share) / row["discs"]) ** 0.5
+            told[f"p \u2264 {level:g} (%)"] = with_error(100 * share, 100 * error)
+        told["KS"] = f"{row['KS']:.2g}"
+        rows[name, _TESTED.get(way, way)] = told
+    return pd.DataFrame(rows).T.rename_axis(["denoiser", "tested"])
+
+
+def tabulate_draws(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `sbd.evidence.calibration.judge_repeatedly`, and what all draws say."""
+    told = pd.DataFrame({
+        "columns invented": table["invented"],
+        "of them supported": table["let pass"],
+        "true columns": table["true"],
+        "of them supported (%)": [f"{100 * share:.0f}" for share in table["supported"]],
+        "expected by their power (%)": [f"{100 * x:.0f}" for x in table["expect"]],
+    })  # fmt: skip
+    told.index = [f"draw {k + 1}" for k in range(len(table))]
+    means, errors = table.mean(), table.sem()
+    shares = [
+        with_error(100 * means[name], 100 * errors[name])
+        for name in ("supported", "expect")
+    ]
+    whole = [int(table[name].sum()) for name in ("invented", "let pass", "true")]
+    told.loc["all"] = [*whole, *shares]
+    return told
+
+
+def tell_draws(table: pd.DataFrame) -> "Markdown":
+    """Say how often columns are invented, and how many of them the test lets pass."""
+    draws, found = len(table), int(table["invented"].sum())
+    if not found:
+        return markdown(
+            f"In {draws} draws of the counts the network invents no column."
+        )
+    rate = with_error(table["invented"].mean(), table["invented"].sem(), digits=1)
+    passed = int(table["let pass"].sum())
+    verb = "is" if passed == 1 else "are"
+    return markdown(
+        f"In {draws} draws of the counts the network invents {rate} columns an image; "
+        f"of {found} in all, {passed} {verb} supported."
+    )
 
 
 def choose_columns(columns: Columns, shape: tuple[int, int], number: int) -> Columns:
@@ -105,14 +168,14 @@ def choose_columns(columns: Columns, shape: tuple[int, int], number: int) -> Col
     return columns[np.concatenate([np.empty(0, int), *some])]
 
 
-def tabulate_recorded(path: Path = MEASURED) -> pd.DataFrame:
-    """List how p-values of columns spread in recorded vacuum; empty without the file.
+def tabulate_recorded(path: Path = MEASURED) -> "pd.DataFrame | Markdown":
+    """List how p-values of columns spread in recorded vacuum; words without the file.
 
     A row for each dose, place of the discs and sign of the column, in discs of 8
     pixels; the vacuum is that of the other frames.
     """
     if not path.is_file():
-        return pd.DataFrame()
+        return markdown("What was measured is not part of an installed package.")
     rows = {}
     for dose, ways in json.loads(path.read_text("utf8"))["p-values"].items():
         for way in _WAYS:
@@ -155,6 +218,7 @@ def show_erased(
         limits = float(padded[cut].min()), float(padded[cut].max())
         show_image(panels[above], padded[cut], title=f"{doubts[k]:.2f}", limits=limits)
         show_image(panels[below], without[cut], limits=limits)
+    mark_scale(panels[lower[0]], PIXEL, length=2.0)
     for name, words in ((upper[0], "with"), (lower[0], "without")):
         panels[name].set_ylabel(words, fontsize=8)
     return fig, doubts

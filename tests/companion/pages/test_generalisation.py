@@ -184,26 +184,29 @@ def test_the_authors_tests_are_their_maps(study):
 
 
 def test_a_heat_map_says_its_numbers_and_shares_one_scale():
-    near = pd.DataFrame(
-        [[38.0, 30.0], [36.1, 37.0]], index=["a", "b"], columns=["a", "b"]
-    )
-    far = pd.DataFrame([[20.0, 25.0]], index=["a"], columns=["a", "c"])
-    lost = pd.DataFrame(
-        [[0.0, -7.0], [-1.9, 0.0]], index=near.index, columns=near.columns
-    )
-    maps = {"ours": {"letters": near}, "theirs": {"letters": far}}
-    gains = {
-        "ours": {"letters": (lost, lost * 0 + 0.5)},
-        "theirs": {"letters": (far * 0, far * 0)},
-    }
-    fig = show_heat_maps(maps, gains)
+    near = {("a", "a"): 38.0, ("a", "b"): 30.0, ("b", "a"): 36.0, ("b", "b"): 37.0}
+    far = {("a", "a"): 20.0, ("a", "b"): 25.0, ("b", "a"): 21.0, ("b", "b"): 25.0}
+    tests = {
+        whose: {
+            "letters": pd.DataFrame(
+                [
+                    {"trained on": on, "run": 0, "tested on": kind, "image": i,
+                     "psnr": mean + apart * i * (on == "a")}
+                    for (on, kind), mean in psnr.items() for i in (0, 1)
+                ]
+            )
+        }
+        for whose, psnr, apart in (("ours", near, 1.0), ("theirs", far, 0.0))
+    }  # fmt: skip
+    fig = show_heat_maps(tests)
     first, second = fig.axes[:2]
     words = {t.get_text(): t.get_fontweight() for t in first.texts}
     assert words == {
-        "38.0": "bold",
-        "30.0\n-7.0±0.5": "normal",
-        "36.1\n-1.9±0.5": "normal",
+        "38.5": "bold",
+        "30.5\n-6.5\n±0.5": "normal",
+        "36.0\n-2.5\n±0.5": "normal",
         "37.0": "bold",
     }
-    assert first.images[0].get_clim() == second.images[0].get_clim() == (-7, 7)
-    np.testing.assert_array_equal(first.images[0].get_array(), lost)
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (-6.5, 6.5)
+    np.testing.assert_allclose(first.images[0].get_array(), [[0, -6.5], [-2.5, 0]])
+    assert [t.get_text() for t in first.get_xticklabels()] == ["a\n(2)", "b\n(2)"]

@@ -15,8 +15,11 @@ from sbd.companion.pages.significance import (
     group_p_values,
     show_calibration,
     show_erased,
+    tabulate_calibration,
+    tabulate_draws,
     tabulate_recorded,
     tabulate_truth,
+    tell_draws,
 )
 
 DOSE = 4.5  # of vacuum [electrons per pixel]
@@ -62,6 +65,31 @@ def test_a_share_is_drawn_over_its_level():
     line = fig.axes[0].lines[1]
     np.testing.assert_allclose(line.get_xdata(), [0.1, 0.2, 0.5, 0.9])
     np.testing.assert_allclose(line.get_ydata(), [0.25, 0.5, 0.75, 1.0])
+
+
+def test_shares_are_told_with_their_errors():
+    sums = pd.DataFrame(
+        [{"discs": 400, "up to 0.01": 0.01, "up to 0.05": 0.06, "KS": 0.123}],
+        index=pd.MultiIndex.from_tuples([("filter", "same")]),
+    )
+    told = tabulate_calibration(sums)
+    assert told.index.tolist() == [("filter", "on the counts that made the claim")]
+    row = told.iloc[0]  # errors: .0050 and .0119
+    assert row["p \u2264 0.01 (%)"] == "1.0 \u00b1 0.5"
+    assert row["p \u2264 0.05 (%)"] == "6.0 \u00b1 1.2"
+
+
+def test_draws_are_listed_and_summed():
+    table = pd.DataFrame({
+        "invented": [0, 2], "let pass": [0, 1], "true": [100, 120],
+        "supported": [0.7, 0.8], "expect": [0.7, 0.7],
+    })  # fmt: skip
+    told = tabulate_draws(table)
+    assert told.loc["all"].tolist()[:4] == [2, 1, 220, "75 \u00b1 5"]
+    said = tell_draws(table).data
+    assert "In 2 draws" in said
+    assert "invents no column" in tell_draws(table * 0).data
+    assert "1.0 \u00b1 1.0 columns an image; of 2 in all, 1 is supported" in said
 
 
 def test_p_values_are_sorted_by_denoiser_and_way():
@@ -169,7 +197,7 @@ def make_record():
 
 def test_recorded_p_values_are_listed_in_percent(tmp_path):
     path = tmp_path / "vacuum_counts.json"
-    assert tabulate_recorded(path).empty
+    assert "not part of an installed package" in tabulate_recorded(path).data
     path.write_text(json.dumps(make_record()))
     table = tabulate_recorded(path)
     assert table.index.tolist() == [
