@@ -78,12 +78,17 @@ def test_a_frame_moves_the_marks_with_the_image():
 
 
 def test_scores_stand_over_their_psnr_and_more_dose_is_larger():
-    (ax,) = show_tradeoffs(TABLE, {"f1": "F1"}).axes
-    blur, network = ax.collections
-    assert blur.get_offsets().tolist() == [[30, 0.5], [31, 0.6]]
-    assert network.get_offsets().tolist() == [[35, 0.9], [38, 1.0]]
-    assert np.diff(network.get_sizes()).item() > 0
-    assert network.get_label() == "network"
+    blur, network = show_tradeoffs(TABLE, {"f1": "F1"}).axes
+    (marks,) = blur.collections
+    assert marks.get_offsets().tolist() == [[30, 0.5], [31, 0.6]]
+    (marks,) = network.collections
+    assert marks.get_offsets().tolist() == [[35, 0.9], [38, 1.0]]
+    assert np.diff(marks.get_sizes()).item() > 0
+    assert [blur.get_title(), network.get_title()] == ["blur", "network"]
+    for ax in (blur, network):  # all of them are behind
+        assert (
+            ax.lines[0].get_xydata().tolist() == TABLE[["psnr", "f1"]].values.tolist()
+        )
 
 
 def test_lines_run_over_the_dose():
@@ -110,7 +115,7 @@ def test_a_focal_series_has_its_images_its_lines_and_its_pairs():
     assert f1.lines[0].get_xydata().tolist() == [[6, 0.5], [8, 0.6]]
     assert pairs.lines[0].get_xydata().tolist() == [[6, 0.9], [8, 0.1]]
     words = [text.get_text() for text in pairs.get_legend().get_texts()]
-    assert words == ["F1", "chance"]
+    assert sorted(words) == ["F1", "a half"]
 
 
 def test_of_a_long_focal_series_six_images_are_drawn_most_of_them_near_its_start():
@@ -124,17 +129,25 @@ def test_of_a_long_focal_series_six_images_are_drawn_most_of_them_near_its_start
         show_focal_series({}, TABLE, {"f1": "F1"}, opposed)
 
 
-def test_every_method_has_a_look_of_its_own():
+def test_four_methods_are_lit_and_the_others_are_one():
     methods = [*tuned_denoisers(), "network"]
-    rows = [TABLE.iloc[:1].assign(method=name) for name in methods]
-    (ax,) = show_tradeoffs(pd.concat(rows), {"f1": "F1"}).axes
-    looks = {
-        (tuple(dots.get_facecolor()[0]), dots.get_paths()[0].vertices.tobytes())
-        for dots in ax.collections
-    }
-    assert len(looks) == len(methods)
-    colours = {colour for colour, _ in looks}
-    assert len(colours) == len(methods)
+    rows = [TABLE[:1].assign(method=name) for name in methods]
+    ax, *_ = show_doses(pd.concat(rows), {"psnr": "PSNR"}).axes
+    words = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    lit = ["windowed Fourier", "PURE-LET", "Gaussian", "network"]
+    assert sorted(words) == sorted(["others", *lit])
+    lines = {line.get_color() for line in ax.lines}
+    assert len(lines) == 5
+    assert len(ax.lines) == len(methods)
+
+
+def test_means_have_their_errors():
+    twice = pd.concat([TABLE, TABLE.assign(psnr=TABLE["psnr"] + 2)])
+    ax, *_ = show_doses(twice, {"psnr": "PSNR"}).axes
+    (bars,) = ax.collections
+    ends = [part[:, 1].tolist() for part in bars.get_segments()]
+    assert ends == [[35.0, 37.0], [38.0, 40.0]]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["0.45\n116", "2\n517"]
 
 
 def test_the_audit_shows_means_by_dose_and_all_of_them():

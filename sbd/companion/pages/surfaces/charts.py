@@ -1,6 +1,7 @@
 """Draw surfaces of particles, and what denoisers do to their columns."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -20,21 +21,26 @@ from sbd.plotting.images import (
     STYLE,
     TITLE_ROOM,
     WIDTH,
+    add_bar,
     arrange_panels,
     show_image,
 )
+from sbd.plotting.marks import mark_scale
+from sbd.simulation.frame import PIXEL
 from sbd.typing import Image
 
-# The last method is what the figure is about; the others keep their place in it.
+# Four methods stand out, the last of a table among them; the others are a backdrop.
 _NETWORK = (BRICK, "o")
-_LOOKS = (
-    ("#bdbdbd", "x"), (GREY, "+"), (GREEN, "^"), (STEEL, "s"),
-    ("#7fb2d9", "D"), (OCHRE, "v"), ("#7a4f9a", "P"), ("#3f9d93", "<"),
-    (INK, ">"), ("#d98cb3", "*"), ("#7a5230", "d"), ("#a3b02e", "h"),
-)  # fmt: skip
+_LIT = {"windowed Fourier": (STEEL, "s"), "PURE-LET": (OCHRE, "D"),
+        "Gaussian": (GREEN, "^")}  # fmt: skip
+_OTHERS = ("#c9ced4", "")
+_COLOURS = STEEL, BRICK, OCHRE  # of scores
+_MULTIPLES = 5  # panels in a row
 _PAIRS = ("o", "-", None), ("s", "--", "white"), ("^", ":", None)
 _ACROSS = 6  # images above the charts
 _LINE, _RIGHT, _LOST, _FALSE = "#ffd60a", SKY, "#ffffff", SCARLET
+_LEAST = MappingProxyType({"psnr": 18.0})  # the raw counts lie far below
+_DOSE = "dose (e/pixel, above; e/\u00c5\u00b2, below)"
 _SHARES = {"recall", "precision", "f1", "jaccard", "surface_f1", "surface_jaccard"}
 
 
@@ -70,6 +76,7 @@ def show_surfaces(
         inside = image[top : top + high, left : left + wide]
         shown = show_image(ax, inside, title=f"({name}) {title}", limits=limits)
         limits = shown.get_clim()
+        ax.title.set_fontsize(7.5)
         ax.set_aspect(stretch)
         edges = outline_columns(found)
         lines = (found.positions[edges] - (top, left))[..., ::-1]
@@ -93,6 +100,8 @@ def show_surfaces(
                 **look,
             )
         ax.set(xlim=(-0.5, wide - 0.5), ylim=(high - 0.5, -0.5))
+        mark_scale(ax, pixel[1], length=None)
+    add_bar(panels[names[min(across, len(names)) - 1]], shown)
     legend = name_lines(panels["a"], 3)
     legend.set_in_layout(True)
     for handle in legend.legend_handles[1:2]:
@@ -101,23 +110,38 @@ def show_surfaces(
 
 
 def show_tradeoffs(table: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
-    """Draw scores of `sbd.audit_denoisers` against PSNR, a panel for each.
+    """Draw scores of `sbd.audit_denoisers` against PSNR, a panel for each method.
 
-    `metrics` names columns of the table, with the words for the axis. Marks are larger
-    for more dose.
+    `metrics` names columns of the table, with the words for the legend. Marks are
+    larger for more dose; behind them, in grey, lie the first score of all methods.
     """
-    names = "abcdef"[: len(metrics)]
-    fig, panels = arrange_panels(names, height=0.62 * WIDTH)
+    methods = list(dict.fromkeys(table["method"]))
+    rows = [methods[k : k + _MULTIPLES] for k in range(0, len(methods), _MULTIPLES)]
+    mosaic = [row + ["."] * (len(rows[0]) - len(row)) for row in rows]
+    fig, panels = arrange_panels(mosaic, height=1.35 * len(rows) + 0.5)
     doses = sorted(set(table["dose"]))
-    for name, (metric, words) in zip(names, metrics.items(), strict=True):
-        ax = panels[name]
-        for method, look in _looks(table).items():
-            rows = table[table["method"] == method]
-            size = 9 + 13 * np.searchsorted(doses, rows["dose"])
-            ax.scatter(rows["psnr"], rows[metric], s=size, alpha=0.85, **look)
-        ax.set_ylim(-0.04, 1.04)
-        name_chart(ax, f"({name}) {words}", "PSNR (dB)", words)
-    name_lines(panels["a"], 5)
+    low, high = table["psnr"].min(), table["psnr"].max()
+    first = next(iter(metrics))
+    for method in methods:
+        ax, mine = panels[method], table[table["method"] == method]
+        ax.plot(table["psnr"], table[first], ".", color=_OTHERS[0], ms=2, zorder=1)
+        for (metric, words), colour, marker in zip(
+            metrics.items(), _COLOURS, "o^s", strict=False
+        ):
+            size = 5 + 9 * np.searchsorted(doses, mine["dose"])
+            look = {"marker": marker, "facecolors": "none", "edgecolors": colour}
+            ax.scatter(mine["psnr"], mine[metric], s=size, label=words, **look)
+        ax.set_ylim(-0.08, 1.08)
+        ax.set_xlim(low - 2, high + 2)
+        left, bottom = (
+            method in {row[0] for row in rows},
+            method in methods[-_MULTIPLES:],
+        )
+        name_chart(ax, method, "PSNR (dB)" if bottom else "", "score" if left else "")
+        ax.set_title(method, fontsize=7.5)
+        if not left:
+            ax.set_yticklabels([])
+    name_lines(panels[methods[0]], len(metrics))
     return fig
 
 
@@ -127,14 +151,15 @@ def show_focal_series(
     metrics: Mapping[str, str],
     opposed: pd.DataFrame,
     *,
-    least: Mapping[str, float] | None = None,
+    errors: pd.DataFrame | None = None,
+    least: Mapping[str, float] = _LEAST,
 ) -> Figure:
     """Draw a particle through focus [nm], and how denoisers fare with it.
 
     Above up to six clean images, with how many columns the finder sees; below a panel
     for each of the `metrics` (with words), and one for `opposed`, the pairs of methods
-    that PSNR puts in the opposite order. `least` is where the axes of some metrics
-    begin.
+    that PSNR puts in the opposite order, with their standard errors. `least` is where
+    the axes of some metrics begin.
     """
     if not scenes:
         msg = "scenes must hold at least one; got none"
@@ -157,15 +182,16 @@ def show_focal_series(
     for name, defocus in above.items():
         scene, ax = scenes[defocus], panels[name]
         show_image(ax, scene.clean, title=f"({name}) {defocus:g} nm")
+        mark_scale(ax, scene.specimen.pixel[1], length=None)
         ax.set_aspect(stretch)
         seen = f"{scene.truth.hit.sum()} of {len(scene.truth.hit)}, {scene.polarity}"
         ax.set_xlabel(seen, fontsize=STYLE["xtick.labelsize"])
     for name, metric in below.items():
         if metric:
             _draw_scores(panels[name], name, table, "defocus", metric, metrics[metric])
-            panels[name].set_ylim(bottom=(least or {}).get(metric))
+            panels[name].set_ylim(bottom=least.get(metric))
         else:
-            _draw_pairs(panels[name], name, opposed, metrics)
+            _draw_pairs(panels[name], name, opposed, metrics, errors)
     name_lines(panels[next(iter(below))], 5)
     return fig
 
@@ -179,7 +205,7 @@ def show_doses(table: pd.DataFrame, metrics: Mapping[str, str]) -> Figure:
     fig, panels = arrange_panels(names, height=0.42 * WIDTH + 3 * TITLE_ROOM)
     for name, (metric, words) in zip(names, metrics.items(), strict=True):
         _draw_scores(panels[name], name, table, "dose", metric, words)
-        scale_doses(panels[name], table["dose"])
+        _name_doses(panels[name], table["dose"])
     name_lines(panels["a"], 5)
     return fig
 
@@ -199,8 +225,8 @@ def show_hallucinations(table: pd.DataFrame, vacuum: pd.DataFrame) -> Figure:
     for name, (rows, value, title, words) in charts.items():
         ax = panels[name]
         _draw_lines(ax, rows, "dose", value)
-        scale_doses(ax, rows["dose"])
-        name_chart(ax, f"({name}) {title}", "dose (e/pixel)", words)
+        name_chart(ax, f"({name}) {title}", _DOSE, words)
+        _name_doses(ax, rows["dose"])
         if value == "relative":
             ax.set_yscale("symlog", linthresh=1e-3)
             ax.yaxis.set_major_formatter(
@@ -223,24 +249,32 @@ def _surface(scene: Scene, columns: Columns) -> Columns:
     ]
 
 
-def _looks(table: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Give each method its colour and mark; the last stands out."""
-    methods = list(dict.fromkeys(table["method"]))
-    looks = [_LOOKS[i % len(_LOOKS)] for i in range(len(methods) - 1)] + [_NETWORK]
-    return {
-        name: {"color": colour, "marker": mark, "label": name}
-        for name, (colour, mark) in zip(methods, looks, strict=True)
-    }
+def _name_doses(ax: Axes, doses: pd.Series) -> None:
+    """Give the doses a logarithmic axis, with ticks in both units."""
+    scale_doses(ax, doses)
+    ticks = sorted(set(doses))
+    ax.set_xticks(ticks, [f"{dose:g}\n{dose / PIXEL**2:.0f}" for dose in ticks])
 
 
 def _draw_lines(ax: Axes, table: pd.DataFrame, along: str, value: str) -> None:
-    """Draw a line of means for each method."""
-    methods = _looks(table)
-    for i, (method, look) in enumerate(methods.items(), start=1):
-        mean = table[table["method"] == method].groupby(along)[value].mean()
-        last = i == len(methods)
-        look = look | {"linewidth": 1.7 if last else 1.0, "zorder": 3 if last else 2}
-        ax.plot(mean.index, mean, markersize=4.5, **look)
+    """Draw a line of means for each method; four with standard errors and names."""
+    methods = list(dict.fromkeys(table["method"]))
+    dark = [name for name in methods[:-1] if name not in _LIT]
+    lit = [name for name in _LIT if name in methods[:-1]] + methods[-1:]
+    for method in [*dark, *lit]:
+        rows = table[table["method"] == method].groupby(along)[value]
+        mean, error = rows.mean(), rows.sem()
+        if method in dark:
+            label = "others" if method == dark[0] else None
+            ax.plot(mean.index, mean, color=_OTHERS[0], lw=0.9, zorder=1, label=label)
+            continue
+        last = method == methods[-1]
+        colour, marker = _NETWORK if last else _LIT[method]
+        ax.errorbar(
+            mean.index, mean, error if error.notna().all() else None, color=colour,
+            marker=marker, ms=3.5, lw=1.7 if last else 1.0, elinewidth=0.8,
+            zorder=3 if last else 2, label=method,
+        )  # fmt: skip
 
 
 def _draw_scores(
@@ -248,21 +282,26 @@ def _draw_scores(
 ) -> None:
     """Draw a chart of one metric."""
     _draw_lines(ax, table, along, metric)
-    across = {"defocus": "defocus (nm)", "dose": "dose (e/pixel)"}[along]
+    across = {"defocus": "defocus (nm)", "dose": _DOSE}[along]
     name_chart(ax, f"({name}) {words}", across, "")
     if metric in _SHARES:
         ax.set_ylim(-0.04, 1.04)
 
 
 def _draw_pairs(
-    ax: Axes, name: str, opposed: pd.DataFrame, metrics: Mapping[str, str]
+    ax: Axes,
+    name: str,
+    opposed: pd.DataFrame,
+    metrics: Mapping[str, str],
+    errors: pd.DataFrame | None,
 ) -> None:
-    """Draw the share of pairs that PSNR orders the other way, and where chance is."""
+    """Draw the share of pairs that PSNR orders the other way, and a half."""
     for metric, (marker, line, face) in zip(opposed, _PAIRS, strict=False):
         shares, look = opposed[metric], {"marker": marker, "linestyle": line}
         look |= {"markerfacecolor": face, "label": metrics.get(metric, metric)}
-        ax.plot(shares.index, shares, color="#111111", markersize=4.5, **look)
-    ax.axhline(0.5, color=GREY, linewidth=0.8, linestyle=":", label="chance")
+        reach = None if errors is None else errors[metric]
+        ax.errorbar(shares.index, shares, reach, color=INK, ms=4, lw=1, **look)
+    ax.axhline(0.5, color=GREY, linewidth=0.8, linestyle=":", label="a half")
     name_chart(ax, f"({name}) Pairs of methods in opposite order", "defocus (nm)", "")
     ax.set_ylim(-0.04, 1.04)
     ax.legend(loc="upper right", **LEGEND)
