@@ -10,9 +10,9 @@
 # ---
 
 # %% [markdown]
-# # Which filter, without a network?
+# # Denoising filters compared without a network: Wiener, NLM, TV, PURE-LET, Fourier
 #
-# Not every micrograph has a network that was trained for it. Here is every classical denoiser that a microscopist would reach for, each at its honest best: once with its defaults, once with parameters tuned on other images of the benchmark, never on those it is judged by.
+# Not every micrograph has a network that was trained for it. Here is every classical denoiser that a microscopist would reach for, each at its honest best: once with its defaults, once with parameters tuned on other images, never on those it is judged by.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -41,6 +41,7 @@ import numpy as np
 import pandas as pd
 
 import sbd
+from sbd.companion.pages import filters
 from sbd.denoisers import filter_gains
 
 sbd.check_parameters()
@@ -58,60 +59,25 @@ if peers:
 few = ("constant", "Gaussian", "windowed Fourier") if size.crop else [*denoisers]
 denoisers = {name: denoisers[name] for name in few}
 denoisers["network"] = lambda noisy: sbd.denoise_network(noisy, model, device=device)
-
-# %% [markdown]
-# ## Tuned on other images
-#
-# Every combination of a small grid of parameters was tried on images of the benchmark's validation split, on the same counts. `difference` is what tuning gained there over the defaults, in decibels, with its standard error. Where the defaults came out best, the tables below have one row.
-
-# %%
-tuning[["tuned", "difference", "standard_error", "edge"]].round(2)
-
-# %% [markdown]
-# ## One image, every number
-#
-# The authors' clean image, or the bundled one without it. PSNR by their metric for the whole image, the particle, its surface and the vacuum; then the share of the true columns that a finder finds in the denoised image, and how many it finds where there are none. A constant scores well in the whole, and counts as they are let the finder find nearly every column, among hundreds of false ones: no single number will do.
-
-# %%
 scene = sbd.example_scene(source)
-judged = sbd.judge_denoisers(scene, denoisers, draws=1, seed=seed)
-shown = [*judged.columns.drop(["parameters", "seconds"])]
-judged[shown].round(2)
-
-# %% tags=["nbval-ignore-output"]
-judged[["parameters", "seconds"]].round(2)
-
-# %% mystnb={"figure": {"caption": "Counts, the clean image, some filters, and the network.", "name": "fig-filters"}, "image": {"alt": "Eight images of a particle: noise, the clean one, one with fringes in the vacuum, a faint one, a rough one, two with clear columns, and the network's.", "width": "100%"}}
-noisy = sbd.poisson_noise(scene.clean, rng=np.random.default_rng([seed, 0]))
-gallery = ("spot filter", "VST + NLM", "PURE-LET", "windowed Fourier")
-gallery = [*gallery, "correlation averaging", "network"]
-images = {"counts": noisy, "clean": scene.clean}
-images |= {name: denoisers[name](noisy) for name in gallery if name in denoisers}
-look = {"columns": 4, "limits": {"counts": "robust"}, "heading": scene.title}
-fig = sbd.show_images(images, **look)
 origin = {"source": "authors" if "authors" in scene.title else "simulated"}
 origin |= {"seed": seed, "judged_on": scene.title}
+filters.tell_scene(scene.title)
+
+# %% mystnb={"figure": {"caption": "Counts, the clean image, some filters with their defaults, and the network. All but the counts have the grey scale of the clean image; what lies beyond it is black or white.", "name": "fig-filters"}, "image": {"alt": "Two rows of images of a particle on a support, each with its name and a scale bar: noisy counts, the clean image, and six estimates; a grey bar at the end of each row.", "width": "100%"}}
+noisy = sbd.poisson_noise(scene.clean, rng=np.random.default_rng([seed, 0]))
+fig = filters.show_gallery(scene, noisy, denoisers)
+judged = sbd.judge_denoisers(scene, denoisers, draws=1, seed=seed)
+shown = [*judged.columns.drop(["parameters", "seconds"])]
 numbers = origin | judged[shown].round(2).to_dict("index")
 numbers = sbd.save_figure(fig, "12_filters", numbers, figures)
 
 # %% [markdown]
-# ## What a filter lets through
-#
-# Filters in Fourier space are a mask or a gain, which each returns with `return_gain=True`: white is kept. The radius shown is a sixteenth of the sampling frequency, a little more than the image's band limit. The windowed threshold works on a small part of the image at a time; its panel is a map of the image, and shows how much of the noise is let through.
-
-# %% mystnb={"figure": {"caption": "Gains around zero frequency, and the noise that the windowed Fourier threshold lets through at each place.", "name": "fig-filters-gains"}, "image": {"alt": "Five panels. The spot filter has small discs at the spots, Wiener and ABSF ragged patches, Butterworth a soft disc; the map of the windowed filter is bright on the crystal and dark in the vacuum.", "width": "100%"}}
-gains = filter_gains(noisy, reach=1 / 16)
-gains["windowed Fourier"] = sbd.denoise_windowed_fourier(noisy, return_gain=True)[1]
-fig = sbd.show_images(gains, columns=5)
-numbers = origin | {name: round(float(g.mean()), 4) for name, g in gains.items()}
-numbers = sbd.save_figure(fig, "12_filters-gains", numbers, figures)
-
-# %% [markdown]
-# ## Other images
+# ## Which one to take
 #
 # Five images of the benchmark's test split, of several thicknesses, tilts and defoci, each counted once. The difference to the windowed Fourier threshold is taken image by image; its standard error says what five images can tell.
 
-# %% mystnb={"figure": {"caption": "Difference of the PSNR to that of the windowed Fourier threshold, mean and standard error over five images.", "name": "fig-filters-ranking"}, "image": {"alt": "Horizontal bars, most of them to the left of zero; the network's and the correlation average's reach to the right.", "width": "85%"}}
+# %% mystnb={"figure": {"caption": "Difference of the PSNR to that of the windowed Fourier threshold, mean and standard error over five images.", "name": "fig-filters-ranking"}, "image": {"alt": "Horizontal bars, one for each denoiser with its defaults and as tuned, the best on top, to both sides of zero with error bars and numbers.", "width": "85%"}}
 scenes = {s.title: s.clean for s in sbd.held_out_scenes()[: 2 if size.crop else 5]}
 scores = sbd.dose_curve(denoisers, scenes, doses=[sbd.VACUUM], draws=1, seed=seed)
 ranking = sbd.rank_denoisers(scores, reference="windowed Fourier")
@@ -123,18 +89,49 @@ numbers = origin | ranking.round(2).to_dict("index")
 numbers = sbd.save_figure(fig, "12_filters-ranking", numbers, figures)
 
 # %%
-ranking.round(2)
+filters.tell_best(ranking, "windowed Fourier", len(scenes))
 
 # %% [markdown]
-# ## The answer
+# The windowed Fourier threshold needs no training and no choice of parameters and takes the noise's level from the counts themselves. It takes them for counts: divide by your detector's gain first.
+#
+# **Where the crystal repeats itself, one may average it over its own translations** (`sbd.denoise_correlation_averaging`). An average over the lattice is a statement about the lattice; a column that is like no other, at an edge or a defect, is what it may lose, and a column that is missing is what it fills in. The windowed threshold does the same within its windows, if less. Look at both: [what each finds and loses](14_surfaces) is more than a matter of decibels.
+#
+# **After a filter that leaves noise in the vacuum, do not trust what looks like a column**: the noise does, also where nothing is. The column of false ones below says how often. And whatever the filter, [ask the counts](11_significance) before you believe a single column.
 
 # %%
-best = ranking.drop(index="network").iloc[0]
-print(f"{best.name}: {best['difference']:+.1f} dB against windowed Fourier")
+filters.tabulate_ranking(ranking, "windowed Fourier")
 
 # %% [markdown]
-# **The best without training is printed above; the safest is the windowed Fourier threshold.** It needs no training and no choice of parameters, runs in a fraction of a second, takes the noise's level from the counts themselves, and leaves little in the vacuum. It takes them for counts: divide by your detector's gain first.
+# ## One image, every number
 #
-# **Where the crystal repeats itself, average it over its own translations** (`sbd.denoise_correlation_averaging`): the image as a whole gains once more. The table says where: in the vacuum and in what repeats over a wide area, not in the small particle, which loses. An average over the lattice is a statement about the lattice; a column that is like no other, at an edge or a defect, is what it may lose, and a column that is missing is what it fills in. The windowed threshold does the same within its windows, if less. Look at both: [what each finds and loses](14_surfaces) is more than a matter of decibels.
+# The image at the top, counted once. PSNR and SSIM by the authors' metric for the whole image, the particle, its surface and the vacuum; then the share of the true columns that a finder finds in the denoised image, and how many it finds where there are none. No single number will do: a constant scores well in the whole and shows nothing, and counts as they are let the finder find nearly everything, false columns above all.
+
+# %%
+filters.tabulate_judged(judged)
+
+# %%
+filters.tell_parts(judged, "correlation averaging", "windowed Fourier")
+
+# %% tags=["nbval-ignore-output"]
+judged[["parameters", "seconds"]].round(2)
+
+# %% [markdown]
+# ## What a filter lets through
 #
-# **After a spot filter, a blur or wavelets, do not trust what looks like a column**: what they leave of the noise does, also where nothing is. And whatever the filter, [ask the counts](11_significance) before you believe a single column.
+# Filters in Fourier space are a mask or a gain, which each returns with `return_gain=True`. Shown is what surrounds zero frequency, up to a little more than the image's band limit. The windowed threshold works on a small part of the image at a time; its panel is a map of the image, and shows how much of the noise is let through.
+
+# %% mystnb={"figure": {"caption": "Gains around zero frequency on the counts above, from 0 (black) to 1 (white), and the share of the noise that the windowed Fourier threshold lets through at each place, on a scale of its own.", "name": "fig-filters-gains"}, "image": {"alt": "Four panels with axes in spatial frequency, one for each filter in Fourier space, bright where it passes; a fifth that is a map of the image with a scale bar and a grey bar.", "width": "100%"}}
+gains = filter_gains(noisy, reach=1 / 16)
+place = sbd.denoise_windowed_fourier(noisy, return_gain=True)[1]
+fig = filters.show_gains(gains, place, scene.specimen.pixel)
+every = gains | {"windowed Fourier": place}
+numbers = origin | {name: round(float(g.mean()), 4) for name, g in every.items()}
+numbers = sbd.save_figure(fig, "12_filters-gains", numbers, figures)
+
+# %% [markdown]
+# ## Tuned on other images
+#
+# Every combination of a small grid of parameters was tried on images of the benchmark's validation split, on the same counts. The gain is that of tuning over the defaults there, with its standard error. Where the defaults came out best, the tables above have one row.
+
+# %%
+filters.tabulate_tuning(tuning)

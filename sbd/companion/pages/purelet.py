@@ -1,20 +1,28 @@
 """How well PURE, the estimated error of PURE-LET, follows the true one."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
+from numpy.typing import NDArray
 
-from sbd.denoisers.purelet import let_dictionary
+from sbd.companion.wording import markdown, with_error
+from sbd.companion.words import list_names
+from sbd.denoisers.purelet import LetDictionary, let_dictionary
 from sbd.plotting.charts import name_chart, name_lines, scale_doses
 from sbd.plotting.colours import BRICK, GREY, INK, OCHRE, STEEL
-from sbd.plotting.images import LEGEND, WIDTH, arrange_panels
+from sbd.plotting.images import LEGEND, WIDTH, arrange_panels, shared_grey, show_images
+from sbd.simulation.frame import PIXEL
 from sbd.simulation.noise import VACUUM, poisson_noise
 from sbd.typing import Image
 from sbd.validation import check_image, check_whole
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 _LOOKS = {
     "kept or removed": {"color": GREY, "marker": "o"},
@@ -102,7 +110,78 @@ def expansion_bias(
     return pd.DataFrame(rows, columns=["dose", "dictionary", "bias", "error"])
 
 
+def tabulate_weights(weights: NDArray[np.float64]) -> pd.DataFrame:
+    """Write fitted weights, averaged over directions, by the width of the boxes."""
+    shaped = weights.reshape(-1, 3, 2).mean(axis=1)
+    levels = [f"boxes of {2**j} pixels" for j in range(1, len(shaped) + 1)]
+    return pd.DataFrame(shaped, levels, ["above threshold", "below"]).round(2)
+
+
+def tell_risks(table: pd.DataFrame) -> "Markdown":
+    """Say how well PURE follows the true error, and how much the threshold matters."""
+    by = ["weights", "dose", "threshold"]
+    mean = table.groupby(by)[["risk", "error"]].mean()
+    plain, fitted = mean.loc["kept or removed"], mean.loc["fitted"]
+    ratio = plain["risk"] / plain["error"]
+    span = np.log10(plain["error"].max() / plain["error"].min())
+    best = plain.groupby("dose").idxmin().map(lambda at: at[1])
+    same = (best["risk"] == best["error"]).sum()
+    range_of = fitted["error"].groupby("dose").agg(lambda x: x.max() / x.min()).max()
+    return markdown(
+        f"Kept or removed: PURE is {ratio.min():.2f} to {ratio.max():.2f} times the "
+        f"true error, which spans {span:.1f} orders of magnitude, and has its lowest "
+        f"point at the same threshold for {same} of {len(best)} doses. With fitted "
+        f"weights the error changes by a factor of {range_of:.2f} at most over all "
+        "thresholds."
+    )
+
+
+def tabulate_expansion(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `expansion_bias` in per cent, by dose."""
+    told = [
+        with_error(100 * bias, 100 * error, digits=1)
+        for bias, error in zip(table["bias"], table["error"], strict=True)
+    ]
+    rows = table.assign(told=told).pivot(
+        index="dose", columns="dictionary", values="told"
+    )
+    rows = rows[list(_KINDS)].rename(columns=lambda name: f"{name} (%)")
+    rows.index = [f"{dose:g} e/pixel" for dose in rows.index]
+    return rows
+
+
+def tell_expansion(table: pd.DataFrame) -> "Markdown":
+    """Say at which doses the deviations are more than three standard errors."""
+    told = []
+    for name in _KINDS:
+        rows = table[table["dictionary"] == name]
+        off = rows.loc[(rows["bias"] / rows["error"]).abs() > 3, "dose"]
+        where = f"at {list_names([f'{x:g}' for x in off])} e/pixel"
+        where = where if len(off) else "at no dose"
+        told.append(f"{name}: beyond three standard errors {where} of {len(rows)}")
+    return markdown(f"{'; '.join(told)}.")
+
+
 _KINDS = ("Haar, exact", "cosines, to first order")
+
+
+def show_pieces(
+    made: LetDictionary, noisy: Image, clean: Image, *, heading: str = ""
+) -> Figure:
+    """Draw counts, and what their estimate is made of on the clean image's grey scale.
+
+    The counts have one of their own.
+    """
+    above = np.arange(len(made.functions)) % 2 == 0
+    images = {
+        "(a) Counts": noisy,
+        "(b) Blurred, f\u2080": made.lowpass,
+        "(c) All above threshold": made.combine(above),
+        "(d) Fitted weights": made.combine(made.solve()),
+    }
+    limits = dict.fromkeys(images, shared_grey([clean])) | {"(a) Counts": "robust"}
+    look = {"pixel_size": PIXEL, "bar": "electrons per pixel", "heading": heading}
+    return show_images(images, limits=limits, **look)
 
 
 def show_risks(table: pd.DataFrame) -> Figure:
@@ -112,7 +191,7 @@ def show_risks(table: pd.DataFrame) -> Figure:
     """
     doses = list(dict.fromkeys(table["dose"]))
     names = "abcdef"[: len(doses)]
-    fig, panels = arrange_panels(names, height=0.4 * WIDTH)
+    fig, panels = arrange_panels(names, height=0.43 * WIDTH)
     for name, dose in zip(names, doses, strict=True):
         ax, part = panels[name], table[table["dose"] == dose]
         for weights, rows in part.groupby("weights", sort=False):
@@ -126,7 +205,8 @@ def show_risks(table: pd.DataFrame) -> Figure:
         ax.yaxis.set_minor_formatter(NullFormatter())
         _between_positive(ax, table)
         up = "mean squared error / dose²" if name == "a" else ""
-        name_chart(ax, f"({name}) {dose:g} e/pixel", "threshold (noise sd)", up)
+        title = f"({name}) {dose:g} e/pixel\n{dose / PIXEL**2:.0f} e/\u00c5\u00b2"
+        name_chart(ax, title, "threshold (noise sd)", up)
     name_lines(panels["a"], 4)
     return fig
 

@@ -8,6 +8,10 @@ from sbd.companion.pages.purelet import (
     expansion_bias,
     show_expansion,
     show_risks,
+    tabulate_expansion,
+    tabulate_weights,
+    tell_expansion,
+    tell_risks,
     threshold_risks,
 )
 from sbd.denoisers.purelet import let_dictionary
@@ -80,3 +84,34 @@ def test_the_charts_show_every_dose():
     table = expansion_bias(scene((16, 16)), doses=[1.0, 4.0], draws=2, seed=3)
     ticks = show_expansion(table).axes[0].get_xticks()
     assert list(ticks) == [1.0, 4.0]
+
+
+def test_what_is_told_of_pure_follows_from_the_table():
+    rows = [
+        (0.45, threshold, 0, weights, factor * error, error)
+        for weights, factor in (("kept or removed", 1.1), ("fitted", 1.0))
+        for threshold, error in ((1.0, 1.0), (3.0, 0.01))
+    ]
+    names = ["dose", "threshold", "draw", "weights", "risk", "error"]
+    said = tell_risks(pd.DataFrame(rows, columns=names)).data
+    assert "PURE is 1.10 to 1.10 times the true error, which spans 2.0 orders" in said
+    assert "for 1 of 1 doses" in said
+    assert "by a factor of 100.00 at most" in said
+
+
+def test_deviations_are_told_with_their_errors():
+    names = ["dose", "dictionary", "bias", "error"]
+    haar, cosines = "Haar, exact", "cosines, to first order"
+    rows = [(0.5, haar, 0.1, 0.2), (0.5, cosines, 3.5, 0.4)]
+    table = pd.DataFrame(rows, columns=names)
+    told = tabulate_expansion(table).loc["0.5 e/pixel"]
+    assert told.tolist() == ["10 \u00b1 20", "350 \u00b1 40"]
+    said = tell_expansion(table).data
+    assert "Haar, exact: beyond three standard errors at no dose of 1" in said
+    assert "order: beyond three standard errors at 0.5 e/pixel of 1" in said
+
+
+def test_weights_are_listed_by_the_width_of_the_boxes():
+    told = tabulate_weights(np.arange(12.0))
+    assert told.loc["boxes of 2 pixels"].tolist() == [2.0, 3.0]
+    assert len(told) == 2
