@@ -10,11 +10,9 @@
 # ---
 
 # %% [markdown]
-# # Real electrons
+# # Real electrons: counts, denoising and drift of a recorded movie
 #
-# Everything else in this book was counted in a computer. Here are electrons that a camera counted: 41 frames of the edge of a particle, recorded by the group that made the paper's micrographs and published with [another paper](../data.md). Nobody knows what is beneath the noise. What can be asked all the same: Are these counts? Do they vary as Poisson counts do? Which denoiser comes nearest to electrons that it has not seen? And do verdicts say more than the electrons do?
-#
-# The size of a pixel is not known, so the network takes it for the paper's, and nothing is said of a lattice. Where this copy of the book could not fetch the movie, a simulated one stands in, and every figure says so.
+# Nobody knows what is beneath the noise of a recording. What can be asked all the same: Are these counts? Do they vary as Poisson counts do? Which denoiser comes nearest to electrons that it has not seen? Do verdicts say more than the electrons do?
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"
@@ -50,15 +48,26 @@ origin = {"source": electrons.tell_source(title), "seed": seed}
 names = "windowed Fourier", "PURE-LET", "VST + NLM", "Kilaas Wiener", "Gaussian"
 denoisers = {"network": lambda noisy: sbd.denoise_network(noisy, model, device=device)}
 denoisers |= {n: sbd.classical_denoisers()[n] for n in (*names, "constant")}
+electrons.tell_movie(values, title)
 
-# %% [markdown]
-# ## The comb
-#
-# The camera counted, and something multiplied what it had counted by a gain, a little different from pixel to pixel. It shows: values stand on a comb. `sbd.check_counts` finds its spacing, and whatever else there is to be said.
-
-# %% mystnb={"figure": {"caption": "How often each value occurs. The red lines are whole electrons, as `check_counts` finds their unit.", "name": "fig-electrons"}, "image": {"alt": "A histogram on a logarithmic axis: narrow peaks at equal distances, the higher the broader and lower.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "The middle frame, the mean of all, and four estimates of that frame, all but the first on one grey scale.", "name": "fig-electrons-frame"}, "image": {"alt": "Six narrow pictures side by side, each with its name: noise of one frame, the mean of all, and four smooth estimates of the one frame; a grey bar at the right.", "width": "100%"}}
 report = sbd.check_counts(values)
 counts = to_counts(values, report).values
+frame = counts[len(counts) // 2]
+four = {n: denoisers[n](frame) for n in ("network", *names[:2], "Gaussian")}
+fig = electrons.show_estimates(frame, counts.mean(0), four, heading=title)
+numbers = sbd.save_figure(fig, "16_electrons-frame", origin, figures)
+
+# %% [markdown]
+# Where it can be had, the movie is one of the group that made the paper's micrographs, published with [another paper](../data.md); its first frame is of another kind and left out. Where it cannot, a simulated one stands in, and every figure says so. The size of a pixel is not known: no picture has a scale bar, the network takes it for the paper's, and nothing is said of a lattice.
+#
+# A specimen may move and change from frame to frame, so the mean of all is no truth (see below). Which of the estimates to believe is asked first of all frames together, after a look at what they hold.
+#
+# ## The comb
+#
+# The camera counts, and something multiplies what it has counted by a gain, a little different from pixel to pixel. It shows: values stand on a comb. `sbd.check_counts` finds its spacing, and whatever else there is to be said.
+
+# %% mystnb={"figure": {"caption": "How often each value occurs. The red lines are whole electrons, as `check_counts` finds their unit.", "name": "fig-electrons"}, "image": {"alt": "A histogram of the values on a logarithmic axis, with a numbered red line at each whole number of electrons.", "width": "100%"}}
 fig = electrons.show_comb(values, report.unit, heading=title)
 numbers = {"unit": round(report.unit, 2), "dose": round(report.dose / len(values), 3)}
 numbers = sbd.save_figure(fig, "16_electrons", origin | numbers, figures)
@@ -71,21 +80,21 @@ print(report)
 #
 # If electrons come independently, how many hit a pixel is Poisson about what is there, which the mean of all frames tells. The chart compares how often none, one, two, ... did. Departures of a few per cent are what a camera does: two electrons that arrive together count as one, and where many hit, pixels of unlike gain are rounded to a wrong number.
 
-# %% mystnb={"figure": {"caption": "Pixels with so many electrons, relative to Poisson counts of the same mean; bars of three standard errors.", "name": "fig-electrons-classes"}, "image": {"alt": "A chart of nine points with error bars close to a line at one.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Pixels with so many electrons, relative to Poisson counts of the same mean; bars of three standard errors.", "name": "fig-electrons-classes"}, "image": {"alt": "A chart with a point and an error bar for each number of electrons, and a line at one.", "width": "100%"}}
 table = electrons.count_classes(counts)
 fig = electrons.show_classes(table, heading=title)
 numbers = origin | {"ratio": table["ratio"].round(3).to_dict()}
 numbers = sbd.save_figure(fig, "16_electrons-classes", numbers, figures)
 
 # %%
-table.round(3)
+electrons.tabulate_classes(table)
 
 # %% [markdown]
 # ## Which denoiser, without a truth?
 #
 # Each frame is thinned: half of its electrons are denoised, the other half is held back, and whichever estimate is nearer to those comes nearer to the truth ([how](../measurements.md), and how often that is right). Left, each frame alone, with intervals from how much the frames differ; right, the sum of all, where the electrons of a pixel are many times those that the network has learnt from.
 
-# %% mystnb={"figure": {"caption": "By how much denoisers are worse than the windowed Fourier filter, with intervals of 95 %; an interval to the right of the line is behind for sure, one to the left ahead.", "name": "fig-electrons-ranking"}, "image": {"alt": "Two charts with a row for each denoiser: points with intervals against a vertical line at zero.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "By how much denoisers are behind the windowed Fourier filter, with intervals of 95 %; an interval to the right of the line is behind for sure, one to the left ahead.", "name": "fig-electrons-ranking"}, "image": {"alt": "Two charts with a row for each denoiser: points with intervals against a vertical line at zero.", "width": "100%"}}
 how = {"against": "windowed Fourier", "splits": 1 if size.crop else 4}
 tables = {
     way: rank_denoisers(
@@ -98,26 +107,16 @@ numbers = {way: table["worse by"].round(5).to_dict() for way, table in tables.it
 numbers = sbd.save_figure(fig, "16_electrons-ranking", origin | numbers, figures)
 
 # %%
-tables["each"].round(5)
-
-# %% [markdown]
-# ## What each of them shows
-#
-# One frame, and what denoisers make of it, on the grey scale of the mean of all frames. The particle moves and changes in between, so that mean is no truth (see below).
-
-# %% mystnb={"figure": {"caption": "One frame, the mean of all, and four estimates of the one frame, all but the first on one grey scale.", "name": "fig-electrons-frame"}, "image": {"alt": "Six narrow pictures of a dark edge at the right: noise, the blurred mean, and smooth estimates which differ in the fringes and dots that they draw beside the edge.", "width": "100%"}}
-frame = counts[len(counts) // 2]
-four = {n: denoisers[n](frame) for n in ("network", *names[:2], "Gaussian")}
-fig = electrons.show_estimates(frame, counts.mean(0), four, heading=title)
-numbers = sbd.save_figure(fig, "16_electrons-frame", origin, figures)
+electrons.tabulate_ranking(tables["each"])
 
 # %% [markdown]
 # ## Where they disagree
 #
 # The same comparison block by block, over all frames: where is the network farther from the electrons that were held back, and where is the filter?
 
-# %% mystnb={"figure": {"caption": "A frame as the network and as the windowed Fourier filter have it, and which of them is nearer to the electrons, over all frames.", "name": "fig-electrons-apart"}, "image": {"alt": "Two pictures of the edge and a map of blocks in red and blue.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "A frame as the network and as the windowed Fourier filter have it, and which of them is nearer to the electrons, over all frames.", "name": "fig-electrons-apart"}, "image": {"alt": "Two estimates of one frame, and beside them a map of blocks in red and blue with a colour bar in standard errors.", "width": "100%"}}
 pair = "network", "windowed Fourier"
+two = {n: denoisers[n] for n in pair}
 z = electrons.disagree(counts, denoisers, pair, np.random.default_rng(seed))
 fig = electrons.show_disagreement({n: four[n] for n in pair}, z, heading=title)
 numbers = {"largest": round(float(z.max()), 1), "smallest": round(float(z.min()), 1)}
@@ -128,13 +127,13 @@ numbers = sbd.save_figure(fig, "16_electrons-apart", origin | numbers, figures)
 #
 # Where the specimen is in each frame, told by correlating sums of four frames with all others, with errors from counting anew; then frames can be moved back, by whole pixels, so that counts stay counts, before they are added up.
 
-# %% mystnb={"figure": {"caption": "All frames added up (blurred by 1.5 pixels), without and with moving them back first, and how far they have to be moved; bands of two standard errors. Empty where it cannot be told.", "name": "fig-electrons-drift"}, "image": {"alt": "Two pictures of the edge, the second one with clearer fringes, and a chart with one line for each direction.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "All frames added up (blurred by 1.5 pixels), without and with moving them back first, and where the specimen is in each; bands of two standard errors. Empty where it cannot be told.", "name": "fig-electrons-drift"}, "image": {"alt": "Two pictures of the sum of all frames on one grey scale with a grey bar, and a chart of the place over the frames with a line and a band for each direction.", "width": "100%"}}
 drift, reason = electrons.track(values, report, seed=seed)
 fig = electrons.show_drift(values, report, drift, heading=title)
 numbers = sbd.save_figure(fig, "16_electrons-drift", origin, figures)
 
 # %%
-reason or "It can be told."
+electrons.tell_drift(drift, reason)
 
 # %% [markdown]
 # ## Can the network be adapted?
@@ -150,24 +149,19 @@ electrons.tell_adaptation(found)
 # And on the frames that it has not seen, beside the network as it came and the filter:
 
 # %%
-three = {n: denoisers[n] for n in pair}
-three["adapted"] = lambda noisy: sbd.denoise_network(noisy, found.model, device=device)
-rank_denoisers(counts[4:], three, rng=rng, frames="each", **how).round(5)
+how |= {"device": device, "rng": rng}
+electrons.tabulate_adapted(counts[4:], two, found.model, **how)
 
 # %% [markdown]
 # ## What the verdicts say
 #
-# Whatever dots a denoiser draws, the electrons are asked for each of them ([how](11_significance.ipynb)). Sums of more frames hold more electrons, but the particle moves, and what the camera does to single pixels adds up until the sums are no independent counts any more; then the verdicts are refused.
+# Whatever dots a denoiser draws, the electrons are asked for each of them ([how](11_significance.ipynb)). Sums of more frames hold more electrons. But where a specimen moves, and where what a camera does to single pixels adds up, sums may be no independent counts any more; then the verdicts are refused.
 
 # %%
-two = {n: denoisers[n] for n in pair}
-how = {"frames": [1, 4, 16, 40][: 2 if size.crop else 4], "seed": seed}
-electrons.judge_sums(counts, two, **how, deals=1 if size.crop else 5)
+electrons.judge_sums(counts, two, seed=seed, deals=1 if size.crop else 5)
 
 # %% [markdown]
 # ## What to take from it
-#
-# * **These are electrons, nearly Poisson.** Not because a file says so: their comb, their classes and their variance do.
-# * **The ranking can be had without a truth**, with intervals, and it need not be the ranking of the simulated images. A network that was never shown a specimen like this one has no claim to be ahead.
-# * **The mean of all frames is no truth.** The recorded particle moves by some forty pixels while it is recorded. Moved back first, its frames add up to a row of dark dots along the edge, which the plain mean does not show, and of which the network shows something in a single frame. Look there before dots of an estimate are called inventions, and before they are believed.
-# * **A picture that looks clean proves nothing.** Where two estimates differ, ask the electrons that neither has seen.
+
+# %%
+electrons.tell_lessons(table, tables, drift, title)

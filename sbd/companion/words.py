@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from sbd.companion.wording import STAND_IN, markdown, with_error
 
 if TYPE_CHECKING:
@@ -24,3 +26,15 @@ def list_names(names: Sequence[str], last: str = "and") -> str:
     """Put names into one phrase: ``a, b and c``."""
     *most, end = names or ["none"]
     return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def tabulate_ranking(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `sbd.recordings.rank_denoisers` in thousandths of the noise's variance."""
+    ends = zip(1e3 * table["low"], 1e3 * table["high"], strict=True)
+    return pd.DataFrame({
+        "behind by (1/1000 of the noise's variance)": [
+            f"{1e3 * x:.2f}" for x in table["worse by"]
+        ],
+        "interval of 95 %": [f"{low:.2f} to {high:.2f}" for low, high in ends],
+        "behind for sure": ["yes" if sure else "" for sure in table["behind"]],
+    }, table.index)  # fmt: skip

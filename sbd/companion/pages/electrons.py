@@ -1,6 +1,7 @@
 """Page 16: what denoisers make of electrons that were really counted."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
+from sbd.companion.wording import markdown, with_error
+from sbd.companion.words import list_names, tabulate_ranking, tell_copy
 from sbd.data.examples import example_truth
 from sbd.data.movies import fetch_values
 from sbd.data.registry import DataUnavailableError
+from sbd.denoisers.network import denoise_network
 from sbd.evidence.judgement import judge_columns
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import GREY, INK, RED, SILVER, STEEL
@@ -18,6 +22,7 @@ from sbd.plotting.images import (
     LEGEND,
     TITLE_ROOM,
     WIDTH,
+    add_bar,
     arrange_panels,
     show_image,
     show_map,
@@ -26,9 +31,14 @@ from sbd.recordings.choosing import Adaptation
 from sbd.recordings.diagnosis import CountsReport
 from sbd.recordings.drift import Drift, measure_drift
 from sbd.recordings.movies import sum_frames
+from sbd.recordings.ranking import rank_denoisers
 from sbd.simulation.noise import VACUUM
 from sbd.typing import Denoiser, Image
 from sbd.validation import apply_denoiser
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from torch import nn
 
 STAND_IN = "simulated: the recorded movie is not in this copy"
 """Title of what is shown where the movie cannot be had."""
@@ -37,6 +47,7 @@ _SHAPE, _FRAMES = (245, 158), 40  # of the movie, but its first frame
 _DOSE, _UNIT, _SPREAD = 2.9, 32.3, 0.01  # [electrons/pixel/frame], units, of the gain
 _CORNER = (60, 150)  # of the stand-in in the bundled image [pixels]
 _BLUR = 3.0  # of the mean of all frames [pixels]
+_WAYS = {"each": "each frame", "sum": "all frames added"}
 _MOST = 8  # electrons in a pixel that are told apart
 
 
@@ -60,10 +71,95 @@ def tell_source(title: str) -> str:
     return "simulated" if title == STAND_IN else "real"
 
 
-def tell_adaptation(found: Adaptation) -> dict[str, object]:
-    """Tell whether an adapted network was kept, and why, in numbers that fit a line."""
-    numbers = {"worse by": found.worse_by, "from": found.low, "to": found.high}
-    return {"kept": found.kept, **{k: round(v, 5) for k, v in numbers.items()}}
+def tell_movie(values: NDArray, title: str) -> "Markdown":
+    """Say what is shown: electrons of a camera, or what stands in for them."""
+    frames, high, wide = values.shape
+    size = f"{frames} frames of {high} x {wide} pixels"
+    return tell_copy(
+        whole=title != STAND_IN,
+        shown=f"Shown are {size} of the edge of a particle, as a camera counted them.",
+        missing=f"the recorded movie is not in it: {size}, counted in the computer "
+        "from a piece of the bundled image, which does not move, stand in for it",
+    )
+
+
+def tell_adaptation(found: Adaptation) -> "Markdown":
+    """Say whether an adapted network was kept, and why."""
+    verb = "kept" if found.kept else "not kept"
+    sides = "ahead" if found.worse_by < 0 else "behind"
+    ends = f"{1e3 * found.low:.2f} to {1e3 * found.high:.2f}"
+    return markdown(
+        f"**The adapted network is {verb}.** On the electrons left out it is {sides} "
+        f"by {1e3 * abs(found.worse_by):.2f} thousandths of the noise's variance "
+        f"(interval of 95 %, above 0 for behind: {ends})."
+    )
+
+
+def tell_drift(drift: Drift | None, reason: str) -> "Markdown":
+    """Say how far the specimen moves, or why that cannot be told."""
+    if drift is None:
+        return markdown(f"It cannot be told: {reason}")
+    path = drift.positions.max(0) - drift.positions.min(0)
+    at = [drift.positions.argmin(0), drift.positions.argmax(0)]
+    error = np.hypot(*[[drift.errors[k, axis] for axis, k in enumerate(x)] for x in at])
+    far = [with_error(*pair, digits=1) for pair in zip(path, error, strict=True)]
+    still = (path < 3 * error).all()
+    words = ", no more than counting anew would do" if still else ""
+    return markdown(
+        f"From one end of its path to the other the specimen moves {far[0]} pixels "
+        f"down or up and {far[1]} across{words}."
+    )
+
+
+def tabulate_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `count_classes` with errors."""
+    pairs = zip(table["ratio"], table["standard error"], strict=True)
+    return pd.DataFrame({
+        "pixels that have them": table["observed"],
+        "Poisson counts would": table["expected"].round().astype(int),
+        "ratio": [with_error(*pair, digits=3) for pair in pairs],
+    }, table.index)  # fmt: skip
+
+
+def tell_lessons(
+    classes: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    drift: Drift | None,
+    title: str,
+) -> "Markdown":
+    """Say what this recording, or what stands in for it, teaches."""
+    ratio = classes["ratio"]
+    whose = "These counts, made in the computer," if title == STAND_IN else "These"
+    words = [
+        f"* **{whose} are nearly Poisson.** None to {len(ratio) - 1} electrons hit a "
+        f"pixel {ratio.min():.2f} to {ratio.max():.2f} times as often as they would: "
+        "no file says so, their classes do."
+    ]
+    ways = []
+    for way, table in tables.items():
+        worst = [name for name in table.index if table.loc[name, "behind"]]
+        even = [name for name in table.index[1:] if name not in worst]
+        ways.append(
+            f"for {_WAYS[way]} {table.index[0]} comes nearest"
+            + (f", and {list_names(even)} may be as near" if even else "")
+        )
+    words.append(
+        f"* **The ranking can be had without a truth**, with intervals: "
+        f"{'; '.join(ways)}. It need not be the ranking of the simulated images: a "
+        "network that was never shown a specimen like this one has no claim to be "
+        "ahead."
+    )
+    if drift is not None and (np.ptp(drift.positions, axis=0) > 1).any():
+        words.append(
+            "* **The mean of all frames is no truth** where the specimen moves. Moved "
+            "back first, its frames add up to another picture. Look there before dots "
+            "of an estimate are called inventions, and before they are believed."
+        )
+    words.append(
+        "* **A picture that looks clean proves nothing.** Where two estimates differ, "
+        "ask the electrons that neither has seen."
+    )
+    return markdown("\n".join(words))
 
 
 def _simulate(seed: int) -> NDArray[np.float32]:
@@ -93,7 +189,7 @@ def show_comb(values: NDArray, unit: float, *, heading: str = "") -> Figure:
             str(n), (n * unit, 1), (0, 2), xycoords=("data", "axes fraction"),
             textcoords="offset points", ha="center", color=RED, fontsize=7,
         )  # fmt: skip
-    name_chart(ax, "", "value [detector units]", "share of pixels")
+    name_chart(ax, "", "value (detector units)", "share of pixels")
     return fig
 
 
@@ -133,7 +229,6 @@ def show_ranking(
 ) -> Figure:
     """Draw by how much denoisers are worse than one, with intervals, for some doses."""
     fig, panels = _charts(len(tables), heading)
-    titles = {"each": "each frame", "sum": "all frames added"}
     order = next(iter(tables.values())).index
     order = [name for name in order if name not in ("constant", against)][::-1]
     for ax, (title, table) in zip(panels, tables.items(), strict=True):
@@ -146,7 +241,7 @@ def show_ranking(
         ax.axvline(0, color=INK, lw=0.8)
         ax.set_yticks(range(len(order)), order if ax is panels[0] else [])
         name_chart(
-            ax, titles.get(title, title), f"worse than {against} [noise variances]", ""
+            ax, _WAYS.get(title, title), f"behind {against} (noise variances)", ""
         )
     return fig
 
@@ -185,7 +280,9 @@ def show_estimates(
     limits = tuple(np.quantile(ndimage.gaussian_filter(whole, 2), [0.002, 0.998]))
     show_image(panels["one frame"], frame, title="one frame", limits="robust")
     for name, image in {"mean of all": whole, **estimates}.items():
-        show_image(panels[name], image, title=name, limits=limits)
+        shown = show_image(panels[name], image, title=name, limits=limits)
+        panels[name].title.set_fontsize(7.5)
+    add_bar(panels[names[-1]], shown, "electrons per pixel and frame")
     return fig
 
 
@@ -213,7 +310,8 @@ def show_drift(
         ("a", plain, "added up as they are"), ("b", still, "moved back first"),
     ):  # fmt: skip
         smooth = ndimage.gaussian_filter(image, 1.5)
-        show_image(panels[name], smooth, title=title, limits=limits)
+        shown = show_image(panels[name], smooth, title=title, limits=limits)
+    add_bar(panels["b"], shown)
     ax = panels["c"]
     if drift is not None:
         frames = np.arange(len(drift.positions))
@@ -224,7 +322,7 @@ def show_drift(
                 frames, middle - error, middle + error, color=colour, alpha=0.3, lw=0
             )
         ax.legend(loc="best", **LEGEND)
-    name_chart(ax, "the specimen's place", "frame", "pixels")
+    name_chart(ax, "the specimen's place", "frame", "place (pixel)")
     return fig
 
 
@@ -245,17 +343,32 @@ def show_disagreement(
     return fig
 
 
+def tabulate_adapted(
+    counts: NDArray,
+    denoisers: Mapping[str, Denoiser],
+    model: "nn.Module",
+    *,
+    device: str,
+    rng: np.random.Generator,
+    **how: object,
+) -> pd.DataFrame:
+    """Rank denoisers and an adapted network, frame by frame, in a table."""
+    adapted = {"adapted": lambda noisy: denoise_network(noisy, model, device=device)}
+    both = {**denoisers, **adapted}
+    return tabulate_ranking(rank_denoisers(counts, both, rng=rng, frames="each", **how))
+
+
 def judge_sums(
     counts: NDArray,
     denoisers: Mapping[str, Denoiser],
-    frames: Sequence[int],
+    frames: Sequence[int] = (1, 4, 16, 40),
     *,
     seed: int,
     deals: int,
 ) -> pd.DataFrame:
     """Tabulate what verdicts say of sums of the first frames, or why nothing."""
     rows = []
-    for number in frames:
+    for number in (number for number in frames if number <= len(counts)):
         whole = counts[:number].sum(0)
         for name, denoiser in denoisers.items():
             try:
@@ -265,9 +378,9 @@ def judge_sums(
                     number, name, len(found.columns), int(found.supported.sum()), "",
                 ))  # fmt: skip
             except ValueError as error:
-                reason = str(error).split(",")[0]
+                reason = str(error).partition(";")[0]
                 rows.append((number, name, "", "", reason))
-    names = ["frames", "denoiser", "columns", "supported", "refused, as"]
+    names = ["frames added", "denoiser", "columns", "supported", "refused, as"]
     return pd.DataFrame(rows, columns=names)
 
 

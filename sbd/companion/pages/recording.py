@@ -2,21 +2,32 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sbd.companion.wording import markdown, with_error
 from sbd.data.examples import example_truth
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import ORANGE, RED, SILVER
-from sbd.plotting.images import TITLE_ROOM, WIDTH, arrange_panels, show_image
+from sbd.plotting.images import (
+    TITLE_ROOM,
+    WIDTH,
+    add_bar,
+    arrange_panels,
+    show_image,
+)
 from sbd.plotting.marks import mark_pixel, mark_scale
 from sbd.recordings.diagnosis import CountsReport
 from sbd.recordings.recording import Recording
 from sbd.recordings.writing import write_micrograph
 from sbd.simulation.frame import PIXEL
 from sbd.typing import Image
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 MEASURED = Path(__file__).resolve().parents[3] / "book/measured/slips.json"
 """What `make slips` wrote; an installed package is without it."""
@@ -56,17 +67,21 @@ def show_checked(
     number, edges = np.histogram(values, _CLASSES, ends)
     panels["a"].stairs(number / values.size, edges, fill=True, color=SILVER)
     panels["a"].set_yscale("log")
-    name_chart(panels["a"], "values of the file", "value", "share of pixels")
+    name_chart(
+        panels["a"], "values of the file", "value (unit of the file)", "share of pixels"
+    )
     electrons = (whole - recording.frames * report.offset) / (report.unit or 1.0)
     title = f"{len(report.hot)} hot, {1 - report.recorded.mean():.0%} without dose"
-    show_image(panels["b"], electrons, title=title, limits="robust")
+    shown = show_image(panels["b"], electrons, title=title, limits="robust")
+    add_bar(panels["b"], shown)
     if not report.recorded.all():
         share = _add_pixels(report.recorded.astype(float))
         panels["b"].contourf(share, levels=[-0.5, 0.5], colors=[ORANGE], alpha=0.5)
     for row, column in report.hot[:20]:
         mark_pixel(panels["b"], (row // _ADDED, column // _ADDED), colour=RED)
     if recording.pixel.sides:
-        mark_scale(panels["b"], _ADDED * float(np.mean(recording.pixel.sides)))
+        side = _ADDED * float(np.mean(recording.pixel.sides))
+        mark_scale(panels["b"], side, length=None)
     return fig
 
 
@@ -76,15 +91,17 @@ def show_denoised(
     """Draw counts beside what the network makes of them; what nobody knows is grey."""
     ratio = counts.shape[0] / counts.shape[1]
     fig, panels = arrange_panels(
-        "ab", height=WIDTH / 2 * ratio + 2 * TITLE_ROOM, heading=heading
+        "ab", height=0.45 * WIDTH * ratio + 2 * TITLE_ROOM, heading=heading
     )
     limits = tuple(np.quantile(estimate[recorded], [0.001, 0.999]))
     title = f"electrons, means of {_ADDED} x {_ADDED} pixels"
     show_image(panels["a"], _add_pixels(counts), title=title, limits=limits)
     shown = np.where(recorded, estimate, np.mean(limits))
-    show_image(panels["b"], shown, title="denoised", limits=limits)
+    drawn = show_image(panels["b"], shown, title="denoised", limits=limits)
+    add_bar(panels["b"], drawn)
     if pixel:
-        mark_scale(panels["b"], pixel)
+        mark_scale(panels["a"], _ADDED * pixel, length=None)
+        mark_scale(panels["b"], pixel, length=None)
     return fig
 
 
@@ -95,16 +112,15 @@ def _add_pixels(image: Image) -> Image:
     return cut.reshape(high, _ADDED, wide, _ADDED).mean((1, 3))
 
 
-def tabulate_slips() -> pd.DataFrame:
-    """Tabulate what slips cost, as measured [dB]; empty where it is not at hand."""
+def tabulate_slips() -> "pd.DataFrame | Markdown":
+    """Tabulate what slips cost, as measured; say so where that is not at hand."""
     if not MEASURED.exists():
-        return pd.DataFrame()
+        return markdown("What was measured is not part of an installed package.")
     lost = json.loads(MEASURED.read_text())["lost"]
     return pd.DataFrame({
         slip: {
-            f"{way}{part}": row[way][key]
-            for way in row
-            for part, key in (("", "mean"), (", error", "standard_error"))
+            f"lost, {way} (dB)": with_error(cost["mean"], cost["standard_error"])
+            for way, cost in row.items()
         }
         for slip, row in lost.items()
     }).T  # fmt: skip

@@ -1,11 +1,15 @@
 """Check the page on real electrons: the stand-in, the classes, and who is nearer."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import sbd
 from sbd.companion.pages import electrons
+from sbd.companion.words import tabulate_ranking
 from sbd.recordings import rank_denoisers, to_counts
+from sbd.recordings.choosing import Adaptation
+from sbd.recordings.drift import Drift
 
 
 def test_where_the_movie_cannot_be_had_a_simulated_one_says_so(monkeypatch):
@@ -84,6 +88,64 @@ def test_a_sum_that_holds_no_counts_is_told_and_not_judged():
     )
     assert table["columns"].tolist() == [0, ""]
     assert table["refused, as"].iloc[1].startswith("noisy must hold Poisson counts")
+
+
+def test_a_stand_in_is_called_one_and_not_a_recording():
+    values = np.zeros((4, 6, 5))
+    said = electrons.tell_movie(values, electrons.STAND_IN).data
+    assert "stand-in" in said
+    assert "4 frames of 6 x 5 pixels, counted in the computer" in said
+    said = electrons.tell_movie(values, "recorded movie").data
+    assert "stand-in" not in said
+    assert "a camera counted" in said
+
+
+def ranked(behind):
+    rows = {
+        "blur": {"worse by": 0.0, "low": 0.0, "high": 0.0, "behind": False},
+        "network": {"worse by": 4e-4, "low": -1e-4, "high": 9e-4, "behind": behind},
+    }
+    return pd.DataFrame(rows).T.rename_axis("denoiser")
+
+
+def moving(path):
+    places = np.linspace(0, path, 8)[:, None] * [1, 0]
+    return Drift(places, np.full((8, 2), 0.1), frames=4, most=5.0)
+
+
+def test_lessons_follow_from_the_recording():
+    classes = pd.DataFrame({"ratio": [1.02, 0.99]})
+    tables = {"each": ranked(True), "sum": ranked(False)}
+    said = electrons.tell_lessons(classes, tables, moving(9.0), "recorded movie").data
+    assert "None to 1 electrons hit a pixel 0.99 to 1.02 times" in said
+    assert "for each frame blur comes nearest; for all frames added blur" in said
+    assert "and network may be as near" in said
+    assert "where the specimen moves" in said
+    for still in (moving(0.2), None):
+        said = electrons.tell_lessons(classes, tables, still, electrons.STAND_IN).data
+        assert "specimen moves" not in said
+        assert "made in the computer" in said
+
+
+def test_the_path_is_told_with_its_error():
+    said = electrons.tell_drift(moving(9.0), "").data
+    assert "moves 9.00 \u00b1 0.14 pixels down or up" in said
+    assert "counting anew" in electrons.tell_drift(moving(0.2), "").data
+    assert electrons.tell_drift(None, "few frames").data.endswith("told: few frames")
+
+
+def test_tables_of_the_page_have_units():
+    told = tabulate_ranking(ranked(True)).loc["network"].tolist()
+    assert told == ["0.40", "-0.10 to 0.90", "yes"]
+    classes = pd.DataFrame({
+        "observed": [9], "expected": [9.8], "ratio": [0.918], "standard error": [0.31],
+    })  # fmt: skip
+    told = electrons.tabulate_classes(classes).iloc[0].tolist()
+    assert told == [9, 10, "0.9 \u00b1 0.3"]
+    found = Adaptation(None, True, -0.0018, -0.0027, -0.001)
+    said = electrons.tell_adaptation(found).data
+    assert "is kept" in said
+    assert "ahead by 1.80 thousandths" in said
 
 
 def test_the_path_of_the_specimen_is_drawn_or_the_reason_told():
