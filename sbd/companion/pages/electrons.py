@@ -47,6 +47,7 @@ _SHAPE, _FRAMES = (245, 158), 40  # of the movie, but its first frame
 _DOSE, _UNIT, _SPREAD = 2.9, 32.3, 0.01  # [electrons/pixel/frame], units, of the gain
 _CORNER = (60, 150)  # of the stand-in in the bundled image [pixels]
 _BLUR = 3.0  # of the mean of all frames [pixels]
+_NEARLY = 0.1  # of a ratio of classes to 1
 _WAYS = {"each": "each frame", "sum": "all frames added"}
 _MOST = 8  # electrons in a pixel that are told apart
 
@@ -130,8 +131,9 @@ def tell_lessons(
     """Say what this recording, or what stands in for it, teaches."""
     ratio = classes["ratio"]
     whose = "These counts, made in the computer," if title == STAND_IN else "These"
+    near = "nearly" if (ratio - 1).abs().max() < _NEARLY else "not"
     words = [
-        f"* **{whose} are nearly Poisson.** None to {len(ratio) - 1} electrons hit a "
+        f"* **{whose} are {near} Poisson.** None to {len(ratio) - 1} electrons hit a "
         f"pixel {ratio.min():.2f} to {ratio.max():.2f} times as often as they would: "
         "no file says so, their classes do."
     ]

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,16 +21,29 @@ from ase.io import write
 from matplotlib.figure import Figure
 
 from sbd.companion.measurements import average
+from sbd.companion.wording import describe_dose, markdown, with_error
+from sbd.companion.words import with_sign
 from sbd.data.registry import fetch
 from sbd.files import write_json
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import STEEL
-from sbd.plotting.images import TITLE_ROOM, WIDTH, arrange_panels, show_image
+from sbd.plotting.images import (
+    TITLE_ROOM,
+    WIDTH,
+    add_bar,
+    arrange_panels,
+    shared_grey,
+    show_image,
+)
+from sbd.plotting.marks import mark_scale
 from sbd.simulation.frame import PIXEL as PAPERS_PIXEL
 from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.microscope import Microscope
 from sbd.simulation.noise import VACUUM, poisson_noise
 from sbd.typing import Denoiser, Image
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 LATTICE = 4.078
 """Lattice parameter of gold [angstrom]."""
@@ -217,21 +231,60 @@ def score_all(
     return pd.DataFrame(rows, columns=names).set_index(names[:2]), shown
 
 
+def tabulate_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the table of `score_all` with units and errors."""
+    gain = next(name for name in table if name.startswith("over "))
+    pairs = zip(table["PSNR"], table["error"].fillna(0), strict=True)
+    gains = zip(table[gain], table["its error"].fillna(0), strict=True)
+    return pd.DataFrame({
+        "images": table["n"],
+        "PSNR (dB)": [with_error(*pair) for pair in pairs],
+        f"{gain} (dB)": [with_sign(*pair) if pair[0] else "" for pair in gains],
+    }, table.index)  # fmt: skip
+
+
+def tell_worth(table: pd.DataFrame) -> "Markdown":
+    """Say what a network of one's own and other weights gain on a filter."""
+    gain = next(name for name in table if name.startswith("over "))
+    errors = table["its error"].fillna(0)
+    told = []
+    for kind, rows in table.groupby(level=0, sort=False):
+        parts = [
+            f"{name} {with_sign(rows.loc[(kind, name), gain], errors[kind, name])} dB"
+            for _, name in rows.index[:-1]
+        ]
+        told.append(f"* **{kind}**: {', '.join(parts)}")
+    filter_name = gain.removeprefix("over ")
+    return markdown(f"What is gained on {filter_name}:\n\n" + "\n".join(told))
+
+
 def show_estimates(
     shown: Mapping[str, Mapping[str, Image]], *, heading: str = ""
 ) -> Figure:
-    """Draw what was seen of one image of each kind, a row for each."""
+    """Draw what was seen of one image of each kind, a row for each.
+
+    All but the counts of a row are on one grey scale, that of the clean image.
+    """
     names = list(next(iter(shown.values())))
     mosaic = [[f"{kind} {name}" for name in names] for kind in shown]
-    height = WIDTH / len(names) * len(shown) + TITLE_ROOM * (2 + len(heading) // 80)
+    height = 0.9 * WIDTH / len(names) * len(shown) + TITLE_ROOM * (2 + bool(heading))
     fig, panels = arrange_panels(mosaic, height=height, heading=heading)
     for row, (kind, images) in enumerate(shown.items()):
-        limits = tuple(np.quantile(images["clean"], [0.001, 0.999]))
+        limits = shared_grey([images["clean"]])
         for name, image in images.items():
             kept = "robust" if name == "counts" else limits
             title = name if row == 0 else ""
-            show_image(panels[f"{kind} {name}"], image, title=title, limits=kept)
+            ax = panels[f"{kind} {name}"]
+            drawn = show_image(ax, image, title=title, limits=kept)
+            mark_scale(ax, PIXEL, length=None)
+        add_bar(ax, drawn)
+        panels[f"{kind} {names[0]}"].set_ylabel(kind, fontsize=8)
     return fig
+
+
+def tell_dose() -> str:
+    """Say at which dose the images of this page are counted."""
+    return describe_dose(VACUUM * (PIXEL / PAPERS_PIXEL) ** 2, PIXEL)
 
 
 def show_training(*, heading: str = "") -> tuple[Figure, pd.DataFrame]:
@@ -240,10 +293,26 @@ def show_training(*, heading: str = "") -> tuple[Figure, pd.DataFrame]:
     curve = pd.DataFrame(card["curve"])
     fig, panels = arrange_panels("a", height=2.3, heading=heading)
     panels["a"].plot(curve["step"], curve["psnr"], color=STEEL, lw=1.3)
-    name_chart(panels["a"], "", "steps", "PSNR on held-out structures [dB]")
+    name_chart(panels["a"], "", "steps", "PSNR (dB)")
     runs = {name: card[name] for name in card if name.startswith("run ")}
     table = pd.DataFrame(runs).loc[["class", "steps", "batch", "rate", "images"]]
     table.loc["processor seconds"] = [
         cost["processor seconds"] for cost in card["cost"].values()
     ]
     return fig, table
+
+
+def tabulate_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Write the runs of `show_training` with units."""
+    return pd.DataFrame({
+        name: {
+            "class": run["class"],
+            "steps": run["steps"],
+            "examples a step": run["batch"],
+            "learning rate": f"{run['rate']:g}",
+            "images learnt from": run["images"][0],
+            "images of the curve": run["images"][1],
+            "minutes of a core": f"{run['processor seconds'] / 60:.0f}",
+        }
+        for name, run in runs.items()
+    }).T  # fmt: skip

@@ -75,7 +75,15 @@ def test_denoisers_get_the_same_counts_at_the_paper_s_dose_per_area():
     expected = 10 * np.log10(level**2 / clean.mean())
     assert table.loc[("one", "raw"), "PSNR"] == pytest.approx(expected, abs=0.05)
     assert table.loc[("one", "mean"), "over mean"] == 0
-    assert gold.show_estimates(shown).axes
+    told = gold.tabulate_scores(table)
+    assert told.loc[("one", "mean"), "over mean (dB)"] == ""
+    assert told.loc[("one", "raw"), "over mean (dB)"].startswith("-")
+    assert told["images"].tolist() == [2, 2]
+    assert "* **one**: raw -" in gold.tell_worth(table).data
+    fig = gold.show_estimates(shown)
+    grey = [ax.images[0].get_clim() for ax in fig.axes[:4]]
+    assert grey[0] == grey[2] == grey[3]
+    assert gold.tell_dose() == "1.7 e/pixel = 116 e/\u00c5\u00b2"
 
 
 def test_the_weights_are_taught_pixels_of_the_page():
@@ -84,3 +92,6 @@ def test_the_weights_are_taught_pixels_of_the_page():
     fig, runs = gold.show_training()
     assert fig.axes
     assert runs.loc["class"].tolist() == ["LatticeUNet", "CrystalUNet"]
+    told = gold.tabulate_runs(runs)
+    assert told["class"].tolist() == ["LatticeUNet", "CrystalUNet"]
+    assert (told["images learnt from"] > told["images of the curve"]).all()
