@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sbd.audits.scenes import Scene
-from sbd.companion.wording import markdown, with_error
+from sbd.companion.wording import describe_dose, markdown, with_error
 from sbd.companion.words import tell_copy, with_sign
 from sbd.plotting.images import (
     STYLE,
@@ -20,6 +20,8 @@ from sbd.plotting.images import (
     show_images,
 )
 from sbd.plotting.marks import mark_scale
+from sbd.simulation.frame import PIXEL
+from sbd.simulation.noise import VACUUM
 from sbd.typing import Denoiser, Image
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def show_gallery(
     images |= {name: denoisers[name](noisy) for name in _GALLERY if name in denoisers}
     grey = dict.fromkeys(images, shared_grey([scene.clean])) | {"counts": "robust"}
     look = {"pixel_size": scene.specimen.pixel[1], "bar": "electrons per pixel"}
-    return show_images(images, columns=4, limits=grey, heading=scene.title, **look)
+    look["heading"] = f"{scene.title}, {describe_dose(VACUUM, PIXEL)}"
+    return show_images(images, columns=4, limits=grey, **look)
 
 
 def show_gains(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
-from sbd.companion.wording import markdown, with_error
+from sbd.companion.wording import describe_dose, markdown, with_error
 from sbd.companion.words import list_names
 from sbd.denoisers.purelet import LetDictionary, let_dictionary
 from sbd.plotting.charts import name_chart, name_lines, scale_doses
@@ -180,7 +180,8 @@ def show_pieces(
         "(d) Fitted weights": made.combine(made.solve()),
     }
     limits = dict.fromkeys(images, shared_grey([clean])) | {"(a) Counts": "robust"}
-    look = {"pixel_size": PIXEL, "bar": "electrons per pixel", "heading": heading}
+    look = {"pixel_size": PIXEL, "bar": "electrons per pixel"}
+    look["heading"] = f"{heading}, {describe_dose(VACUUM, PIXEL)}"
     return show_images(images, limits=limits, **look)
 
 
