@@ -66,7 +66,7 @@ numbers = sbd.save_figure(fig, "13_purelet", origin | numbers, figures)
 #
 # $$f = f_0 + \sum_k a_k f_k,$$
 #
-# and $f_0$ is the blurred image. All weights $a_k = 1$ give the noisy image back. For given weights the mean squared error can be estimated from the noisy image alone, without bias: that is PURE. The weights are those for which it is least. Here they are, averaged over the three directions; 1 keeps a piece, 0 leaves it out.
+# and $f_0$ is the blurred image. All weights $a_k = 1$ give the noisy image back. For given weights the mean squared error can be estimated from the noisy image alone, without bias: that is PURE. The weights are those for which it is least; a piece above the threshold that holds no more than noise would leave there takes no part. Here they are, averaged over the three directions; 1 keeps a piece, 0 leaves it out.
 
 # %%
 purelet.tabulate_weights(weights)
