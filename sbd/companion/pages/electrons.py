@@ -139,12 +139,15 @@ def tell_lessons(
     ]
     ways = []
     for way, table in tables.items():
-        worst = [name for name in table.index if table.loc[name, "behind"]]
-        even = [name for name in table.index[1:] if name not in worst]
-        ways.append(
-            f"for {_WAYS[way]} {table.index[0]} comes nearest"
-            + (f", and {list_names(even)} may be as near" if even else "")
-        )
+        best = table.index[0]
+        others = table[(table["low"] != 0) | (table["high"] != 0)]  # but the reference
+        if best in others.index:
+            sure = "for sure" if table.loc[best, "high"] < 0 else "not for sure"
+            end = f", {sure} nearer than {table.index.difference(others.index)[0]}"
+        else:
+            even = [name for name in others.index if not others.loc[name, "behind"]]
+            end = f", and {list_names(even)} may be as near" if even else ""
+        ways.append(f"for {_WAYS[way]} {best} comes nearest{end}")
     words.append(
         f"* **The ranking can be had without a truth**, with intervals: "
         f"{'; '.join(ways)}. It need not be the ranking of the simulated images: a "

@@ -121,6 +121,11 @@ def test_lessons_follow_from_the_recording():
     assert "for each frame blur comes nearest; for all frames added blur" in said
     assert "and network may be as near" in said
     assert "where the specimen moves" in said
+    ahead = ranked(False)
+    ahead.loc["network", ["worse by", "low", "high"]] = [-2e-4, -3e-4, -1e-4]
+    ahead = ahead.sort_values("worse by")
+    said = electrons.tell_lessons(classes, {"each": ahead}, None, "a movie").data
+    assert "network comes nearest, for sure nearer than blur" in said
     for still in (moving(0.2), None):
         said = electrons.tell_lessons(classes, tables, still, electrons.STAND_IN).data
         assert "specimen moves" not in said
