@@ -168,6 +168,7 @@ def test_each_subset_has_a_network_of_its_own():
             assert subset in path.name
 
 
+@pytest.mark.network
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_authors_tests_are_their_maps(study):
     try:
