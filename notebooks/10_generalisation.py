@@ -84,6 +84,7 @@ numbers = {
     for whose, each in maps.items()
     for study, heat in each.items()
 }
+numbers |= generalisation.describe_gains(tests)
 numbers = sbd.save_figure(fig, "10_generalisation", origin | numbers, figures)
 
 # %% [markdown]

@@ -104,6 +104,7 @@ tables = {
 }
 fig = electrons.show_ranking(tables, against=how["against"], heading=title)
 numbers = {way: table["worse by"].round(5).to_dict() for way, table in tables.items()}
+numbers |= {f"{way}, error": electrons.errors(t) for way, t in tables.items()}
 numbers = sbd.save_figure(fig, "16_electrons-ranking", origin | numbers, figures)
 
 # %%

@@ -229,6 +229,12 @@ def show_classes(table: pd.DataFrame, *, heading: str = "") -> Figure:
     return fig
 
 
+def errors(table: pd.DataFrame) -> dict[str, float]:
+    """Tell the standard errors of a ranking, from its intervals of 95 %."""
+    error = (table["high"] - table["low"]) / (2 * 1.96)
+    return error.round(6).to_dict()
+
+
 def show_ranking(
     tables: Mapping[str, pd.DataFrame], *, against: str, heading: str = ""
 ) -> Figure:

@@ -263,6 +263,24 @@ def compare_in_columns(
     return gains, errors
 
 
+def describe_gains(
+    tests: Mapping[str, Mapping[str, pd.DataFrame]],
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Tell the gains of `compare_in_columns`, and their errors, as a figure files them.
+
+    By ``"ours contrast, gain"`` and ``"ours contrast, error"``, by what was trained on,
+    by what was tested on [dB].
+    """
+    told = {}
+    for whose, each in tests.items():
+        for study, table in each.items():
+            gain, error = compare_in_columns(table)
+            for name, part in (("gain", gain), ("error", error)):
+                rows = part.round(3).fillna(0.0).T.to_dict()
+                told[f"{whose} {study}, {name}"] = rows
+    return told
+
+
 def own_and_others(heat: pd.DataFrame) -> dict[str, float]:
     """Compare what networks reach on their own kind of image and on others.
 
