@@ -24,6 +24,7 @@ ELSEWHERE = {
     *("nb_execution_excludepatterns", "nb_execution_in_temp", "nb_execution_timeout"),
 }
 PATHS = {"html_logo", "html_favicon", "html_static_path", "html_extra_path"}
+PATHS |= {"templates_path"}
 UNUSED = {"announcement", "analytics", "extra_footer"}  # empty, as without them
 
 

@@ -34,6 +34,7 @@ sys.path.append(str(_BOOK / "_ext"))
 globals().update(_OWN)
 extensions = [name for name in _OWN["extensions"] if name not in _LEFT_OUT]
 html_extra_path = _in_book(_OWN["html_extra_path"])
+templates_path = _in_book(_OWN["templates_path"])
 
 # --- what it says in Jupyter Book's words
 
@@ -64,8 +65,9 @@ html_theme_options = {
 
 html_theme = "sphinx_book_theme"
 html_static_path = _in_book(["_static"])
-html_css_files = sorted(path.name for path in (_BOOK / "_static").glob("*.css"))
-html_js_files = sorted(path.name for path in (_BOOK / "_static").glob("*.js"))
+# in the order in which Jupyter Book finds them
+html_css_files = [path.name for path in (_BOOK / "_static").rglob("*.css")]
+html_js_files = [path.name for path in (_BOOK / "_static").rglob("*.js")]
 html_sourcelink_suffix = ""
 pygments_style = "sphinx"
 exclude_patterns = ["**.ipynb_checkpoints", ".DS_Store", "Thumbs.db", "_build"]
