@@ -35,7 +35,7 @@ from sbd.companion.freshness import describe_measured
 PAGE = "claims"
 MARKS = dict(zip(VERDICTS, "✓◐✗\N{EN DASH}", strict=True))
 OUTCOMES = {"holds": "✓ holds", "fails": "✗ fails", "open": "open"}
-OUTCOMES["absent"] = "not in this copy"
+OUTCOMES |= {"less": "from another image", "absent": "not in this copy"}
 
 
 def cell(*content: str | nodes.Node, head: bool = False) -> nodes.entry:
@@ -77,18 +77,15 @@ def findings(claim: Claim) -> list[nodes.Node]:
                 cell(finding.what),
                 cell(finding.measured),
                 cell(finding.expected),
-                cell(OUTCOMES[finding.outcome]),
+                cell(OUTCOMES[finding.outcome] + ", no error" * finding.unsure),
                 cell(nodes.literal("", f"{finding.record}.json")),
             ]
             for finding in claim.findings
         ]
         head = ("measured", "ours", "expected", "", "where it stands")
         built.append(build_table(head, rows, [38, 18, 18, 10, 16]))
-    short = claim.cannot or (
-        claim.but and f"Tested on less than the paper: {claim.but}."
-    )
-    if short:
-        built.append(nodes.paragraph("", short))
+    if claim.reason:
+        built.append(nodes.paragraph("", claim.reason))
     return built
 
 

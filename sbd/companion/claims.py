@@ -7,13 +7,17 @@ it. All else is read: values and standard errors from ``figures/*.json`` and
 
 A finding *holds* when what was expected lies two standard errors away from failing,
 *fails* when it lies two standard errors on the other side, and is *open* in between.
-Without a known error the value alone decides, and the page says so. A claim is
+What is counted or fixed without chance is called ``exact`` there, and its value decides.
+So it does where an error should be and is not known, but such a finding is marked, and
+alone it neither reproduces a claim nor contradicts it. A figure that was drawn from
+less than the paper drew it from is *less*. A claim is
 
-* ``reproduced`` when all its findings hold, and nothing was left out;
-* ``contradicted`` when all of them fail;
-* ``cannot`` when nothing could be measured, with the reason, and when all of it fails
-  that was tested on less than the paper has: that refutes nothing;
-* ``partly`` otherwise, and whenever the claim was tested on less than the paper has.
+* ``reproduced`` when all its findings hold, nothing was left out, and all errors that
+  should be known are known;
+* ``contradicted`` when all of them fail, with the same conditions;
+* ``partly`` when some hold, or hold on less than the paper has;
+* ``cannot`` when none holds otherwise: nothing could be measured, or nothing is
+  decided, or what failed was less than the paper has, which refutes nothing.
 """
 
 import json
@@ -46,12 +50,14 @@ class Finding:
         Its standard error; None if it is not known.
     expected : str
         The condition, as a reader is shown it.
-    outcome : {"holds", "fails", "open", "absent"}
+    outcome : {"holds", "fails", "open", "less", "absent"}
         What the number says of the condition.
     unit : str
         Unit of the number.
     record : str
         Where it was read: ``figures/NAME`` or ``measured/NAME``.
+    unsure : bool
+        Whether it should have a standard error and has none.
     """
 
     what: str
@@ -61,6 +67,7 @@ class Finding:
     outcome: str
     unit: str = ""
     record: str = ""
+    unsure: bool = False
 
     @property
     def measured(self) -> str:
@@ -118,13 +125,27 @@ class Claim:
     @property
     def verdict(self) -> str:
         """One of :data:`VERDICTS`."""
-        outcomes = [f.outcome for f in self.findings if f.outcome != "absent"]
-        if not outcomes or (self.but and set(outcomes) == {"fails"}):
-            return "cannot"
-        if set(outcomes) == {"fails"}:
+        outcomes = {f.outcome for f in self.findings}
+        held = bool(outcomes & {"holds", "less"})
+        whole = not self.but and not any(f.unsure for f in self.findings)
+        if outcomes == {"holds"} and whole:
+            return "reproduced"
+        if outcomes - {"absent"} == {"fails"} and whole:
             return "contradicted"
-        whole = set(outcomes) == {"holds"} and len(outcomes) == len(self.findings)
-        return "reproduced" if whole and not self.but else "partly"
+        return "partly" if held else "cannot"
+
+    @property
+    def reason(self) -> str:
+        """Why a claim cannot be judged, or what its test falls short of."""
+        outcomes = {f.outcome for f in self.findings} - {"absent"}
+        about = [self.cannot] if self.cannot else []
+        if self.findings and self.verdict == "cannot":
+            about += [_WHY[min(outcomes, default="absent", key=list(_WHY).index)]]
+        if self.but:
+            about += [f"Tested on less than the paper: {self.but}."]
+        if any(f.unsure for f in self.findings):
+            about += ["Where no error is known, a number alone decides nothing for sure."]
+        return " ".join(about)
 
 
 def read_claims(file: Path, figures: Path, measured: Path) -> list[Claim]:
@@ -158,6 +179,13 @@ def read_claims(file: Path, figures: Path, measured: Path) -> list[Claim]:
         msg = f"every claim must have an id of its own; got {', '.join(twice)} twice"
         raise ValueError(msg)
     return claims
+
+
+_WHY = {
+    "open": "The errors are too large for the numbers to decide.",
+    "fails": "What was measured fails, but does not suffice to contradict.",
+    "absent": "This copy does not hold what it takes.",
+}
 
 
 def count_verdicts(claims: Iterable[Claim]) -> dict[str, int]:
@@ -296,18 +324,32 @@ def _finding(test: Mapping[str, Any], records: _Records) -> Finding:
     if "over" in test:
         whole = float(records.get(test["over"]))
         value = value / whole if whole else math.nan
-        if test.get("counted") and whole:  # a share of things that were counted
-            error = math.sqrt(value * (1 - value) / whole)
+        if test.get("counted") and whole:
+            error = _error_of_share(value * whole, whole)
     if not math.isfinite(value):
         msg = f"a finding must be finite; got {value} for {address}"
         raise ValueError(msg)
+    about["unsure"] = error is None and not test.get("exact")
     return Finding(
         value=value, error=error, outcome=_judge(test, value, error), **about
     )
 
 
+def _error_of_share(some: float, whole: float) -> float:
+    """Give a share of counted things the error of Agresti and Coull.
+
+    Two of either kind are added, so that none of three, or all of them, is not certain.
+    """
+    share = (some + 2) / (whole + 4)
+    return math.sqrt(share * (1 - share) / (whole + 4))
+
+
 def _error(test: Mapping[str, Any], records: _Records) -> float | None:
-    """Add up standard errors as those of independent numbers."""
+    """Add up standard errors as those of independent numbers.
+
+    For methods on the same images that is too much, as what is hard for one is hard for
+    the other: a difference is surer than it is said to be.
+    """
     addresses = test.get("error", [])
     addresses = [addresses] if isinstance(addresses, str) else addresses
     errors = [float(records.get(address)) for address in addresses]
@@ -346,13 +388,17 @@ def _drawing(test: Mapping[str, Any], records: _Records) -> Finding:
     """Tell whether a figure was drawn from what the paper drew it from."""
     record = f"figures/{test['drawn']}"
     source = records.read(record).get("source")
+    if source not in SOURCES:
+        msg = f"a figure must be drawn from {', '.join(SOURCES)}; got {source}: {record}"
+        raise ValueError(msg)
+    names = SOURCES | ({"authors": test["called"]} if "called" in test else {})
     return Finding(
         what=test["what"],
         value=None,
         error=None,
-        expected=f"drawn from {' or '.join(SOURCES[name] for name in test['from'])}",
-        outcome="holds" if source in test["from"] else "open",
-        unit=f"drawn from {SOURCES[source]}",
+        expected=f"drawn from {' or '.join(names[name] for name in test['from'])}",
+        outcome="holds" if source in test["from"] else "less",
+        unit=f"drawn from {names[source]}",
         record=record,
     )
 
