@@ -12,7 +12,7 @@
 # %% [markdown]
 # # The training data: simulated micrographs of platinum on ceria
 #
-# What varies between the images that the networks learn from: the structure of the particle, the thickness of the support, the tilt of the crystal, and the defocus of the lens. Everything here is computed, from the atoms on; no file of the authors is used.
+# What varies between the images that the networks learn from: the structure of the particle, the thickness of the support, the tilt of the crystal, and the defocus of the lens. Everything here is computed, from the atoms on; no file of the authors is needed (the labels of contrast were once recovered from their logs).
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"

@@ -12,7 +12,7 @@
 # %% [markdown]
 # # How faithful is the simulation? Compared with published images
 #
-# The benchmark of the paper is gone, so this project simulates it anew. A few images of the authors' own simulation were published. Here ours is laid over them: as pictures, by frequency, column by column, and with the error of every approximation that we made.
+# Most of the paper's benchmark can no longer be had, so this project simulates it anew. A few images of the authors' own simulation were published. Here ours is laid over them, or over what stands in for them, as the titles say: as pictures, by frequency, column by column, and with the error of every approximation that we made.
 
 # %% tags=["parameters"]
 scale = "default"  # "smoke", "default" or "paper"

@@ -7,10 +7,10 @@ it. All else is read: values and standard errors from ``figures/*.json`` and
 
 A finding *holds* when what was expected lies two standard errors away from failing,
 *fails* when it lies two standard errors on the other side, and is *open* in between.
-What is counted or fixed without chance is called ``exact`` there, and its value decides.
-So it does where an error should be and is not known, but such a finding is marked, and
-alone it neither reproduces a claim nor contradicts it. A figure that was drawn from
-less than the paper drew it from is *less*. A claim is
+What is counted or fixed without chance is called ``exact`` there, and its value alone
+decides. So it does where an error should be known and is not, but such a finding is
+marked, and alone it neither reproduces a claim nor contradicts it. A figure that was
+drawn from less than the paper drew it from is *less*. A claim is
 
 * ``reproduced`` when all its findings hold, nothing was left out, and all errors that
   should be known are known;
@@ -144,7 +144,7 @@ class Claim:
         if self.but:
             about += [f"Tested on less than the paper: {self.but}."]
         if any(f.unsure for f in self.findings):
-            about += ["Where no error is known, a number alone decides nothing for sure."]
+            about += ["Where no error is known, a number decides nothing for sure."]
         return " ".join(about)
 
 
@@ -389,7 +389,8 @@ def _drawing(test: Mapping[str, Any], records: _Records) -> Finding:
     record = f"figures/{test['drawn']}"
     source = records.read(record).get("source")
     if source not in SOURCES:
-        msg = f"a figure must be drawn from {', '.join(SOURCES)}; got {source}: {record}"
+        known = ", ".join(SOURCES)
+        msg = f"a figure must be drawn from {known}; got {source} in {record}"
         raise ValueError(msg)
     names = SOURCES | ({"authors": test["called"]} if "called" in test else {})
     return Finding(

@@ -98,7 +98,7 @@ def test_a_chart_of_scores_has_dots_in_order_and_lines_where_they_belong():
     assert ax.get_ylim() == (1.5, -0.5)
     assert [t.get_text() for t in ax.texts] == [
         "a constant",
-        "paper, on its test images: 38.16",
+        "paper, 279 validation images: 38.16",
     ]
     assert len(show_psnr(SCORES).axes[0].texts) == 1
 
