@@ -120,7 +120,7 @@ FAILED = {
 
 CLAIM = """
 - {id: far, kind: claim, says: It is far better., where: abstract, page: PAGE,
-   ours: [{what: ours, value: "figures/00_one:KEY", unit: dB, above: 36}]}
+   ours: [{what: ours, value: "figures/00_one:KEY", unit: dB, exact: true, above: 36}]}
 """
 
 

@@ -165,9 +165,7 @@ def test_what_is_judged_in_full_needs_no_reason(judge):
 
 def test_a_figure_from_nowhere_is_refused(judge):
     test = {"what": "drawn again", "drawn": "a", "from": ["real"]}
-    with pytest.raises(
-        ValueError, match="drawn from real, authors, simulated; got x in"
-    ):
+    with pytest.raises(ValueError, match="real, authors, simulated; got x in"):
         judge(test, numbers={"source": "x"})
 
 
