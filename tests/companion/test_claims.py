@@ -349,3 +349,25 @@ def test_both_images_are_told_where_both_were_measured():
             assert f"measured/inventions:{image}.mean.{key}" in text
     for image in range(1, 4):
         assert f"06_fidelity-unlabelled:unlabelled/{image}.PSNR inside" in text
+
+
+def test_how_much_was_measured_is_what_the_records_say():
+    """How many images and draws a line names is typed, so it is compared."""
+    compared = 0
+    for entry in yaml.safe_load(FILE.read_text("utf8")):
+        for test in entry.get("ours", ()):
+            record, _, key = test.get("value", "").partition(":")
+            said = re.findall(r"(\d+) (?:images|draws|of these)", test["what"])
+            if not record.startswith("measured/") or not said:
+                continue
+            path = ROOT / "book" / f"{record}.json"
+            numbers = json.loads(path.read_text("utf8"))
+            while key:  # the nearest group that says how many
+                key = key.rpartition(".")[0]
+                group = look_up(numbers, key) if key else numbers
+                some = {group[n] for n in ("images", "draws") if n in group}
+                if some:
+                    break
+            assert {int(n) for n in said} == some, test["what"]
+            compared += 1
+    assert compared >= 10
