@@ -379,7 +379,8 @@ def _words(test: Mapping[str, Any]) -> str:
     if "below" in test:
         return f"below {test['below']:,g}{unit}".replace("-", "\N{MINUS SIGN}")
     if {"of", "within"} <= test.keys():
-        return f"{test['of']:,.10g}{unit}, within {test['within']:g}"
+        about = f"{test['of']:,.10g}{unit}, within {test['within']:g}{unit}"
+        return about.replace("-", "\N{MINUS SIGN}")
     msg = f"a finding must say above, below, or of and within; got {dict(test)}"
     raise ValueError(msg)
 

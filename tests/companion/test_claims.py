@@ -74,6 +74,18 @@ def test_two_standard_errors_decide(judge, bound, outcome):
     assert judge(psnr(**bound)).findings[0].outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        ({"above": -1}, "above \N{MINUS SIGN}1 dB"),
+        ({"below": 1000}, "below 1,000 dB"),
+        ({"of": -3.24, "within": 1}, "\N{MINUS SIGN}3.24 dB, within 1 dB"),
+    ],
+)
+def test_what_was_expected_is_told_with_its_unit(judge, bound, words):
+    assert judge(psnr(**bound)).findings[0].expected == words
+
+
 def test_errors_of_a_difference_add_up_as_squares(judge):
     errors = ["figures/a:net.standard_error", "figures/a:filter.standard_error"]
     test = psnr(minus="figures/a:filter.psnr", error=errors, above=4.1)
