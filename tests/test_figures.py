@@ -11,7 +11,7 @@ import nbformat
 import PIL.Image
 import pytest
 
-from sbd.figureguard.digests import DIGEST_KEY
+from sbd.figureguard.comparison import read_digest
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "figures"
@@ -39,7 +39,7 @@ def shown(stem):
     for cell in nbformat.read(record, as_version=4).cells:
         for output in cell.get("outputs", []):
             if output.get("data", {}).get("text/plain") == f"<Figure {stem}>":
-                yield output.data["image/png"], output.metadata[DIGEST_KEY]
+                yield output.data["image/png"], read_digest(output.metadata)
 
 
 def test_nothing_stands_alone():

@@ -313,6 +313,12 @@ def _write(record: "NotebookNode", target: Path) -> Path:
     """Write a record at once."""
     import nbformat
 
+    for cell in record.cells:
+        for output in cell.get("outputs", []):
+            digest = output.get("metadata", {}).get(DIGEST_KEY)
+            if digest and not isinstance(digest, str):  # a number a line is half a file
+                packed = json.dumps(digest, separators=(",", ":"))
+                output.metadata[DIGEST_KEY] = packed
     with replacing(target) as part:
         nbformat.write(record, part)
     return target

@@ -1,8 +1,11 @@
 """The figures among the outputs of a cell, the record's and a new run's."""
 
 import base64
+import json
+from collections.abc import Mapping
+from typing import Any
 
-from sbd.figureguard.digests import DIGEST_KEY, compare_digests, picture_hash
+from sbd.figureguard.digests import DIGEST_KEY, Digest, compare_digests, picture_hash
 
 ADVICE = "`%load_ext sbd.figureguard` comes before it"
 """What gives a figure its digest."""
@@ -50,11 +53,17 @@ def figure_problems(
         for side, figure in (("record", a), ("new run", b)):
             flaw = _flaw(figure, advice) if pictures or side != "record" else ""
             problems += [f"figure {i} of the {side} {flaw}"] if flaw else []
-        digests = [f["metadata"].get(DIGEST_KEY) for f in (a, b)]
+        digests = [read_digest(f["metadata"]) for f in (a, b)]
         if all(digests):
             found = compare_digests(*({**d, **_UNCOMPARED} for d in digests))
             problems += [f"figure {i}: {difference}" for difference in found]
     return problems
+
+
+def read_digest(metadata: Mapping[str, Any]) -> Digest | None:
+    """Read the digest of an output, a dict or, as it is short on file, its JSON."""
+    digest = metadata.get(DIGEST_KEY)
+    return json.loads(digest) if isinstance(digest, str) else digest
 
 
 def _figures(outputs: list) -> list[dict]:
@@ -69,7 +78,7 @@ def _figures(outputs: list) -> list[dict]:
 
 def _flaw(figure: dict, advice: str) -> str:
     """Say why a figure cannot be trusted; an empty string if it can."""
-    digest = figure["metadata"].get(DIGEST_KEY)
+    digest = read_digest(figure["metadata"])
     pictures = {k: v for k, v in figure["data"].items() if k.startswith("image/")}
     if not digest:
         return f"has no digest: see that {advice}, and keep the metadata of outputs"

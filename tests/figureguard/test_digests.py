@@ -1,10 +1,17 @@
 """Check when two digests agree."""
 
 import copy
+import json
 
 import pytest
 
-from sbd.figureguard.digests import compare_digests, same_but_for_rounding
+from sbd.figureguard.comparison import figure_problems, read_digest
+from sbd.figureguard.digests import (
+    DIGEST_KEY,
+    compare_digests,
+    picture_hash,
+    same_but_for_rounding,
+)
 
 IMAGE = {
     "shape": [4, 5],
@@ -126,3 +133,17 @@ def test_the_last_digit_of_a_decimal_may_flip(reference, fresh):
 )
 def test_everything_else_is_a_change(reference, fresh):
     assert not same_but_for_rounding(reference, fresh)
+
+
+def test_a_digest_on_file_as_json_is_the_same_digest():
+    picture = picture_hash(b"")
+    digest = {"version": 2, "panels": [{"xlim": [0, 1]}], "picture": picture}
+    data = {"image/png": ""}
+    whole = {"data": data, "metadata": {DIGEST_KEY: digest}}
+    packed = {"data": data, "metadata": {DIGEST_KEY: json.dumps(digest)}}
+    moved = {**digest, "panels": [{"xlim": [0, 2]}]}
+    other = {"data": data, "metadata": {DIGEST_KEY: moved}}
+    assert read_digest(packed["metadata"]) == digest
+    assert read_digest({}) is None
+    assert figure_problems([packed], [whole]) == []
+    assert "became 2" in figure_problems([packed], [other])[0]
