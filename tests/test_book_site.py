@@ -33,13 +33,6 @@ PAGES = re.findall(
 
 HEAVIEST = 1_500_000  # bytes of a page and all that it asks for, but its images
 FIRST = 900  # pixels: the height of the window in which a figure has to begin
-LATE = {  # pages whose first figure still has tables or explanations above it
-    "notebooks/05_structures",
-    "notebooks/08_view",
-    "notebooks/10_generalisation",
-    "notebooks/12_filters",
-    "notebooks/17_material",
-}
 
 pytestmark = [
     pytest.mark.site,
@@ -393,7 +386,7 @@ def test_what_scrolls_is_reached_by_keyboard_and_search_is_in_sight(looked_at):
 def test_the_first_figure_of_a_page_is_in_the_first_window(looked_at):
     notebooks = [f for f in looked_at[0] if f["page"].startswith("notebooks/")]
     late = {f["page"][:-5] for f in notebooks if f.get("first", FIRST + 1) > FIRST}
-    assert late <= LATE
+    assert late == set()
 
 
 @pytest.mark.slow
