@@ -91,12 +91,14 @@ def list_provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     >>> list(list_provenance({"scale": "smoke", "seeds": {"seed": 0}}))
     [('scale', 'smoke'), ('seeds: seed', '0')]
     """
-    for name, value in provenance.items():
-        if isinstance(value, Mapping):
-            if not value:
-                yield name, "none"
-            inner = list_provenance(value)
-            yield from ((f"{name}: {below}", shown) for below, shown in inner)
+    todo = [*reversed(provenance.items())]
+    while todo:
+        name, value = todo.pop()
+        if isinstance(value, Mapping) and value:
+            inner = reversed(value.items())
+            todo += ((f"{name}: {below}", each) for below, each in inner)
+        elif isinstance(value, Mapping):
+            yield name, "none"
         elif isinstance(value, list):
             yield name, ", ".join(map(str, value))
         else:
@@ -122,10 +124,11 @@ def _parse_png(content: bytes, file: Path) -> dict[str, Any]:
     """Read the text chunk of a picture; `file` is for the message."""
     import PIL.Image
 
+    bomb = PIL.Image.DecompressionBombError  # far more pixels than a figure has
     try:
         with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             told = getattr(picture, "text", {}).get(KEY)
-    except (OSError, SyntaxError, ValueError) as error:  # PIL: broken chunks
+    except (OSError, SyntaxError, ValueError, bomb) as error:  # PIL: broken chunks
         raise _damaged(file, error) from error
     return _parse_json(told, file)
 
@@ -133,7 +136,7 @@ def _parse_png(content: bytes, file: Path) -> dict[str, Any]:
 def _read_svg(file: Path) -> dict[str, Any]:
     try:
         root = ElementTree.parse(file).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # encodings too
         raise _damaged(file, error) from error
     return _parse_json(root.findtext(f".//{{{NAMESPACE}}}provenance"), file)
 
@@ -141,6 +144,13 @@ def _read_svg(file: Path) -> dict[str, Any]:
 def _read_notebook(file: Path) -> dict[str, Any]:
     """Read the metadata of a record, and what each of its pictures says."""
     notebook = _load(file)
+    try:
+        return _read_cells(notebook, file)
+    except (AttributeError, KeyError, TypeError) as error:  # parts of another kind
+        raise _damaged(file, error) from error
+
+
+def _read_cells(notebook: dict[str, Any], file: Path) -> dict[str, Any]:
     about = notebook.get("metadata", {}).get(KEY, {})
     made_from = about.get("made_from", {})
     found = {key: about[key] for key in ("scale", "seed", "source") if key in about}
@@ -195,7 +205,7 @@ def _parse_json(text: str | bytes | None, file: Path) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(file, error) from error
     if not isinstance(value, dict):
         msg = f"file must hold a JSON object; got {file} with a {type(value).__name__}"

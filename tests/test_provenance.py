@@ -2,6 +2,8 @@
 
 import base64
 import json
+import struct
+import zlib
 
 import numpy as np
 import PIL.Image
@@ -138,3 +140,63 @@ def test_one_file_that_says_nothing_does_not_stop_the_others(figures, capsys):
     said = capsys.readouterr()
     assert "sbd provenance: file must be one that exists; got" in said.err
     assert file in said.out
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def _png(told: bytes, side: int = 1) -> bytes:
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    parts = {b"IHDR": header, b"tEXt": b"sbd\0" + told, b"IDAT": zlib.compress(b"\0\0")}
+    chunks = b"".join(_chunk(*part) for part in (parts | {b"IEND": b""}).items())
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def _record(output: object) -> bytes:
+    return json.dumps({"cells": [{"outputs": [{"data": output}]}]}).encode()
+
+
+_LISTED = base64.b64encode(_png(b'{"figure":[1]}')).decode()
+BROKEN = {
+    "far too large.png": _png(b'{"a": 1}', 60_000),
+    "nested.png": _png(b"[" * 200_000),
+    "nested.json": b"[" * 200_000,
+    "encoding.svg": b'<?xml version="1.0" encoding="foo"?><svg/>',
+    "entity.svg": b'<!DOCTYPE l [<!ENTITY a SYSTEM "/etc/hosts">]><svg>&a;</svg>',
+    "cells.ipynb": b'{"cells": [1]}',
+    "metadata.ipynb": b'{"metadata": null}',
+    "list.ipynb": b'{"metadata": {"sbd": []}}',
+    "number.ipynb": _record({"image/png": 5}),
+    "figure.ipynb": _record({"image/png": _LISTED}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_files_that_were_built_to_break_are_refused_in_words(tmp_path, capsys, name):
+    (tmp_path / name).write_bytes(BROKEN[name])
+    assert main(["provenance", str(tmp_path / name)]) == 1
+    assert capsys.readouterr().err.startswith("sbd provenance: file must")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'{"figures": [1]}',
+        b'{"figures": {"a": 1}}',
+        b'{"figures": {"a": {}}}',
+        b'{"a":' * 500 + b"1" + b"}" * 500,
+        rb'{"a": "\u001b[31mred\nfigure: another", "b": "\ud800"}',
+    ],
+)
+def test_whatever_a_picture_tells_is_shown_and_steers_no_terminal(
+    tmp_path, capsys, told
+):
+    (tmp_path / "a.png").write_bytes(_png(told))
+    assert main(["provenance", str(tmp_path / "a.png")]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\nfigure" not in shown
+    assert main(["provenance", "--json", str(tmp_path / "a.png")]) == 0
+    assert [*json.loads(capsys.readouterr().out).values()] == [json.loads(told)]

@@ -39,7 +39,8 @@ def run(files: list[Path], *, json: bool = False) -> int:
 
 
 def _to_json(found: dict[str, dict]) -> str:
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    return text.encode("utf8", "backslashreplace").decode()  # of halves of a letter
 
 
 def _to_tables(found: dict[str, dict]) -> str:
@@ -47,7 +48,11 @@ def _to_tables(found: dict[str, dict]) -> str:
     text = ""
     for file, provenance in found.items():
         figures = provenance.get("figures", {})
-        about = {key: told for key, told in provenance.items() if key != "figures"}
+        if not (isinstance(figures, dict) and all(map(_is_told, figures.values()))):
+            figures = {}
+        about = {
+            k: told for k, told in provenance.items() if k != "figures" or not figures
+        }
         text += _to_table(file, about) if about else ""
         for name, told in figures.items():
             text += _to_table(f"{file}: {name}", told)
@@ -61,4 +66,15 @@ def _to_table(title: str, provenance: dict) -> str:
     rows = list(list_provenance(provenance))
     width = max(len(name) for name, _ in rows)
     lines = [title, *(f"  {name:<{width}}  {value}" for name, value in rows)]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{_printable(line)}\n" for line in lines)
+
+
+def _is_told(figure: object) -> bool:
+    return isinstance(figure, dict) and bool(figure)
+
+
+def _printable(line: str) -> str:
+    """Write what would steer a terminal, or end the line, as its code."""
+    return "".join(
+        letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line
+    )
