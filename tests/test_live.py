@@ -6,6 +6,8 @@ import json
 import re
 import runpy
 import shutil
+import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +166,85 @@ def test_every_id_that_the_script_looks_for_is_in_the_page():
     there = re.findall(r'id="live-([\w-]+)"', (LIVE / "widget.html").read_text("utf8"))
     assert names <= set(there)
     assert len(there) == len(set(there))
+
+
+READ = """
+const fs = require("fs"), text = fs.readFileSync(process.argv[1], "utf8");
+const body = text.slice(text.indexOf("const READERS = {"), text.indexOf("async function takeFile"));
+const readers = new Function("class Refusal extends Error {}" + body + "return {readNpy, readTif};")();
+const told = process.argv.slice(2).map(file => {
+  const bytes = new Uint8Array(fs.readFileSync(file)).buffer;
+  try {
+    const {values, shape} = readers[file.endsWith("npy") ? "readNpy" : "readTif"](bytes);
+    return [shape, Array.from(values)];
+  } catch (error) { return `${error.constructor.name}: ${error.message}`; }
+});
+console.log(JSON.stringify(told));
+"""  # noqa: E501
+GREY = np.arange(40, dtype="u2").reshape(10, 4)
+
+
+def read_by_page(*files: Path) -> list:
+    """Read files with the page's own readers, outside of any browser."""
+    command = ["node", "-e", READ, str(LIVE / "live.js"), *map(str, files)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+node = pytest.mark.skipif(not shutil.which("node"), reason="no node to run scripts")
+
+
+@node
+def test_the_page_reads_either_order_of_bytes_rows_and_strips(tmp_path):
+    files = [tmp_path / f"{n}.tif" for n in range(3)]
+    tifffile.imwrite(files[0], GREY)
+    tifffile.imwrite(files[1], GREY.astype(">u2"), byteorder=">")
+    tifffile.imwrite(files[2], GREY, rowsperstrip=3)
+    for kind in ("<u2", ">u2", ">f4", "<f8", "<i8", "|u1"):
+        files.append(tmp_path / f"{len(files)}.npy")
+        np.save(files[-1], np.asfortranarray(GREY.astype(kind)))
+    assert read_by_page(*files) == [[[10, 4], [*range(40)]]] * len(files)
+
+
+def broken_tif(**changed: int) -> bytes:
+    """Write a tif of 3 x 4 whole numbers, with some of its tags changed."""
+    tags = {"rows": 4, "columns": 3, "bits": 16, "strips": 8, "kind": 1, "each": 4}
+    numbers = dict(zip(tags, (257, 256, 258, 273, 262, 278), strict=True))
+    tags |= changed
+    out = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    for name in sorted(tags, key=numbers.get):
+        out += struct.pack("<HHII", numbers[name], 4, 1, tags[name])
+    return out + bytes(64)
+
+
+@node
+def test_the_page_refuses_what_it_would_read_wrong(tmp_path):
+    files = {
+        "palette.tif": (broken_tif(kind=3), "in colours"),
+        "lost.tif": (broken_tif(each=1), "all rows"),
+        "no rows in a strip.tif": (broken_tif(each=0), "all rows"),
+        "none.tif": (broken_tif(columns=0), "rows and columns"),
+        "huge.tif": (broken_tif(columns=2**32 - 1, rows=2**32 - 1), "ends before"),
+        "long.npy": (b"(3L, 4L)", "rows and columns"),
+        "minus.npy": (b"(-3, -4)", "rows and columns"),
+        "empty.npy": (b"(0, 4)", "rows and columns"),
+        "huge.npy": (b"(1000000000, 1000000000)", "ends before"),
+    }
+    for name, (content, _) in files.items():
+        if name.endswith("npy"):
+            header = b"{'descr': '<u2', 'fortran_order': False, 'shape': %b}" % content
+            start = b"\x93NUMPY\1\0" + struct.pack("<H", len(header))
+            content = start + header + bytes(64)
+        (tmp_path / name).write_bytes(content)
+    tall = tmp_path / "tall.tif"
+    how = {"imagej": True, "resolution": (20, 10), "metadata": {"unit": "nm"}}
+    tifffile.imwrite(tall, GREY, **how)
+    files[tall.name] = (b"", "2 times as high as wide")
+    (tmp_path / "whole.tif").write_bytes(broken_tif())
+    *told, whole = read_by_page(*(tmp_path / name for name in [*files, "whole.tif"]))
+    assert whole[0] == [4, 3]
+    for answer, (_, words) in zip(told, files.values(), strict=True):
+        assert answer.startswith("Refusal: ")
+        assert words in answer
 
 
 def test_every_field_has_a_label_and_what_happens_is_announced():

@@ -57,6 +57,7 @@ def widget(folder: Path) -> str:
     files = list_files(folder)
     sizes = {name: len(_script(name, path)) for name, path in files.items()}
     told = json.dumps(about | {"files": list(files), "sizes": sizes})
+    told = told.replace("</", "<\\/")  # nothing in it may end the script
     text = (folder / "widget.html").read_text("utf8")
     data = f'<script type="application/json" id="live-about">{told}</script>\n'
     return data + text

@@ -432,6 +432,11 @@
     return values;
   }
 
+  function checkShape(shape) {
+    if (!shape.every(side => Number.isInteger(side) && side > 0))
+      throw new Refusal(`The image must have rows and columns; got ${shape.join(" x ")} of them.`);
+  }
+
   function readNpy(buffer) {
     const view = new DataView(buffer), letters = new TextDecoder("latin1");
     const long = view.getUint8(6) > 1, length = long ? view.getUint32(8, true) : view.getUint16(8, true);
@@ -442,6 +447,7 @@
     if (!READERS[kind]) throw new Refusal("The .npy file must hold plain numbers of 1 to 8 bytes.");
     if (shape.length !== 2)
       throw new Refusal(`The .npy file must hold one image (height, width); got shape (${shape.join(", ")}).`);
+    checkShape(shape);
     const values = takeNumbers(view, start + length, shape[0] * shape[1], kind, order !== ">");
     if (!/'fortran_order': True/.test(header)) return {values, shape};
     const turned = new Float32Array(values.length);
@@ -466,23 +472,29 @@
       tags.set(u2(at), Array.from({length: number}, (_, j) => read(j)));
     }
     const one = (tag, otherwise) => tags.get(tag)?.[0] ?? otherwise;
-    const words = String.fromCharCode(...(tags.get(270) ?? []));
+    const words = (tags.get(270) ?? []).map(code => String.fromCharCode(code)).join("");
     const refuse = word => { throw new Refusal(`The .tif file ${word}`); };
     if (one(259, 1) !== 1) refuse("is compressed; save it without compression.");
     if (tags.has(322) || !tags.has(273)) refuse("is in tiles; save it in strips.");
-    if (one(277, 1) !== 1) refuse("is in colours; save it in grey levels.");
+    if (one(277, 1) !== 1 || one(262, 1) > 1) refuse("is in colours; save it in grey levels.");
     if (u4(first + 2 + 12 * u2(first)) || /^images=([2-9]|1\d)/m.test(words))
       refuse("holds several images; save their sum, or one of them.");
     const kind = "?uif"[one(339, 1)] + one(258, 1) / 8;
     if (!READERS[kind]) refuse(`holds numbers of an unknown kind (${one(258, 1)} bits).`);
-    const shape = [one(257), one(256)], values = new Float32Array(shape[0] * shape[1]);
-    const rows = Math.min(one(278, shape[0]), shape[0]);
+    const shape = [one(257, 0), one(256, 0)];
+    checkShape(shape);
+    if (shape[0] * shape[1] > view.byteLength) refuse("ends before its image does.");
+    const values = new Float32Array(shape[0] * shape[1]), rows = Math.min(one(278, shape[0]), shape[0]);
+    if (tags.get(273).length !== Math.ceil(shape[0] / rows)) refuse("does not hold all rows of its image.");
     tags.get(273).forEach((offset, i) => {
       const here = Math.min(rows, shape[0] - i * rows) * shape[1];
       values.set(takeNumbers(view, offset, here, kind, little), i * rows * shape[1]);
     });
     if (one(262, 1) === 0) refuse("has white for zero; save it with black for zero.");
-    return {values, shape, pixel: tifPixel(one(282), one(296, 2), words)};
+    const pixel = tifPixel(one(282), one(296, 2), words), longer = one(282) / one(283);
+    if (pixel && Math.abs(longer - 1) > 1e-3)
+      refuse(`has pixels ${longer} times as high as wide; this page takes square ones (sbd denoise takes any).`);
+    return {values, shape, pixel};
   }
 
   /* The side of a pixel that a .tif tells [angstrom], or null. */
@@ -501,7 +513,10 @@
     const magic = start.getUint32(0);
     const read = magic === 0x934E554D ? readNpy : [0x4949, 0x4D4D].includes(magic >>> 16) ? readTif : null;
     if (!read) throw new Refusal(`${file.name} must be a .npy or .tif file.`);
-    state.own = {name: file.name, ...read(buffer)};
+    try { state.own = {name: file.name, ...read(buffer)}; } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new Refusal(`${file.name} is damaged: it ends before its image does.`);
+    }
     $("own").hidden = false;
     for (const [name, i] of [["top", 0], ["left", 1]]) $(name).value = 0;
     $("pixel").value = state.own.pixel ? Number(state.own.pixel.toPrecision(6)) : "";
