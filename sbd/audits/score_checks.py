@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 from tqdm import tqdm
@@ -27,6 +28,7 @@ from sbd.audits.score_sets import (
 )
 from sbd.audits.scoring import FIELDS, SCHEMA, agree
 from sbd.benchmark.dataset import Benchmark
+from sbd.simulation.noise import VACUUM
 from sbd.typing import Denoiser
 from sbd.validation import check_whole
 
@@ -37,6 +39,7 @@ _SCORES = {
     "columns": ("columns", "seen", "found", "false", "invented", "psnr"),
     "challenge": ("true", "lost", "claims", "invented"),
 }  # fmt: skip
+_FARTHEST, _MANY = 1e3, 1e9  # no PSNR is as large [dB], and no number of columns
 _SHARE = 0.1  # of the frames, that the report supposes false
 
 
@@ -137,6 +140,10 @@ def check_score(
     if about["recipe"] != content["benchmark"]["recipe"]:
         problems.append("benchmark: that of the file has other structures or optics")
         return ScoreCheck(tuple(problems), tuple(remarks), 0, math.nan)
+    if content["dose"] != VACUUM:
+        problems.append(f"dose: it must be {VACUUM}; got {content['dose']}")
+    if content["benchmark"].get("images") != about["images"]:
+        problems.append(f"benchmark: it has {about['images']} images, not those told")
     same = about["content"] == content["benchmark"]["content"]
     chosen, more, notes = _choose_again(content, benchmark, seed, scenes)
     problems, remarks = problems + more, remarks + notes
@@ -148,6 +155,8 @@ def check_score(
         entrant = load_entrant(denoiser)
         again = _repeat(content, entrant, chosen, rng, number, progress=progress)
         remarks += _weigh(content, again.frames)
+        if None in (entrant.digest, content["denoiser"]["sha256"]):
+            remarks.append("denoiser: whether it is that of the file is not known")
     problems += again.problems
     if not same:
         words = "benchmark: its images are not, bit by bit, those of the file"
@@ -166,7 +175,7 @@ def read_score(file: str | Path) -> dict:
         raise FileNotFoundError(msg)
     try:
         content = json.loads(path.read_text("utf8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"file must hold JSON; got {file} ({error})"
         raise ValueError(msg) from None
     found = content.get("schema") if isinstance(content, dict) else None
@@ -177,7 +186,57 @@ def read_score(file: str | Path) -> dict:
     if lacking or not isinstance(content["sets"], dict) or not content["sets"]:
         msg = f"file must hold {', '.join(FIELDS)}; got no {lacking or 'sets'} ({file})"
         raise ValueError(msg)
+    wrong = _find_misfit(content)
+    if wrong:
+        msg = f"file must hold what sbd score writes; got another {wrong} ({file})"
+        raise ValueError(msg)
     return content
+
+
+def _find_misfit(content: dict) -> str:
+    """Name the first part that is of another kind than those of a score file."""
+    kinds = {
+        "name": str,
+        "repeatable": bool,
+        "denoiser": {"sha256": (str, NoneType)},
+        "benchmark": {"recipe": str, "content": str},
+        "seeds": {},
+        "remarks": list,
+    }
+    drawn = content["seeds"].get("draws") if _is_dict(content["seeds"]) else None
+    if drawn is not None:
+        kinds["seeds"] = {"draws": {"sha256": str, "seed": (int, NoneType)}}
+        if _is_dict(drawn) and isinstance(drawn.get("seed"), int):
+            kinds["seeds"]["draws"]["seed"] = int if drawn["seed"] >= 0 else str
+    one_set = {"part": str, "sha256": str, "means": dict, "frames": list}
+    kinds["sets"] = {
+        name: one_set | ({"scenes": str} if name == "challenge" else {})
+        for name in content["sets"]
+    }
+    wrong = _compare_kinds(content, kinds)
+    for name, one in () if wrong else content["sets"].items():
+        if not all(
+            _is_dict(f) and isinstance(f.get("image"), str) for f in one["frames"]
+        ):
+            wrong = f"sets: {name}: frames"
+    return wrong
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _compare_kinds(content: object, kinds: dict) -> str:
+    """Name the first part of nested dicts that lacks, or is of another kind."""
+    for name, kind in kinds.items():
+        value = content.get(name, ...)
+        fits = isinstance(value, dict if _is_dict(kind) else kind)
+        if not fits or (isinstance(value, bool) and kind is not bool):
+            return name
+        inner = _compare_kinds(value, kind) if _is_dict(kind) else ""
+        if inner:
+            return f"{name}: {inner}"
+    return ""
 
 
 def _check_sums(content: dict) -> list[str]:
@@ -210,9 +269,21 @@ def _check_frames(name: str, frames: list[dict]) -> str:
     for frame in frames:
         for score in _SCORES[name]:
             value = frame[score]
-            if isinstance(value, bool) or not math.isfinite(value):
-                return f"{score} of {frame['image']} is {value}"
+            low, high = _bounds(score, frame)
+            if isinstance(value, bool) or not low <= value <= high:
+                return f"{score} of {frame['image']} is {str(value)[:20]}"
     return ""
+
+
+def _bounds(score: str, frame: Mapping) -> tuple[float, float]:
+    """Say between which numbers a score can lie."""
+    if score == "psnr":
+        return -_FARTHEST, _FARTHEST
+    if score == "ssim":
+        return -1, 1
+    parts = {"found": "columns", "seen": "columns", "lost": "true"}
+    whole = parts.get(score) or ("claims" if score == "invented" else "")
+    return 0, frame.get(whole, _MANY)
 
 
 def _compare(name: str, told: Mapping, found: Mapping) -> list[str]:
@@ -236,6 +307,8 @@ def _open_seed(content: dict, seed: int | None) -> tuple[int | None, list[str]]:
     if content["seeds"].get("counts") != COUNTS:
         problems.append(f"seeds: that of the counts must be {COUNTS}")
     if drawn is None:
+        if "draws" in content["sets"]:
+            problems.append("draws: the file commits to no seed")
         return None, problems
     seed = drawn.get("seed") if seed is None else seed
     if seed is not None and digest_seed(seed) != drawn["sha256"]:

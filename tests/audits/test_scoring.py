@@ -489,3 +489,89 @@ def test_scores_agree_within_a_hundredth_of_a_decibel():
 def test_a_seed_is_committed_to_by_its_digits():
     # printf 42 | sha256sum
     assert digest_seed(42).startswith("73475cb40a568e8da8a045ced110137e")
+
+
+def _places(value, path=()):
+    """List where every part of a score file stands, one entry of each list."""
+    yield path
+    if isinstance(value, dict):
+        for name in value:
+            yield from _places(value[name], (*path, name))
+    elif isinstance(value, list) and value:
+        yield from _places(value[0], (*path, 0))
+
+
+@pytest.fixture(scope="module")
+def drawn(benchmark):
+    return score(entrant(), benchmark, sets=("white", "draws"), limit=1)
+
+
+def test_a_file_of_which_a_part_is_strange_is_told_or_refused(drawn, tmp_path):
+    file = tmp_path / "a.json"
+    ends = 0
+    for path in [*_places(drawn)][1:]:
+        for strange in (None, "x", [1], {}, 10**400, 1.5, ...):
+            other = copy.deepcopy(drawn)
+            inner = other
+            for step in path[:-1]:
+                inner = inner[step]
+            inner[path[-1]] = strange
+            if strange is ...:
+                del inner[path[-1]]
+            file.write_text(json.dumps(other))
+            try:
+                sound = check_score(file).sound
+            except ValueError:  # any other is a traceback for a reader
+                sound = False
+            ends += not sound
+    assert ends > 200
+    file.write_text("[" * 200_000)
+    with pytest.raises(ValueError, match="file must hold JSON"):
+        check_score(file)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("dose",), 4.5, "dose: it must be 0.45"),
+        (("benchmark", "images"), 3, "images, not those told"),
+        (("seeds", "draws"), None, "draws: the file commits to no seed"),
+        (("sets", "white", "frames", 0, "ssim"), 1.5, "ssim of"),
+        (("sets", "white", "frames", 0, "psnr"), 10**400, "psnr of"),
+    ],
+)
+def test_what_cannot_be_is_told(drawn, benchmark, tmp_path, path, value, words):
+    other = copy.deepcopy(drawn)
+    inner = other
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    (tmp_path / "a.json").write_text(json.dumps(other))
+    found = check_score(tmp_path / "a.json", benchmark)
+    assert words in "; ".join(found.problems)
+
+
+def test_more_columns_found_than_there_are_is_told(tmp_path, drawn):
+    frame = {"image": "a", "contrast": "white", "thickness": 30.0, "psnr": 30.0}
+    frame |= {"columns": 5, "seen": 4, "found": 6, "false": 0, "invented": 0}
+    one = {"part": "1 of 21", "means": summarise_frames([frame]), "frames": [frame]}
+    one["sha256"] = digest_frames([frame])
+    (tmp_path / "a.json").write_text(json.dumps(drawn | {"sets": {"columns": one}}))
+    assert check_score(tmp_path / "a.json").problems == ("columns: found of a is 6",)
+    frame["found"] = 5
+    one |= {"means": summarise_frames([frame]), "sha256": digest_frames([frame])}
+    (tmp_path / "a.json").write_text(json.dumps(drawn | {"sets": {"columns": one}}))
+    assert check_score(tmp_path / "a.json").sound
+
+
+def test_a_file_that_names_no_digest_may_be_anothers(drawn, benchmark, tmp_path):
+    other = drawn | {"denoiser": {"kind": "module", "sha256": None}}
+    (tmp_path / "a.json").write_text(json.dumps(other))
+    rng = np.random.default_rng(0)
+    found = check_score(tmp_path / "a.json", benchmark, entrant(), rng=rng, number=1)
+    assert found.sound
+    words = "denoiser: whether it is that of the file is not known"
+    assert words in found.remarks
+    (tmp_path / "a.json").write_text(json.dumps(drawn))
+    found = check_score(tmp_path / "a.json", benchmark, entrant(), rng=rng, number=1)
+    assert words not in found.remarks
