@@ -28,6 +28,7 @@ from sbd.recordings.recording import Recording
 from sbd.validation import check_positive
 
 _SECONDS, _SPEED = 10.0, 1e7  # for any file, and bytes in each second beyond
+_LONGEST = 1e6  # seconds, that a clock can count
 _START = 120.0  # seconds, in which a computer starts Python and loads the libraries
 _MAPPED = 2**28  # larger images stay on the disc [bytes]
 _SAFE = "npy", "npz", "mrc", "mrcs", "st", "rec"
@@ -72,9 +73,10 @@ class ReadingProcess:
         """Read a file as `read_micrograph` does, within `limit` [s] or not at all."""
         check_positive(limit=limit)
         target = Path(self._folder.name) / "values.npy"
+        limit = min(limit, _LONGEST)
+        folder = "" if file.is_absolute() else str(Path.cwd())
         try:
-            self._ask((str(Path.cwd()), str(file), dataset, str(target), limit))
-            answer = self._answers.get(timeout=_START)
+            answer = self._begin((folder, str(file), dataset, str(target), limit))
             if answer == "begun":
                 answer = self._answers.get(timeout=limit)
         except queue.Empty:
@@ -84,8 +86,9 @@ class ReadingProcess:
                 "which was not (it is damaged; a whole one may be given more time)"
             )
             raise RefusedFileError(msg) from None
-        except OSError:
-            answer = None
+        except BaseException:  # an answer that is still to come is of no other file
+            self._end()
+            raise
         if answer is None:
             code = self._end()
             msg = (
@@ -97,12 +100,31 @@ class ReadingProcess:
             raise answer
         return _unpack(*answer)
 
+    def _begin(self, request: tuple) -> object:
+        """Ask; and a new process, if that of earlier files ended before it began.
+
+        It may have been ended from outside, or by what the file before has left.
+        """
+        earlier = self.pid is not None
+        try:
+            self._ask(request)
+            answer = self._answers.get(timeout=_START)
+        except OSError:  # nobody listens
+            answer = None
+        if answer is None and earlier:
+            self._end()
+            return self._begin(request)
+        return answer
+
     def _ask(self, request: tuple) -> None:
         """Send a request, to a new process where there is none."""
         if self.pid is None:
             self._end()
             self._answers = queue.SimpleQueue()
-            path = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
+            parts = (
+                str(Path(part).absolute()) for part in sys.path if part or _is_here()
+            )
+            path = os.pathsep.join(parts)
             self._process = subprocess.Popen(
                 # nothing that lies about where it is started is taken for a module
                 [sys.executable, "-P", "-c", _CHILD],
@@ -129,6 +151,15 @@ class ReadingProcess:
         return process.wait()
 
 
+def _is_here() -> bool:
+    """Whether the folder in which this process runs is still there."""
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
 def _listen(stream: IO[bytes], answers: queue.SimpleQueue) -> None:
     """Take answers as they come, and None when there will be no more."""
     with stream, suppress(EOFError, OSError, pickle.UnpicklingError):
@@ -149,7 +180,8 @@ def serve() -> None:
     with suppress(EOFError):
         while True:
             folder, name, dataset, target, limit = pickle.load(sys.stdin.buffer)
-            os.chdir(folder)
+            if folder:
+                os.chdir(folder)
             file = Path(name)
             _load_reader(file)
             answer("begun")

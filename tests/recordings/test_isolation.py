@@ -129,3 +129,57 @@ def test_time_grows_with_the_file(tmp_path):
     assert is_safe(tmp_path / "a.npy")
     with pytest.raises(ValueError, match="limit must be"):
         read_micrograph(file, limit=-1)
+
+
+def test_a_process_that_was_ended_between_files_is_no_fault_of_the_next(
+    tmp_path, process
+):
+    first, second = save(tmp_path / "a.tif"), save(tmp_path / "b.tif")
+    process.read(first, dataset=None, limit=60)
+    process._process.kill()  # and nobody has noticed yet
+    read = process.read(second, dataset=None, limit=60)
+    np.testing.assert_array_equal(read.values, np.stack([IMAGE] * 3))
+
+
+def test_an_answer_to_an_interrupted_question_is_of_no_other_file(
+    tmp_path, process, monkeypatch
+):
+    first, second = save(tmp_path / "a.npy"), tmp_path / "b.npy"
+    np.save(second, IMAGE + 1)
+    process.read(first, dataset=None, limit=60)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "_answers", Interrupting(process._answers))
+        with pytest.raises(KeyboardInterrupt):
+            process.read(first, dataset=None, limit=60)
+    read = process.read(second, dataset=None, limit=60)
+    np.testing.assert_array_equal(read.values, IMAGE + 1)
+
+
+class Interrupting:
+    """A queue at which somebody presses a key."""
+
+    def __init__(self, queue):
+        self.queue = queue
+
+    def get(self, **_how):
+        raise KeyboardInterrupt
+
+    def __getattr__(self, name):
+        return getattr(self.queue, name)
+
+
+def test_a_folder_that_is_gone_is_no_fault_of_the_file(tmp_path, process, monkeypatch):
+    file = save(tmp_path / "a.tif")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert process.read(file, dataset=None, limit=60).values.shape == (3, 40, 50)
+
+
+def test_any_limit_can_be_counted(tmp_path, process):
+    file = save(tmp_path / "a.tif")
+    for limit in (1e12, 60):
+        read = process.read(file, dataset=None, limit=limit)
+        assert read.values.shape == (3, 40, 50)
