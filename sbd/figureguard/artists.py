@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection
-from matplotlib.colors import Colormap, to_hex, to_rgba_array
+from matplotlib.colors import (
+    Colormap,
+    LogNorm,
+    NoNorm,
+    Normalize,
+    to_hex,
+    to_rgba_array,
+)
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
+from matplotlib.image import AxesImage, FigureImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.table import Table
@@ -23,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from sbd.figureguard.digests import VERSION, Digest
 
 _PROJECTIONS = 8
+_STEPS = 9  # between the limits of a norm
 _BLOCKS = 8  # per side: a missing atom must move the mean of its block
 _FIXED_LABELS = {"FixedFormatter", "FuncFormatter", "StrCategoryFormatter"}
 _DRAWN_ELSEWHERE = {"XAxis", "YAxis", "Rectangle", "Text", "Legend"}
@@ -53,6 +61,7 @@ def digest_figure(fig: Figure) -> Digest:
     """
     owners = (fig, *fig.subfigs)  # titles are among their texts
     loose = [t for owner in owners for t in _shown(owner.texts) if t.get_text()]
+    pasted = _shown(fig.images)
     return {
         "version": VERSION,
         "size": _rounded(fig.get_size_inches()),
@@ -61,7 +70,14 @@ def digest_figure(fig: Figure) -> Digest:
         "patches": [_patch(patch) for patch in _shown(fig.patches)],
         "legends": [_legend(legend) for legend in _shown(fig.legends)],
         "panels": [_panel(ax) for ax in _shown(fig.axes)],
+        **({"images": [_pasted(i) for i in pasted]} if pasted else {}),
     }
+
+
+def _pasted(image: FigureImage) -> Digest:
+    """Describe an image that lies on the figure itself, pixel by pixel."""
+    at = {"at": _rounded([image.ox, image.oy])}
+    return at | _mapped(image) | _summary(image.get_array())
 
 
 def _shown(artists: Any) -> list:  # noqa: ANN401
@@ -133,7 +149,22 @@ def _mapped(artist: Any) -> Digest:  # noqa: ANN401
         "clim": None if None in limits else _rounded(limits),
         "norm": type(artist.norm).__name__,
         "cmap": _colours(artist.get_cmap()),
+        **_bend(artist),
     }
+
+
+def _bend(artist: Any) -> Digest:  # noqa: ANN401
+    """Tell how a norm with settings of its own bends the scale of its colours."""
+    low, high = artist.get_clim()
+    if None in (low, high) or type(artist.norm) in (Normalize, LogNorm, NoNorm):
+        return {}
+    steps = np.linspace(low, high, _STEPS)
+    return {"bend": _rounded(np.ma.filled(artist.norm(steps).astype(float), 0.0))}
+
+
+def _opacity(image: AxesImage) -> float | Digest | None:
+    alpha = image.get_alpha()
+    return _summary(alpha) if np.ndim(alpha) else alpha
 
 
 def _image(image: AxesImage) -> Digest:
@@ -143,7 +174,7 @@ def _image(image: AxesImage) -> Digest:
         "extent": _rounded(image.get_extent()),
         "origin": image.origin,
         "interpolation": image.get_interpolation(),
-        "alpha": image.get_alpha(),
+        "alpha": _opacity(image),
         **_mapped(image),
         **_summary(values),
         "blocks": _blocks(values),
@@ -302,10 +333,11 @@ def _panel(ax: Axes) -> Digest:
     )
     sides = [ax.spines[s] for s in ("left", "right", "bottom", "top") if s in ax.spines]
     seen = [spine.get_visible() and ax.axison for spine in sides]
-    legend = ax.get_legend()
+    legend = ax.get_legend() if isinstance(ax, Axes) else None
+    titled = ("center", "left", "right") if isinstance(ax, Axes) else ()
     tables = [c for c in _shown(ax.get_children()) if isinstance(c, Table)]
     return {
-        "titles": [ax.get_title(loc) for loc in ("center", "left", "right")],
+        "titles": [ax.get_title(loc) for loc in titled],
         "labels": [ax.get_xlabel(), ax.get_ylabel()],
         "xlim": _rounded(ax.get_xlim()),
         "ylim": _rounded(ax.get_ylim()),

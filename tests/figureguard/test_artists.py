@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.colors import BoundaryNorm, PowerNorm, SymLogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
@@ -225,3 +226,52 @@ def test_digests_of_the_first_version_are_still_good():
 def test_a_digest_of_today_that_lacks_something_is_not():
     broken = first_version(REFERENCE) | {"version": digests.VERSION}
     assert any("new" in line for line in compare_digests(broken, REFERENCE))
+
+
+RAMP = np.linspace(0, 1, 64).reshape(8, 8)
+
+
+HIDDEN = {
+    "the power of a norm": (
+        lambda ax: ax.imshow(RAMP, norm=PowerNorm(0.5)),
+        lambda ax: ax.imshow(RAMP, norm=PowerNorm(2)),
+    ),
+    "where a norm is linear": (
+        lambda ax: ax.imshow(RAMP, norm=SymLogNorm(0.1)),
+        lambda ax: ax.imshow(RAMP, norm=SymLogNorm(0.01)),
+    ),
+    "the middle of a norm": (
+        lambda ax: ax.pcolormesh(RAMP, norm=TwoSlopeNorm(0.2, 0, 1)),
+        lambda ax: ax.pcolormesh(RAMP, norm=TwoSlopeNorm(0.8, 0, 1)),
+    ),
+    "the steps of a norm": (
+        lambda ax: ax.imshow(RAMP, norm=BoundaryNorm([0, 0.2, 1], 256)),
+        lambda ax: ax.imshow(RAMP, norm=BoundaryNorm([0, 0.8, 1], 256)),
+    ),
+    "where an image is opaque": (
+        lambda ax: ax.imshow(RAMP, alpha=RAMP),
+        lambda ax: ax.imshow(RAMP, alpha=RAMP.T),
+    ),
+    "an image on the figure": (
+        lambda ax: ax.figure.figimage(RAMP),
+        lambda ax: ax.figure.figimage(RAMP.T),
+    ),
+    "a second axis": (
+        lambda ax: ax.secondary_xaxis("top", functions=(np.array, np.array)),
+        lambda ax: ax.secondary_xaxis(
+            "top", functions=(lambda x: 3 * x, lambda x: x / 3)
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_what_a_drawing_hides_is_seen(what):
+    told = []
+    for paint in (*HIDDEN[what], HIDDEN[what][0]):
+        fig = Figure()
+        paint(fig.subplots())
+        fig.draw_without_rendering()
+        told.append(digest_figure(fig))
+    assert compare_digests(told[0], told[1])
+    assert compare_digests(told[0], told[2]) == []
