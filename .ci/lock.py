@@ -71,6 +71,8 @@ def installed_hashes(report: dict) -> dict[str, str]:
     for each in report["install"]:
         archive = each["download_info"].get("archive_info", {})
         digest = archive.get("hashes", {}).get("sha256")
+        if not digest:  # as pip wrote it before 23.1
+            digest = archive.get("hash", "").partition("sha256=")[2]
         if digest:
             found[canonical(each["metadata"]["name"])] = digest
     return found
@@ -97,11 +99,14 @@ def with_hashes(listed: str, report: dict) -> list[str]:
 def strange_files(hashes: str, report: dict) -> list[str]:
     """Name the packages of which pip took a file that is not among the hashes."""
     known = {pin.partition("==")[0]: of for pin, of in read_hashes(hashes).items()}
+    took = installed_hashes(report)
+    names = {canonical(each["metadata"]["name"]) for each in report["install"]}
+    unseen = sorted(names - {*took} - OURS)  # of a folder, or a repository
     return [
         f"{name} is not one of the files that were tested (hashes.txt): sha256 {digest}"
-        for name, digest in installed_hashes(report).items()
+        for name, digest in took.items()
         if digest not in known.get(name, ())
-    ]
+    ] + [f"{name} is from no file, so that nothing tells what it is" for name in unseen]
 
 
 def main(arguments: Sequence[str]) -> int:

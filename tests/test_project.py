@@ -155,6 +155,14 @@ def test_a_strange_file_is_named(tmp_path):
         assert ("torch is not one of the files" in done.stderr) == bool(code)
 
 
+def test_what_came_from_no_file_is_named_and_old_reports_are_read():
+    folder = {"metadata": {"name": "torch"}, "download_info": {"dir_info": {}}}
+    found = LOCK["strange_files"]("torch==2 --hash=sha256:bb", {"install": [folder]})
+    assert found == ["torch is from no file, so that nothing tells what it is"]
+    old = folder | {"download_info": {"archive_info": {"hash": "sha256=bb"}}}
+    assert LOCK["strange_files"]("torch==2 --hash=sha256:bb", {"install": [old]}) == []
+
+
 def test_conda_takes_the_versions_and_extras_of_make_env():
     python, pip, nested = yaml.safe_load((ROOT / "environment.yml").read_text())[
         "dependencies"

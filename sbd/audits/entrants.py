@@ -76,6 +76,9 @@ def _apply(denoise: Denoiser, name: str, frame: str, noisy: Image) -> Image:
     if result is None:
         msg = f"{name!r} must return an image; got None (image {frame})"
         raise TypeError(msg)
+    if np.ma.is_masked(result):  # what is below a mask is no estimate
+        msg = f"{name!r} must return an image without a mask (image {frame})"
+        raise ValueError(msg)
     try:
         return check_image(apply_denoiser(lambda _: result, noisy, name), repr(name))
     except (TypeError, ValueError, RuntimeError) as error:

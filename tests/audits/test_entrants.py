@@ -101,3 +101,10 @@ def test_a_tensor_that_wants_a_gradient_is_refused_with_the_image():
     one = Entrant("mine", lambda n: torch.ones(n.shape, requires_grad=True))
     with pytest.raises(RuntimeError, match=r"requires grad.*\(image here\)"):
         one.on("here")(np.ones((8, 8)))
+
+
+def test_a_masked_estimate_is_refused():
+    entrant = Entrant("mine", lambda noisy: np.ma.masked_equal(noisy, 0))
+    assert entrant.on("a")(np.ones((4, 4))).sum() == 16
+    with pytest.raises(ValueError, match=r"'mine' must return .* without a mask"):
+        entrant.on("a")(np.eye(4))
