@@ -336,6 +336,8 @@ def test_a_claim_is_what_it_was_read_as(book):
 def test_the_authors_cells_are_taken_from_the_authors_logs():
     """A cell is held against theirs, of the same row and column, less its diagonal."""
     logs = json.loads((ROOT / "figures/10_generalisation.json").read_text("utf8"))
+    if "theirs contrast" not in logs:
+        pytest.skip("the figures here were drawn without the authors' logs")
     cells = []
     for entry in yaml.safe_load(FILE.read_text("utf8")):
         for test in entry.get("ours", ()):
