@@ -103,9 +103,8 @@ tables = {
     for way in ("each", "sum")
 }
 fig = electrons.show_ranking(tables, against=how["against"], heading=title)
-numbers = {way: table["worse by"].round(5).to_dict() for way, table in tables.items()}
-numbers |= {f"{way}, error": electrons.errors(t) for way, t in tables.items()}
-numbers = sbd.save_figure(fig, "16_electrons-ranking", origin | numbers, figures)
+numbers = origin | electrons.describe_ranking(tables)
+numbers = sbd.save_figure(fig, "16_electrons-ranking", numbers, figures)
 
 # %%
 electrons.tabulate_ranking(tables["each"])
