@@ -2,8 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +23,6 @@ HELP = "tell which atomic columns of a recording its counts support"
 DEALS = 5
 """Times that the command deals out electrons, unless it is told."""
 
-_MOST, _LARGE = 8, 2**22  # parts judged at a time; pixels from which there is but one
 _UNITS = (
     "the recording in electrons per pixel, places from its upper left pixel whatever "
     "the box; each name of the table says its own in brackets, and what has none is a "
@@ -98,6 +95,7 @@ def run(
     from sbd.evidence.judgement import judge_columns
     from sbd.evidence.verdicts import mean_dose
     from sbd.networks.models import load_model
+    from sbd.networks.threads import share_cores
     from sbd.recordings import to_counts
 
     check_target(table, "table", ".csv")
@@ -123,7 +121,7 @@ def run(
     if "vacuum" not in how:
         weights["eraser"] = find_weights("eraser", eraser or "weights/eraser")
     how = {"deals": DEALS, "eraser": weights.get("eraser"), **how}
-    with _share_cores(device, recording.shape) as workers:
+    with share_cores(device, recording.shape) as workers:
         verdicts = judge_columns(
             recording.values,
             lambda part: denoise(part, network, **options),
@@ -141,27 +139,6 @@ def run(
         with replacing(picture) as part:
             fig.savefig(part, format="png", dpi=200)
     sys.stdout.write(_say(verdicts) + "\n")
-
-
-@contextmanager
-def _share_cores(device: str | None, shape: tuple[int, int]) -> Iterator[int]:
-    """Tell how many parts to judge at a time, each on a core of its own."""
-    # many small steps: two cores within one image do less than one core for each
-    import torch
-
-    from sbd.networks.models import choose_device
-
-    cores = min(torch.get_num_threads(), _MOST)
-    other = device not in (None, "auto", "cpu") or shape[0] * shape[1] > _LARGE
-    if cores == 1 or other or choose_device(device or "auto").type != "cpu":
-        yield 1
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield cores
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _number_or_auto(text: str) -> float | Literal["auto"]:
