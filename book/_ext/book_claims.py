@@ -38,10 +38,10 @@ OUTCOMES = {"holds": "✓ holds", "fails": "✗ fails", "open": "open"}
 OUTCOMES |= {"less": "from another image", "absent": "not in this copy"}
 
 
-def cell(*content: str | nodes.Node, head: bool = False) -> nodes.entry:
+def cell(*content: str | nodes.Node) -> nodes.entry:
     """Make a cell of a table; text stands in a paragraph."""
     inside = [nodes.Text(c) if isinstance(c, str) else c for c in content]
-    return nodes.entry("", nodes.paragraph("", "", *inside), heading=head)
+    return nodes.entry("", nodes.paragraph("", "", *inside))
 
 
 def build_table(

@@ -252,7 +252,8 @@ def look_up(numbers: Any, key: str) -> Any:  # noqa: ANN401, it is parsed JSON
     if key in numbers:
         return numbers[key]
     heads = [h for h in numbers if key.startswith(f"{h}.")]
-    for head in sorted(heads, key=len, reverse=True):
+    if heads:
+        head = max(heads, key=len)
         return look_up(numbers[head], key[len(head) + 1 :])
     msg = f"no entry {key!r} among {', '.join(map(repr, numbers))}"
     raise KeyError(msg)
