@@ -4,26 +4,37 @@
 
 For a machine that is lent for a quarter of an hour, so each part is written to FILE as
 soon as it is done, and is not done again; FOLDER keeps the benchmark and the training.
+What the GPU does little in goes on beside the other parts.
 
 machine
     what it is.
-tests
-    those marked ``gpu``.
 benchmark
-    simulating all images, or what is missing.
+    simulating all images, or what is missing, on all processor cores but two.
+tests
+    those marked ``gpu``, beside it.
+compiling
+    the published network for training, once and for all that follows.
 times
     of one image of 727 x 687 by the default network and by the published one of 128
     channels, through `sbd.denoise_network` and called directly, and of a row of the
-    Jacobian; how far the results are from those of the CPU, relative to the largest.
+    Jacobian; how far the results are from those of the CPU on a part of it, relative
+    to the largest.
 throughput
-    crops a second that networks learn from, at the best batch of those tried.
+    crops a second that networks learn from.
+studies
+    the small networks that learn from parts of the benchmark, on processor cores.
 notebooks
-    all of them, with ``-p device``.
+    all that are here, with ``-p device``.
 training
-    the published UNet of 4 scales and 128 channels for M minutes, and how well it does
-    on white images of the strict test split: whole, in patches of 400 as published, and
-    beside the default. The weights are in FOLDER; `sbd.companion.make.studies` packs
-    them.
+    the published UNet of 4 scales and 128 channels for M minutes, on white images that
+    the paper and the strict split both train on. The weights are in FOLDER;
+    `sbd.companion.make.studies` packs them.
+score
+    how well it does by the authors' metric, on one draw of the counts, the one of
+    ``methods.py``: on the strict test split, on the paper's 280 white test images, and
+    on the 279 that its authors' 38.16 dB are of. Whole, with the decoder extended by
+    reflection and as published; in patches of 400; and what the same patches have in
+    the whole images, which alone is like for like.
 
 ``--smoke`` does all of it in toy sizes.
 """
@@ -32,20 +43,26 @@ import argparse
 import copy
 import json
 import math
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 import sbd
-from sbd.companion.make.studies import GPU
+from sbd.companion.freshness import write_measured
+from sbd.companion.make.studies import AGAIN, GPU, SUBSETS
 from sbd.companion.measurements import PUBLISHED_SHAPE, average, describe_machine
+from sbd.companion.pages.borders import ZeroFilledUNet
 from sbd.companion.pages.generalisation import frame_as_published
 from sbd.files import write_json
 from sbd.networks.inference import whole_precision
@@ -55,10 +72,12 @@ from sbd.simulation.frame import BOX_SAMPLES
 
 ROOT = Path(__file__).parents[2]
 PATCH = 400  # side of the authors' patches [pixels]
-LEARNERS = {
-    "LatticeUNet, 64 channels": ("LatticeUNet", {"channels": 64}, 160, (32, 64, 128)),
-    "CrystalUNet": ("CrystalUNet", {}, 160, (16, 32, 64)),
-    "UNet, 4 x 128": ("UNet", {"channels": 128}, 400, (8, 16, 32)),
+PART = 240  # of an image, on which the CPU is asked too [pixels]
+SEED = 21  # of the counts, and of which images: those of methods.py
+THEIRS = "paper-4x128"
+LEARNERS = {  # class, settings, crop, batch
+    "LatticeUNet, 64 channels": ("LatticeUNet", {"channels": 64}, 160, 64),
+    "CrystalUNet": ("CrystalUNet", {}, 160, 32),
 }
 
 
@@ -70,6 +89,7 @@ class Trial:
     device: str
     minutes: float
     smoke: bool
+    compiled: bool = True  # until that fails, or does not pay
 
     @property
     def benchmark(self) -> sbd.Benchmark:
@@ -109,21 +129,52 @@ def run_tests(trial: Trial) -> dict:
 
 def simulate(trial: Trial) -> dict:
     """Simulate what is missing of the benchmark."""
-    began = time.perf_counter()
-    command = [sys.executable, "-m", "sbd.cli", "simulate"]
-    command += [str(trial.folder / "benchmark")]
+    began, folder = time.perf_counter(), trial.folder / "benchmark"
     if trial.smoke:
-        recipes = sbd.Recipe("PtNp4", "D0", 10.0), sbd.Recipe("PtNp2", "Dh", 40.0)
-        sbd.simulate_benchmark(
-            trial.folder / "benchmark", recipes=recipes, tilts=((3.0, 0.0),),
-            defoci=(5.0, 6.0), grid=64, progress=False,
-        )  # fmt: skip
+        make_small(folder)
     else:
-        cores = len(os.sched_getaffinity(0))
-        command += ["--workers", str(max(1, cores - 2))]
-        subprocess.run(command, check=True)
+        workers = max(1, len(os.sched_getaffinity(0)) - 3)
+        command = [sys.executable, "-m", "sbd.cli", "simulate", str(folder)]
+        subprocess.run([*command, "--workers", str(workers)], check=True, cwd=ROOT)
     splits = trial.benchmark.table["split"].value_counts().to_dict()
     return {"images": splits, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def make_small(folder: Path) -> sbd.Benchmark:
+    """Simulate a benchmark of two structures, to rehearse with."""
+    return sbd.simulate_benchmark(
+        folder, progress=False, grid=64, defoci=(5.0, 6.0),
+        recipes=(sbd.Recipe("PtNp4", "D0", 10.0), sbd.Recipe("PtNp2", "Dh", 40.0)),
+        tilts=((3.0, 0.0),),
+    )  # fmt: skip
+
+
+def set_up(trial: Trial) -> dict:
+    """Say how the published network is trained, but for its steps."""
+    study = GPU[THEIRS]
+    how = {"batch": study.batch, "drawing": study.drawing}
+    if trial.smoke:
+        how = {"batch": 2, "drawing": replace(study.drawing, crop=32)}
+    return how | {"device": trial.device, "bf16": True, "compiled": trial.compiled}
+
+
+def make_theirs(trial: Trial) -> torch.nn.Module:
+    """Make the published network, with random weights."""
+    study = GPU[THEIRS]
+    config = {"scales": 2, "channels": 4} if trial.smoke else study.config
+    return create_model(study.kind, seed=study.seed, **config)
+
+
+def compile_theirs(trial: Trial) -> dict:
+    """Take a few steps, for which torch compiles what it keeps."""
+    began = time.perf_counter()
+    small = make_small(trial.folder / "small")
+    try:
+        time_steps(make_theirs(trial), small, steps=3, **set_up(trial))
+    except Exception as error:
+        trial.compiled = False
+        return {"failed": f"{type(error).__name__}: {str(error)[:500]}"}
+    return {"seconds": round(time.perf_counter() - began, 1)}
 
 
 def time_networks(trial: Trial) -> dict:
@@ -132,11 +183,7 @@ def time_networks(trial: Trial) -> dict:
     noisy = sbd.poisson_noise(
         np.full(shape, sbd.VACUUM), rng=np.random.default_rng(0)
     ).astype(np.float32)
-    channels = 8 if trial.smoke else 128
-    networks = {
-        "default": sbd.load_model(),
-        "published 4 x 128": create_model("UNet", seed=0, channels=channels).eval(),
-    }
+    networks = {"default": sbd.load_model(), "published": make_theirs(trial).eval()}
     return {name: time_one(trial, model, noisy) for name, model in networks.items()}
 
 
@@ -145,23 +192,28 @@ def time_one(trial: Trial, model: torch.nn.Module, noisy: np.ndarray) -> dict:
     there, pixel = torch.device(trial.device), tuple(n // 2 for n in noisy.shape)
     counts = torch.from_numpy(noisy)[None, None].to(there)
     plain = copy.deepcopy(model).to(there)
+    part, middle = noisy[:PART, :PART], tuple(min(n, PART) // 2 for n in noisy.shape)
 
     def call() -> None:
         with torch.no_grad(), whole_precision():
             plain(counts)
 
-    def denoise(device: str) -> np.ndarray:
+    def denoise(noisy: np.ndarray, device: str) -> np.ndarray:
         return sbd.denoise_network(noisy, model, device=device)
 
-    def look(device: str) -> np.ndarray:
+    def look(noisy: np.ndarray, pixel: tuple[int, int], device: str) -> np.ndarray:
         return sbd.jacobian_row(model, noisy, pixel, device=device)[0]
 
     return {
-        "seconds": trial.time(lambda: denoise(trial.device)),
+        "seconds": trial.time(lambda: denoise(noisy, trial.device)),
         "seconds, module called": trial.time(call),
-        "seconds of a row": trial.time(lambda: look(trial.device), 3),
-        "difference to the CPU": relate(denoise(trial.device), denoise("cpu")),
-        "difference of the row": relate(look(trial.device), look("cpu")),
+        "seconds of a row": trial.time(lambda: look(noisy, pixel, trial.device), 3),
+        "difference to the CPU": relate(
+            denoise(part, trial.device), denoise(part, "cpu")
+        ),
+        "difference of the row": relate(
+            look(part, middle, trial.device), look(part, middle, "cpu")
+        ),
     }
 
 
@@ -171,30 +223,60 @@ def relate(ours: np.ndarray, known: np.ndarray) -> float:
 
 
 def measure_throughput(trial: Trial) -> dict:
-    """Crops a second, at each batch that fits into the memory."""
+    """Crops a second that networks learn from."""
     table = {}
-    for name, (kind, config, crop, batches) in LEARNERS.items():
-        config = config | ({"channels": 4, "scales": 2} if trial.smoke else {})
-        drawing = sbd.Drawing(crop=32 if trial.smoke else crop)
-        table[name] = {}
-        for batch in (2,) if trial.smoke else batches:
-            model = create_model(kind, seed=0, **config)
-            try:
-                seconds = time_steps(
-                    model, trial.benchmark, steps=3 if trial.smoke else 20,
-                    batch=batch, drawing=drawing, device=trial.device, bf16=True,
-                )  # fmt: skip
-            except torch.cuda.OutOfMemoryError:
-                break
-            table[name][str(batch)] = round(batch / seconds, 1)
+    for name, (kind, config, crop, batch) in LEARNERS.items():
+        model = create_model(
+            kind,
+            seed=0,
+            **config | ({"channels": 4, "scales": 2} if trial.smoke else {}),
+        )
+        batch = 2 if trial.smoke else batch
+        seconds = time_steps(
+            model, trial.benchmark, steps=3 if trial.smoke else 8, batch=batch,
+            drawing=sbd.Drawing(crop=32 if trial.smoke else crop), device=trial.device,
+            bf16=True,
+        )  # fmt: skip
+        table[name] = {"batch": batch, "crops a second": round(batch / seconds, 1)}
+    rates = {}
+    for compiled in {False, trial.compiled}:
+        how = set_up(trial) | {"compiled": compiled}
+        seconds = time_steps(
+            make_theirs(trial), trial.benchmark, steps=3 if trial.smoke else 20, **how
+        )
+        rates[compiled] = rate = round(how["batch"] / seconds, 1)
+        name = "published, compiled" if compiled else "published"
+        table[name] = {"batch": how["batch"], "crops a second": rate}
+    trial.compiled = max(rates, key=rates.get)
     return table
+
+
+def run_studies(trial: Trial) -> dict:
+    """Train the networks that learn from parts of the benchmark, one on each core."""
+    names = [f"{name}{again}" for again in ("", AGAIN) for name in SUBSETS]
+    if trial.smoke:
+        return {"trained": 0, "of": len(names)}
+    began, cores = time.perf_counter(), len(os.sched_getaffinity(0))
+    command = [sys.executable, "-m", "sbd.companion.make.studies"]
+    command += [str(trial.folder / "benchmark"), str(trial.folder / "studies")]
+    one = partial(
+        subprocess.run, env=os.environ | {"OMP_NUM_THREADS": "1"}, cwd=ROOT,
+        capture_output=True,
+    )  # fmt: skip
+    with ThreadPoolExecutor(max(1, cores - 4)) as pool:
+        done = list(pool.map(lambda name: one([*command, name]), names))
+    return {
+        "trained": sum(run.returncode == 0 for run in done),
+        "of": len(names),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 def run_notebooks(trial: Trial) -> dict:
     """Run the notebooks on the device."""
     command = [sys.executable, "-m", "sbd.records", "run", "--to"]
     command += [str(trial.folder / "records"), "-p", "device", trial.device]
-    command += ["--jobs", "1" if trial.smoke else "4"]
+    command += ["--jobs", "1" if trial.smoke else "3"]
     command += ["--scale", "smoke", "00"] if trial.smoke else []
     began = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -206,67 +288,109 @@ def run_notebooks(trial: Trial) -> dict:
     }
 
 
-def train_theirs(trial: Trial) -> dict:
-    """Train the paper's network for the minutes there are, and try it."""
-    study = GPU["paper-4x128"]
-    config, drawing, batch = study.config, study.drawing, study.batch
-    if trial.smoke:
-        config = {"scales": 2, "channels": 4}
-        drawing, batch = replace(drawing, crop=32), 2
+def select_learnt(trial: Trial) -> sbd.Benchmark:
+    """Take the images that the published network learns from."""
     images = trial.benchmark
-    if not trial.smoke:
-        images = images.select(**study.labels)
-    how = {"batch": batch, "drawing": drawing, "device": trial.device, "bf16": True}
-    run = trial.folder / "paper-4x128"
+    return images if trial.smoke else images.select(**GPU[THEIRS].labels)
+
+
+def train_theirs(trial: Trial) -> dict:
+    """Train the paper's network for the minutes there are."""
+    study, how = GPU[THEIRS], set_up(trial)
+    run, model = trial.folder / THEIRS, make_theirs(trial)
     plan = trial.folder / "plan.json"  # a run that goes on has the steps it began with
     if not plan.exists():
-        model = create_model(study.kind, seed=study.seed, **config)
-        seconds = time_steps(model, images, steps=3 if trial.smoke else 20, **how)
+        images = select_learnt(trial)
+        seconds = time_steps(model, images, steps=4 if trial.smoke else 20, **how)
         steps = max(4, math.floor(60 * trial.minutes / seconds))
         write_json(plan, {"steps": steps, "seconds a step": round(seconds, 4)})
     steps = json.loads(plan.read_text())["steps"]
-    model = create_model(study.kind, seed=study.seed, **config)
     began = time.perf_counter()
     model = train(
-        model, images, run, steps=steps, seed=study.seed, rate=study.rate,
-        save_every=max(2, steps // 40), progress=not trial.smoke, **how,
+        model, select_learnt(trial), run, steps=steps, seed=study.seed,
+        rate=study.rate, save_every=max(2, steps // 20), progress=not trial.smoke,
+        **how,
     )  # fmt: skip
     minutes = (time.perf_counter() - began) / 60
+    sbd.save_model(model, run / "half.safetensors", half=True)
     return {
-        "steps": steps, "batch": batch, "crop": drawing.crop, "config": config,
-        "minutes": round(minutes, 2),
-    } | score(model, trial)  # fmt: skip
+        "steps": steps, "batch": how["batch"], "crop": how["drawing"].crop,
+        "config": model.config, "minutes": round(minutes, 2),
+        "images": int((select_learnt(trial).table["split"] == "train").sum()),
+    }  # fmt: skip
 
 
-def score(model: torch.nn.Module, trial: Trial, number: int = 60) -> dict:
-    """PSNR on white images of the test split, whole and in patches [dB]."""
-    images = trial.benchmark
-    table = images.table
-    rows = np.flatnonzero((table["split"] == "test").to_numpy())
-    if not trial.smoke:
-        rows = rows[(table["contrast"].iloc[rows] == "white").to_numpy()]
-    rng = np.random.default_rng(0)
-    rows = rng.choice(rows, size=min(number, len(rows)), replace=False)
-    rows, side = (rows[:1], 96) if trial.smoke else (rows, None)
-    scores = {"whole": [], "patches of 400": [], "default": []}
-    for row in rows:
-        clean = frame_as_published(images.image(int(row), samples=BOX_SAMPLES))
-        clean = clean[:side, :side]
-        noisy = sbd.poisson_noise(clean, rng=np.random.default_rng([1, int(row)]))
-        whole = sbd.denoise_network(noisy, model, device=trial.device)
-        default = sbd.denoise_network(noisy, device=trial.device)
-        patches = [
-            sbd.authors_psnr(
-                part, sbd.denoise_network(counts, model, device=trial.device)
-            )
-            for part, counts in zip(cut(clean), cut(noisy), strict=True)
-        ]
-        scores["whole"].append(sbd.authors_psnr(clean, whole))
-        scores["patches of 400"].append(np.mean(patches))
-        scores["default"].append(sbd.authors_psnr(clean, default))
-    return {"images": len(rows)} | {
-        name: {"psnr": (means := average(values)).pop("mean"), **means}
-        for name, values in scores.items()
+def choose_images(trial: Trial) -> dict[str, np.ndarray]:
+    """Choose the rows of each set that the published network is scored on."""
+    table = trial.benchmark.table
+    strict = np.flatnonzero((table["split"] == "test").to_numpy())
+    if trial.smoke:
+        return {"strict test": strict[:2]}
+    rng = np.random.default_rng(SEED)
+    strict = np.sort(rng.choice(strict, 300, replace=False))
+    white = {
+        part: np.flatnonzero((table["published_split_white"] == part).to_numpy())
+        for part in ("test", "valid")
+    }
+    return {
+        "strict test": strict,
+        "strict test, white": strict[(table["contrast"].iloc[strict] == "white")],
+        "published white": white["test"],
+        "published white, structures never": white["test"][
+            (table["split"].iloc[white["test"]] == "test")
+        ],
+        "published white, validation": white["valid"],
+    }
+
+
+@cache
+def load_theirs(folder: Path) -> torch.nn.Module:
+    """Load the published network, once in a process."""
+    torch.set_num_threads(1)
+    return sbd.load_model(folder / THEIRS / "half.safetensors")
+
+
+def score_image(trial: Trial, row: int) -> dict[str, float]:
+    """Score one image, by the authors' metric [dB]."""
+    model, side = load_theirs(trial.folder), 96 if trial.smoke else None
+    clean = trial.benchmark.image(row, samples=BOX_SAMPLES)
+    clean = frame_as_published(clean)[:side, :side]
+    noisy = sbd.poisson_noise(clean, rng=np.random.default_rng([SEED, row]))
+    run = partial(sbd.denoise_network, device=trial.device)
+    whole, published = run(noisy, model), run(noisy, ZeroFilledUNet(model))
+    psnr, parts = sbd.authors_psnr, list(zip(cut(clean), cut(noisy), strict=True))
+    mean = lambda values: float(np.mean(list(values)))  # noqa: E731
+    return {
+        "whole": float(psnr(clean, whole)),
+        "ssim": float(sbd.authors_ssim(clean, whole)),
+        "whole, published": float(psnr(clean, published)),
+        "ssim, published": float(sbd.authors_ssim(clean, published)),
+        "patches": mean(psnr(truth, run(counts, model)) for truth, counts in parts),
+        "patches of whole": mean(map(psnr, cut(clean), cut(whole))),
+        "patches of whole, published": mean(map(psnr, cut(clean), cut(published))),
+    }
+
+
+def score(trial: Trial) -> dict:
+    """Score the published network on images that it did not learn from."""
+    sets = choose_images(trial)
+    rows = sorted({int(row) for some in sets.values() for row in some})
+    how = multiprocessing.get_context("spawn")  # a GPU cannot be shared by a fork
+    cores = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(1 if trial.smoke else max(1, cores - 2), how) as pool:
+        table = pd.DataFrame(pool.map(partial(score_image, trial), rows), index=rows)
+    for name in ("whole", "whole, published"):
+        parts = "patches of whole" + name.removeprefix("whole")
+        table[f"patches less {name}"] = table["patches"] - table[name]
+        table[f"patches less {parts}"] = table["patches"] - table[parts]
+    table["mirrored less published"] = table["whole"] - table["whole, published"]
+    return {
+        name: {"images": len(some)}
+        | {
+            key: average(table.loc[some, key], 4 if "ssim" in key else 2)
+            for key in table
+        }
+        for name, some in sets.items()
     }
 
 
@@ -279,13 +403,39 @@ def cut(image: np.ndarray) -> list[np.ndarray]:
 
 PARTS = {
     "machine": describe,
-    "tests": run_tests,
     "benchmark": simulate,
+    "tests": run_tests,
+    "compiling": compile_theirs,
     "times": time_networks,
     "throughput": measure_throughput,
+    "studies": run_studies,
     "notebooks": run_notebooks,
     "training": train_theirs,
+    "score": score,
 }
+BESIDE = "benchmark", "tests", "studies", "notebooks"
+NEEDS = dict.fromkeys(("throughput", "studies", "training", "score"), "benchmark")
+
+
+class Record:
+    """What the parts found, in the file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.parts = json.loads(file.read_text()) if file.exists() else {}
+        self.running: dict[str, tuple[float, Future]] = {}
+
+    def keep(self, name: str, found: dict, began: float) -> None:
+        """Write what a part found."""
+        self.parts[name] = found
+        write_json(self.file, self.parts)
+        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+
+    def wait(self, name: str) -> None:
+        """Wait for a part that goes on beside the others."""
+        if name in self.running:
+            began, part = self.running.pop(name)
+            self.keep(name, part.result(), began)
 
 
 def main() -> None:
@@ -301,15 +451,21 @@ def main() -> None:
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device must be there; got cuda, and this machine has none")
     given.folder.mkdir(parents=True, exist_ok=True)
-    trial = Trial(given.folder, given.device, given.minutes, given.smoke)
-    record = json.loads(given.file.read_text()) if given.file.exists() else {}
-    for name in given.parts:
-        if name in record:
-            continue
-        began = time.perf_counter()
-        record[name] = PARTS[name](trial)
-        write_json(given.file, record)
-        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    trial = Trial(given.folder.resolve(), given.device, given.minutes, given.smoke)
+    record = Record(given.file)
+    with ThreadPoolExecutor(len(BESIDE)) as pool:
+        for name in given.parts:
+            if name in record.parts:
+                continue
+            record.wait(NEEDS.get(name, ""))
+            began = time.perf_counter()
+            if name in BESIDE:
+                record.running[name] = began, pool.submit(PARTS[name], trial)
+            else:
+                record.keep(name, PARTS[name](trial), began)
+        for name in list(record.running):
+            record.wait(name)
+    write_measured(given.file, record.parts, __file__)
 
 
 if __name__ == "__main__":

@@ -314,5 +314,8 @@ def _show(
         for name in ("gain", "dose", "empty")
     )
     clean = torch.where(empty > 0, VACUUM, clean.clamp_min(0))
-    light = together([place.light(crop) for place in places])[:, None]
-    return (VACUUM + gain * (clean - VACUUM)).clamp_min(0) * dose / VACUUM * light
+    clean = (VACUUM + gain * (clean - VACUUM)).clamp_min(0) * dose / VACUUM
+    slopes = np.array([place.slope for place in places])
+    if slopes.any():
+        clean = clean * together([place.light(crop) for place in places])[:, None]
+    return clean

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -33,6 +35,7 @@ from sbd.validation import check_whole
 log = logging.getLogger(__name__)
 
 _PARTS = ("model", "average", "optimiser", "schedule")
+_FUNCTIONS = 64  # that torch may compile
 _SETTLING = 32  # batches that the final statistics of normalisations are from
 
 
@@ -48,6 +51,7 @@ def train(
     drawing: Drawing | None = None,
     device: str = "auto",
     bf16: bool = False,
+    compiled: bool = False,
     save_every: int = 100,
     workers: int = 0,
     progress: bool = True,
@@ -84,6 +88,9 @@ def train(
     bf16 : bool, default False
         Whether convolutions compute in bfloat16, twice as fast where the processor
         has it; weights and averages stay float32.
+    compiled : bool, default False
+        Whether torch compiles each pair of convolutions, which takes a minute and a C
+        compiler, and pays on a GPU. Results differ by rounding.
     save_every : int, default 100
         Steps between checkpoints and points of the curve.
     workers : int, default 0
@@ -132,7 +139,7 @@ def train(
         images, drawing, batch, seed, model.eval(), team, bf16=bf16, field=field
     )
     loader = DataLoader(examples, batch_size=None, num_workers=workers)
-    run = _Run.begin(folder, settings, model, team)
+    run = _Run.begin(folder, settings, model, team, compiled=compiled)
     first = run.resume()
     examples.steps = range(first, steps)
     probe = examples.probe(valid if len(valid) else images)
@@ -166,6 +173,7 @@ def time_steps(
     drawing: Drawing | None = None,
     device: str = "auto",
     bf16: bool = False,
+    compiled: bool = False,
 ) -> float:
     """Measure how long a step of training takes, without keeping what is learnt [s].
 
@@ -183,11 +191,11 @@ def time_steps(
     )  # fmt: skip
     examples.steps = range(steps + 2)
     settings = {"bf16": bf16, "rate": 1e-3, "steps": steps + 2}
-    run = _Run.begin(Path(), settings, model, team)
+    run = _Run.begin(Path(), settings, model, team, compiled=compiled)
     seconds = []
     for step in examples.steps:
         began = time.perf_counter()
-        run.learn(*examples.finish(*examples[step]), step)  # waits for the loss
+        float(run.learn(*examples.finish(*examples[step]), step))  # waits for it
         seconds.append(time.perf_counter() - began)
     return float(np.median(seconds[2:]))
 
@@ -222,6 +230,35 @@ def _load_split(
         )
         raise ValueError(msg)
     return benchmark.read(rows[:most])
+
+
+class _Extending(nn.Conv2d):
+    """A convolution of an image that goes on as it ends.
+
+    The same as with ``padding_mode="replicate"``, whose gradient a GPU adds up pixel by
+    pixel.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for axis, width in zip((-2, -1), self.padding, strict=True):
+            first, last = (x.narrow(axis, i, 1) for i in (0, x.shape[axis] - 1))
+            x = torch.cat([*width * [first], x, *width * [last]], axis)
+        return F.conv2d(x, self.weight, self.bias, self.stride)
+
+
+def _quicken(model: nn.Module, *, compiled: bool) -> nn.Module:
+    """Return a network that does the same with the very weights of this one."""
+    if compiled:  # one function for each width and size; torch gives up after eight
+        limit = max(_FUNCTIONS, torch.compiler.config.recompile_limit)
+        torch.compiler.config.recompile_limit = limit
+    own = chain(model.parameters(), model.buffers())
+    twin = deepcopy(model, {id(tensor): tensor for tensor in own})
+    for part in list(twin.modules()):
+        if type(part) is nn.Conv2d and part.padding_mode == "replicate":
+            part.__class__ = _Extending
+        if compiled and isinstance(part, nn.Sequential):
+            part.compile(dynamic=False)
+    return twin
 
 
 def _estimator(model: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -379,13 +416,15 @@ class _Run:
     schedule: torch.optim.lr_scheduler.LRScheduler
     curve: list[dict]
     team: _Team
+    learner: nn.Module  # what computes gradients, with the weights of `model`
     earlier: float = 0.0  # processor time of the processes before this one [s]
     began: float = field(default_factory=time.process_time)
 
     @classmethod
     def begin(
-        cls, folder: Path, settings: dict, model: nn.Module, team: _Team
-    ) -> "_Run":
+        cls, folder: Path, settings: dict, model: nn.Module, team: _Team, *,
+        compiled: bool,
+    ) -> "_Run":  # fmt: skip
         """Take a network to where it learns; a pilot within it stays as it is."""
         model.to(team.device, memory_format=torch.channels_last).requires_grad_()
         if (pilot := getattr(model, "pilot", None)) is not None:
@@ -400,15 +439,21 @@ class _Run:
             pct_start=min(0.05, 200 / steps) if steps > 20 else 0.3,
             cycle_momentum=False,
         )
-        average = deepcopy(model)
-        return cls(folder, settings, model, average, optimiser, schedule, [], team)
+        average, learner = deepcopy(model), model
+        if compiled or team.device.type == "cuda":
+            learner = _quicken(model, compiled=compiled)
+        return cls(
+            folder, settings, model, average, optimiser, schedule, [], team, learner
+        )
 
-    def learn(self, noisy: torch.Tensor, clean: torch.Tensor, step: int) -> float:
-        """Take one step; return the loss."""
+    def learn(
+        self, noisy: torch.Tensor, clean: torch.Tensor, step: int
+    ) -> torch.Tensor:
+        """Take one step; return the loss, which a GPU may still be computing."""
         device, bf16 = self.team.device.type, self.settings["bf16"]
-        self.model.train()
+        self.learner.train()
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            loss = _weighted_error(_estimator(self.model)(noisy), clean)
+            loss = _weighted_error(_estimator(self.learner)(noisy), clean)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         learnt = [p for p in self.model.parameters() if p.grad is not None]
@@ -418,13 +463,13 @@ class _Run:
         self.schedule.step()
         decay = min(0.998, (step + 1) / (step + 10))
         _update_average(self.average, self.model, decay=decay)
-        return float(loss.detach())
+        return loss.detach()
 
     def save(
-        self, step: int, losses: Sequence[float], probe: Sequence[torch.Tensor]
+        self, step: int, losses: Sequence[torch.Tensor], probe: Sequence[torch.Tensor]
     ) -> None:
         """Write the checkpoint and the curve, each to a temporary name first."""
-        loss = torch.tensor(np.mean(losses), device=self.team.device)
+        loss = torch.stack(list(losses)).double().mean()
         self.team.agree([loss, *self.model.buffers(), *self.average.buffers()])
         psnr = _score(self.average, probe)
         self.curve.append({"step": step, "loss": float(loss), "psnr": psnr})

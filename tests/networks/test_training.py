@@ -13,7 +13,7 @@ import sbd
 from sbd.benchmark.recipes import Recipe
 from sbd.networks.drawing import Drawing, Field, draw_example
 from sbd.networks.models import create_model
-from sbd.networks.training import time_steps
+from sbd.networks.training import _quicken, time_steps
 
 SMALL = Drawing(crop=32)
 
@@ -296,3 +296,53 @@ def test_steps_are_timed_on_a_copy(benchmark, kind):
     assert all(p.grad is None for p in model.parameters())
     with pytest.raises(ValueError, match="steps must be a whole number"):
         time_steps(model, benchmark, **how | {"steps": 0})
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch, about itself
+def test_a_compiled_network_learns_the_same(benchmark, tmp_path):
+    models, losses = [], []
+    for compiled in (False, True):
+        model = create_model("UNet", seed=0, scales=2, channels=2)
+        models.append(
+            sbd.train(
+                model,
+                benchmark,
+                tmp_path / str(compiled),
+                steps=2,
+                batch=2,
+                drawing=SMALL,
+                save_every=1,
+                device="cpu",
+                compiled=compiled,
+                progress=False,
+            )
+        )
+        text = (tmp_path / str(compiled) / "curve.json").read_text()
+        losses.append([point["loss"] for point in json.loads(text)["curve"]])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    for one, other in states(*models):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+    # what was learnt is an ordinary network
+    assert {type(part) for part in models[1].modules()} == {
+        type(part) for part in models[0].modules()
+    }
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_borders_go_on_as_in_the_network_itself(bias):
+    model = create_model("UNet", seed=0, scales=2, channels=2, bias=bias)
+    twin = _quicken(model, compiled=False)
+    x = torch.rand(2, 1, 16, 20, generator=torch.Generator().manual_seed(0))
+    gradients = []
+    for network in (model, twin):
+        model.zero_grad()
+        out = network.train()(x)
+        out.square().mean().backward()
+        gradients.append(
+            [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+        )
+    for one, other in zip(*gradients, strict=True):
+        assert (one is None) == (other is None)  # what a network has, and does not use
+        if one is not None:
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    assert {id(p) for p in model.parameters()} == {id(p) for p in twin.parameters()}

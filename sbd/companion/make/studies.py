@@ -13,8 +13,9 @@ processor time:
 
 * ``contrast-*``, ``structure-*``, ``defect-*``: in what they learn from, the subsets of
   the paper's studies of generalisation, in the paper's split of single images. Those of
-  structures and defects learn from white images, as in the paper.
-* ``view-*``: in how far they see; each twice, from another seed (``*-again``).
+  structures and defects learn from white images, as in the paper. Each twice, from
+  another seed (``*-again``).
+* ``view-*``: in how far they see; each twice, too.
 * ``dose-*``: the second network of the default weights, taught one dose more; not
   packed, only compared with them (``book/measured/doses.py``).
 * ``paper``: the paper's network with a quarter of its channels, as the paper trains
@@ -96,7 +97,7 @@ ONCE |= {  # 200 s of one core each, except where a name tells that steps are as
 STUDIES = ONCE | {
     f"{name}{AGAIN}": replace(one, seed=1)
     for name, one in ONCE.items()
-    if name.startswith("view")
+    if not name.startswith("dose")
 }
 for dose in (0.1, 2.0, 10.0):
     one = Drawing(dose=(dose, dose), paper_dose=0.0, contrast=(1.0, 1.0), upright=0.5)
@@ -105,13 +106,14 @@ for dose in (0.1, 2.0, 10.0):
         drawing=one,
     )  # fmt: skip
 WHITE = {"contrast": ["white"]}
+BOTH = WHITE | {"published_split_white": ["train"]}  # and of the strict split's, too
 STUDIES["paper"] = Study(
     "UNet", {"scales": 4, "channels": 32}, 2400, WHITE,
     drawing=replace(THEIRS, crop=128),
 )  # fmt: skip
 GPU = {
     f"paper-{scales}x128": Study(
-        "UNet", {"scales": scales, "channels": 128}, 4000, WHITE, batch=24, rate=1e-3,
+        "UNet", {"scales": scales, "channels": 128}, 4000, BOTH, rate=1e-3,
         drawing=replace(THEIRS, crop=crop),
     )
     for scales, crop in ((4, 400), (6, 448))  # multiples of 2**scales

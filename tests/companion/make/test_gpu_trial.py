@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sbd.companion.make import studies
+
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "book" / "measured" / "gpu.py"
 
@@ -38,23 +40,32 @@ def record(tmp_path_factory):
 def test_every_part_is_done_and_says_something(record):
     _, parts, said = record
     assert list(parts) == [line.split(":")[0] for line in said.splitlines()]
+    assert len(parts) == 10
     assert parts["machine"]["device"] == "CPU"
     assert parts["tests"]["code"] == parts["notebooks"]["code"] == 0
     assert parts["benchmark"]["images"] == {"train": 2, "test": 2}
+    assert parts["compiling"]["seconds"] > 0
     for row in parts["times"].values():
         assert min(value for key, value in row.items() if "seconds" in key) > 0
         assert row["difference to the CPU"] == row["difference of the row"] == 0
-    assert all(min(row.values()) > 0 for row in parts["throughput"].values())
+    assert all(row["crops a second"] > 0 for row in parts["throughput"].values())
 
 
 def test_the_weights_of_the_training_are_kept_and_scored(record):
     folder, parts, _ = record
-    training = parts["training"]
     curve = json.loads((folder / "trial/paper-4x128/curve.json").read_text())["curve"]
-    assert curve[-1]["step"] == training["steps"]
-    assert (folder / "trial/paper-4x128/model.safetensors").exists()
-    assert training["images"] == 1
-    assert training["default"]["psnr"] > 30 > training["whole"]["psnr"]
+    assert curve[-1]["step"] == parts["training"]["steps"]
+    assert (folder / "trial/paper-4x128/half.safetensors").exists()
+    scores = parts["score"]["strict test"]
+    assert scores["images"] == 2
+    # 96 pixels are a multiple of all, and less than a patch: nothing can differ
+    assert scores["mirrored less published"]["mean"] == 0
+    assert scores["patches"] == scores["whole"] == scores["patches of whole"]
+
+
+def test_its_images_are_learnt_from_by_nobody_that_is_scored():
+    labels = studies.GPU["paper-4x128"].labels
+    assert labels["published_split_white"] == ["train"]  # of the strict "train", too
 
 
 def test_what_is_done_is_not_done_again(record):
