@@ -48,6 +48,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -418,16 +419,22 @@ NEEDS = dict.fromkeys(("throughput", "studies", "training", "score"), "benchmark
 
 
 class Record:
-    """What the parts found, in the file."""
+    """What the parts found, in the file; one that failed is told, and left out."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.parts = json.loads(file.read_text()) if file.exists() else {}
         self.running: dict[str, tuple[float, Future]] = {}
+        self.failed = False
 
-    def keep(self, name: str, found: dict, began: float) -> None:
-        """Write what a part found."""
-        self.parts[name] = found
+    def keep(self, name: str, find: Callable[[], dict], began: float) -> None:
+        """Write what a part finds."""
+        try:
+            self.parts[name] = find()
+        except Exception:  # the others are worth having
+            self.failed = True
+            print(f"{name} failed", traceback.format_exc(), sep="\n", flush=True)
+            return
         write_json(self.file, self.parts)
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
 
@@ -435,7 +442,7 @@ class Record:
         """Wait for a part that goes on beside the others."""
         if name in self.running:
             began, part = self.running.pop(name)
-            self.keep(name, part.result(), began)
+            self.keep(name, part.result, began)
 
 
 def main() -> None:
@@ -462,10 +469,11 @@ def main() -> None:
             if name in BESIDE:
                 record.running[name] = began, pool.submit(PARTS[name], trial)
             else:
-                record.keep(name, PARTS[name](trial), began)
+                record.keep(name, partial(PARTS[name], trial), began)
         for name in list(record.running):
             record.wait(name)
     write_measured(given.file, record.parts, __file__)
+    sys.exit(record.failed)
 
 
 if __name__ == "__main__":
