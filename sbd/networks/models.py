@@ -24,6 +24,8 @@ _CLASSES = {
     kind.__name__: kind for kind in (UNet, DnCNN, DurrUNet, LatticeUNet, CrystalUNet)
 }
 
+_STEP = ".step"  # of what is kept as whole numbers: what one is worth
+
 # what the authors' checkpoints call a network, and a layer that only it has
 _NAMES = {"unet": UNet, "unet2": UNet, "dncnn": DnCNN, "durrunet": DurrUNet}
 _LAYERS = {
@@ -170,7 +172,7 @@ def save_model(
     path: str | Path,
     *,
     notes: dict[str, str] | None = None,
-    half: bool = False,
+    bits: int = 32,
 ) -> None:
     """Write a network's weights and what they are, without any code.
 
@@ -182,26 +184,36 @@ def save_model(
         A ``.safetensors`` file; written to a temporary name and renamed.
     notes : dict of str to str, optional
         Anything to keep beside the weights.
-    half : bool, default False
-        Whether to keep 16 bits of each number, of which 11 are significant, in half the
-        space. What is loaded has 32 again.
+    bits : {32, 16, 8}, default 32
+        Of each number, to save space; what is loaded has 32 again. Of 16, 11 are
+        significant. With 8, weights of convolutions are whole multiples of a 127th of
+        the largest of their output channel, and everything else has 16.
 
     Raises
     ------
     TypeError
         If `model` is not a network of this library.
+    ValueError
+        If `bits` is another number.
     """
     name = type(model).__name__
     if name not in _CLASSES:
         msg = f"model must be one of {', '.join(_CLASSES)}; got {name}"
         raise TypeError(msg)
-    tensors = {
-        key: t.detach().cpu().contiguous() for key, t in model.state_dict().items()
-    }
-    if half:
-        tensors = {
-            key: t.half() if t.is_floating_point() else t for key, t in tensors.items()
-        }
+    if bits not in (32, 16, 8):
+        msg = f"bits must be 32, 16 or 8; got {bits!r}"
+        raise ValueError(msg)
+    tensors = {}
+    for key, value in model.state_dict().items():
+        tensor = value.detach().cpu().contiguous()
+        if bits == 8 and tensor.ndim == 4:
+            step = tensor.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30) / 127
+            tensors[key] = (tensor / step).round().to(torch.int8)
+            tensors[f"{key}{_STEP}"] = step
+        elif bits < 32 and tensor.is_floating_point():
+            tensors[key] = tensor.half()
+        else:
+            tensors[key] = tensor
     header = {"class": name, "config": json.dumps(model.config), **(notes or {})}
     with replacing(path) as part:
         save_file(tensors, part, metadata=header)
@@ -247,6 +259,9 @@ def _load_ours(path: Path) -> nn.Module:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        for key in [key for key in state if key.endswith(_STEP)]:
+            whole = key.removesuffix(_STEP)
+            state[whole] = state[whole] * state.pop(key)
         model = _CLASSES[header["class"]](**json.loads(header["config"]))
         model.load_state_dict(state)
         settings = json.loads(header.get("training", "{}"))

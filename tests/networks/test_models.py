@@ -143,8 +143,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 def test_half_the_bits_are_kept_on_request(tmp_path):
     model = create_model("LatticeUNet", seed=0, scales=2, channels=16).eval()
     sizes = []
-    for half in (False, True):
-        sbd.save_model(model, tmp_path / "w.safetensors", half=half)
+    for bits in (32, 16):
+        sbd.save_model(model, tmp_path / "w.safetensors", bits=bits)
         sizes.append((tmp_path / "w.safetensors").stat().st_size)
     again = sbd.load_model(tmp_path / "w.safetensors")
     assert sizes[1] < 0.6 * sizes[0]
@@ -153,6 +153,31 @@ def test_half_the_bits_are_kept_on_request(tmp_path):
         assert kept.dtype == tensor.dtype
         # 11 significant bits, rounded; what is below 6e-5 has fewer
         torch.testing.assert_close(kept, tensor, rtol=2**-11, atol=2**-25)
+
+
+def test_a_quarter_of_the_bits_keeps_multiples_of_a_step(tmp_path):
+    model = randomised(create_model("UNet", seed=0, scales=2, channels=16))
+    with torch.no_grad():  # a channel that does nothing
+        model.inc["double_conv"][0].weight[3] = 0
+    sbd.save_model(model, tmp_path / "32.safetensors")
+    sbd.save_model(model, tmp_path / "8.safetensors", bits=8)
+    sizes = [(tmp_path / f"{n}.safetensors").stat().st_size for n in (32, 8)]
+    assert sizes[1] < 0.4 * sizes[0]
+    again = sbd.load_model(tmp_path / "8.safetensors").state_dict()
+    assert again.keys() == model.state_dict().keys()
+    for key, tensor in model.state_dict().items():
+        assert again[key].dtype == tensor.dtype
+        if tensor.ndim == 4:
+            step = tensor.abs().amax((1, 2, 3), keepdim=True) / 127
+            assert ((again[key] - tensor).abs() <= 0.5001 * step).all()
+        else:
+            torch.testing.assert_close(again[key], tensor, rtol=2**-11, atol=2**-25)
+
+
+def test_other_numbers_of_bits_are_refused(tmp_path):
+    model = create_model("UNet", seed=0, scales=2, channels=2)
+    with pytest.raises(ValueError, match="bits must be 32, 16 or 8; got 4"):
+        sbd.save_model(model, tmp_path / "w.safetensors", bits=4)
 
 
 def test_a_foreign_model_is_not_saved(tmp_path):

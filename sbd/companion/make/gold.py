@@ -31,7 +31,7 @@ def write(folder: Path) -> None:
 def pack(folder: Path, commit: str) -> None:
     """Pack the weights and write their card."""
     runs, curve = read_runs([(folder / "pilot", commit), (folder / "crystal", commit)])
-    weights = pack_weights("gold", folder / "crystal", half=True)
+    weights = pack_weights("gold", folder / "crystal", bits=16)
     images = len(TILTS) * len(DEFOCI)
     card = {
         "name": "weights/gold",

@@ -29,16 +29,16 @@ def enter_digest(name: str, path: Path, catalogue: Path = CATALOGUE) -> str:
     return digest
 
 
-def pack_weights(name: str, folder: Path, *, half: bool = False) -> Path:
+def pack_weights(name: str, folder: Path, *, bits: int = 32) -> Path:
     """Copy the weights of a run into the package, where ``weights/name`` is fetched.
 
-    `half` keeps 16 bits of each number, for large networks.
+    Fewer `bits` of each number, as for `save_model`, are for large networks.
     """
     target, source = WEIGHTS / f"{name}.safetensors", folder / "model.safetensors"
-    if half:
+    if bits < 32:
         with safe_open(source, "pt") as file:
             notes = {"training": file.metadata()["training"]}
-        sbd.save_model(sbd.load_model(source), target, notes=notes, half=True)
+        sbd.save_model(sbd.load_model(source), target, notes=notes, bits=bits)
     else:
         with replacing(target) as part:
             shutil.copyfile(source, part)

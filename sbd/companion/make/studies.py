@@ -39,6 +39,7 @@ from sbd.networks.drawing import Drawing
 from sbd.simulation.frame import AUTHORS_PIXEL
 
 DRAWS = 4
+TRIAL = Path(sbd.__file__).parents[1] / "book" / "measured" / "gpu.json"
 AGAIN = "-again"
 SUBSETS = {
     f"{by}-{subset}": study.labels(subset)
@@ -119,6 +120,8 @@ GPU = {
     for scales, crop in ((4, 400), (6, 448))  # multiples of 2**scales
 }  # fmt: skip
 
+LARGE = {*GPU, *(name for name in STUDIES if name.startswith("view-bins-6"))}
+
 
 def train(name: str, benchmark: sbd.Benchmark, folder: Path, workers: int) -> None:
     """Train one network, or go on."""
@@ -152,9 +155,14 @@ def score(name: str) -> dict[str, float]:
 def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> None:
     """Copy weights into the package, and write their card."""
     study, run = (STUDIES | GPU)[name], folder / name
-    pack_weights(name, run, half=True)
+    pack_weights(name, run, bits=8 if name in LARGE else 16)
     record = json.loads((run / "curve.json").read_text())
     images = benchmark.select(split=study.split, **study.labels).table["split"]
+    cost = json.loads((run / "cost.json").read_text())
+    if name in GPU:
+        trial = json.loads(TRIAL.read_text())
+        minutes, device = trial["training"]["minutes"], trial["machine"]["device"]
+        cost = {"steps": cost["steps"], "minutes": minutes, "device": device}
     card = {
         "name": f"weights/{name}",
         "data": {
@@ -165,7 +173,7 @@ def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> None
             "never used": "any image of the authors; the bundled example",
         },
         "run 1": {"commit": commit, **record["settings"]},
-        "cost": json.loads((run / "cost.json").read_text()),
+        "cost": cost,
         "metrics": score(name),
         "curve": record["curve"],
     }
@@ -184,8 +192,8 @@ def main() -> None:
     parser.add_argument("--pack", metavar="COMMIT", help="that trained them")
     given = parser.parse_args()
     for name in given.names:
-        if name not in STUDIES:
-            parser.error(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}")
+        if name not in (known := STUDIES | GPU if given.pack else STUDIES):
+            parser.error(f"NAME must be one of {', '.join(known)}; got {name!r}")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     benchmark = sbd.Benchmark(given.benchmark)
     if given.pack:

@@ -74,7 +74,7 @@ def main() -> None:
     folders, commits = map(Path, given.runs[::2]), given.runs[1::2]
     pairs = list(zip(folders, commits, strict=True))
     torch.set_num_threads(1)
-    weights = pack_weights(given.name, pairs[-1][0], half=True)
+    weights = pack_weights(given.name, pairs[-1][0], bits=16)
     runs, curve = read_runs(pairs)
     table = sbd.Benchmark(given.benchmark).table
     remark = os.environ.get("REMARK")
