@@ -74,15 +74,15 @@ numbers = sbd.save_figure(fig, "03_jacobian", numbers, figures)
 #
 # Of all linear filters, the row is the one that the network is at this pixel. Its spectrum tells which waves pass. A blur lets only slow ones pass, in a disc in the middle; spots away from it are waves of the crystal. And summed over the discs of the columns, the row tells whom the pixel borrows from.
 #
-# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for our network of the paper's kind (a quarter of its channels), beside that network's row. It is no derivative, and says nothing of what negative weights between the layers take away.
+# The authors also look at guided backpropagation, which goes back through the network but lets only what is positive pass each ReLU. It is drawn for the paper's own network, of 4 scales and 128 channels, which this project [trained for minutes on a GPU](../data.md), beside that network's row. It is no derivative, and says nothing of what negative weights between the layers take away.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle, one scale along both axes. (b) Weight of each column's disc in the pixel (orange): area and colour of a disc. (c) The gradient of the paper's kind of network, (d) its guided backpropagation, both of the red box of the figure above, alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with axes in inverse angstrom, the denoised image with discs from blue over white to red on its columns, and two maps of weights around the pixel; all with colour bars, the last three with scale bars.", "width": "100%"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "(a) What of each wave passes into the pixel, zero frequency in the middle, one scale along both axes. (b) Weight of each column's disc in the pixel (orange): area and colour of a disc. (c) The gradient of the paper's network, trained here, (d) its guided backpropagation, both of the red box of the figure above, alone.", "name": "fig-jacobian-filter"}, "image": {"alt": "A spectrum with axes in inverse angstrom, the denoised image with discs from blue over white to red on its columns, and two maps of weights around the pixel; all with colour bars, the last three with scale bars.", "width": "100%"}}
 table = sbd.column_weights(row, columns, pixel)
-paper = sbd.load_model("weights/paper")
+paper = sbd.load_model("weights/paper-4x128")
 part, there = micrograph.noisy[inside], (pixel[0] - top, pixel[1] - left)
 plain, offset = sbd.jacobian_row(paper, part, there, device=device)
 guided = sbd.guided_backpropagation(paper, part, there, device=device)
-maps = {"Gradient, paper's kind": plain, "Guided backpropagation": guided}
+maps = {"Gradient, paper's network": plain, "Guided backpropagation": guided}
 filtering = sbd.filter_spectrum(row), denoised, table, pixel, maps
 fig = jacobian.show_filter(
     *filtering, pixel_size=micrograph.pixel_size, heading=heading

@@ -65,8 +65,7 @@ steps = (0, 0), (60, 40), (-50, 70), (40, -60), (-70, -40)
 places = [tuple(map(int, middle + step)) for step in steps]
 radii = {}
 for item, model in models.items():
-    rows, _ = sbd.jacobian_rows(model, noisy, places, device=device)
-    radii[item] = view.measure_radii(rows, places)
+    radii[item] = view.measure_radii(*view.rows_of(model, noisy, places, device=device))
 radii = pd.DataFrame({
     name: pd.DataFrame([radii[run] for run in runs]).mean()
     for name, runs in view.NETWORKS.items()
@@ -115,7 +114,7 @@ view.tabulate_views(views, errors)
 # %% [markdown]
 # ## The networks
 #
-# All but the last two learnt from the same images at the paper's dose, each from two seeds. A network that works on every pixel spends its time on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and could look four times as far, and loses nothing, because the microscope passes no detail so fine. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. Steps were chosen for like times; the seconds are what the machine took, with others at work on it, and differ by chance from run to run. Where steps and time cannot both be equal, there is a network for each. The network of the paper's kind has a quarter of the published one's channels and learns as its authors say, from white images only.
+# All but the last two learnt from the same images at the paper's dose, each from two seeds. A network that works on every pixel spends its time on few examples; one that adds the counts of 4 x 4 pixels first sees more of them and could look four times as far, and loses nothing, because the microscope passes no detail so fine. Views of the lattice are the [default network](07_networks.ipynb)'s way of looking far without layers that have to learn it. Steps were chosen for like times; the seconds are what the machine took, with others at work on it, and differ by chance from run to run. Where steps and time cannot both be equal, there is a network for each. The paper's network is the published one, of 4 scales and 128 channels, trained here for [minutes of a GPU](../data.md) as its authors say, from white images only; it is measured in windows that hold all its layers can see.
 
 # %%
 view.tabulate_training(cards)

@@ -44,12 +44,14 @@ sbd.check_parameters()
 size = sbd.at_scale(scale)
 rng = np.random.default_rng(seed)
 micrograph = sbd.example_micrograph("simulated", rng=rng, crop=size.crop)
-wide = np.tile(micrograph.clean, (1, 1 if size.crop else 3))
+middle = micrograph.clean.shape[0] // 2
+band = micrograph.clean[middle - 152 : middle + 152]  # a multiple of 16, across it
+wide = np.tile(band, (1, 1 if size.crop else 2))
 noisy = sbd.poisson_noise(wide, rng=rng)
 origin = {"source": "simulated", "seed": seed}
 
 # %%
-paper = sbd.load_model("weights/paper")
+paper = sbd.load_model("weights/paper-4x128")
 ways = {
     "paper's network, published": borders.ZeroFilledUNet(paper),
     "paper's network, mirrored": paper,
@@ -63,7 +65,7 @@ runs = {
 # %% mystnb={"figure": {"caption": "Above: estimates, all on one grey scale. Below: what changes in them when the last 15 columns of pixels are cut off at the right.", "name": "fig-borders"}, "image": {"alt": "Three denoised images of a particle with scale bars and one grey bar, and below each a map in red and blue of what changes, with a colour bar in per cent of the vacuum.", "width": "100%"}}
 estimates = {name: run(noisy)[:, :-15] for name, run in runs.items()}
 maps = {name: run(noisy[:, :-15]) - estimates[name] for name, run in runs.items()}
-last = np.s_[:, -micrograph.clean.shape[1] :]
+last = np.s_[:, -band.shape[0] :]
 shown = {name: image[last] for name, image in estimates.items()}
 changed = {name: image[last] for name, image in maps.items()}
 fig = borders.show_cuts(shown, changed, limit=0.05)
@@ -74,9 +76,9 @@ numbers = sbd.save_figure(fig, "09_borders", origin | numbers, figures)
 # %% [markdown]
 # ## Three ways to use weights
 #
-# The image is the bundled one, three times side by side, so that there is room; the figure shows its last third. *Published* is the paper's network as its authors evaluate it, here with weights trained by this project. *Mirrored* is how this library runs the same weights. The *default* network comes last.
+# The image is a band of the bundled one, twice side by side, so that there is room; the figure shows its far end. *Published* is the paper's network, 4 scales and 128 channels, as its authors evaluate it, here with weights [trained by this project](../data.md). *Mirrored* is how this library runs the same weights. The *default* network comes last.
 #
-# The published evaluation fails twice. Its decoder interpolates from corner to corner, so that every place in the image depends on the image's size. And where a side is no multiple of 16 pixels, it fills up with zeros what is missing, which spoils the far border. The authors' own figures for whole images and for patches differ ([differences](../differences.md)); how much of that the border can explain, the table below tells for this small network, as far as one draw can. Mirroring the image up to a multiple of 16 mends the border. The dependence on the size stays, since it is in the way the weights are used. The default network works on tiles, and so on a grid: a cut at the far end matters as far as it looks, but an image that begins in between two tiles is another image to it, everywhere.
+# The published evaluation fails twice. Its decoder interpolates from corner to corner, so that every place in the image depends on the image's size. And where a side is no multiple of 16 pixels, it fills up with zeros what is missing, which spoils the far border. The authors' own figures for whole images and for patches differ ([differences](../differences.md)); what the border costs over their 279 validation images, made again, stands [with the weights](../data.md), and below for one draw of this image. Mirroring the image up to a multiple of 16 mends the border. The dependence on the size stays, since it is in the way the weights are used. The default network works on tiles, and so on a grid: a cut at the far end matters as far as it looks, but an image that begins in between two tiles is another image to it, everywhere.
 
 # %% [markdown]
 # PSNR of the whole image and of its parts along the far border, for one draw of the counts:

@@ -67,8 +67,11 @@ for study, about in generalisation.STUDIES.items():
         study, number=number, seed=seed, grid=min(size.grid, 512)
     )
     denoisers = {
-        name: [partial(sbd.denoise, model=sbd.load_model(item), device=device)]
-        for name, item in about.weights.items()
+        name: [
+            partial(sbd.denoise, model=sbd.load_model(item), device=device)
+            for item in items
+        ]
+        for name, items in about.weights.items()
     }
     denoisers[rest] = [sbd.denoise_windowed_fourier]
     tests["ours"][study] = generalisation.score_networks(denoisers, images, seed=seed)
@@ -77,7 +80,7 @@ maps = {
     for whose, each in tests.items()
 }
 
-# %% mystnb={"figure": {"caption": "Mean PSNR (dB) of networks trained on one kind of image (rows) and tested on another (columns); bold: on their own kind. Below it, and as the colour, by how much that is more or less than the network of the kind that is tested on has on the same images, with the standard error over images, whose number is in brackets.", "name": "fig-generalisation"}, "image": {"alt": "Heat maps with numbers in each cell, for contrast, structure and defect, red where a network does better than that of the column's kind and blue where it does worse; the last row of each map of this project is a filter that learnt nothing.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "Mean PSNR (dB) of networks trained on one kind of image (rows) and tested on another (columns); bold: on their own kind. Below it, and as the colour, by how much that is more or less than the network of the kind that is tested on has on the same images, with the standard error over images, whose number is in brackets, and, of ours, over trainings.", "name": "fig-generalisation"}, "image": {"alt": "Heat maps with numbers in each cell, for contrast, structure and defect, red where a network does better than that of the column's kind and blue where it does worse; the last row of each map of this project is a filter that learnt nothing.", "width": "100%"}}
 fig = generalisation.show_heat_maps(tests)
 numbers = {
     f"{whose} {study}": heat.round(2).T.to_dict()
@@ -106,7 +109,7 @@ generalisation.summarise(maps, leave=rest)
 #
 # Of the authors' networks there are the evaluation logs, PSNR by their metric of every image of their test set. Of the logs on defects two are one file under two names, so that their rows Dh and Ds are one result ([differences](../differences.md)).
 #
-# Ours are small ones of the kind that the [default](07_networks.ipynb) begins with, trained for the same few minutes each, once, on the part of the benchmark, as it was then, that the paper's split leaves to each. Another training would move a network, too: [the field of view](08_view.ipynb) measures by how much. The test images are simulated here, as the benchmark is now, at parameters that the authors' test set has, with one draw of the counts each. Most structures among them were in training at other parameters, as in the paper; those of PtNp1 had other atoms then.
+# Ours are small ones of the kind that the [default](07_networks.ipynb) begins with, trained for the same few minutes each, twice from different seeds, on the part of the benchmark that the paper's split leaves to each. What the two differ by is in the errors. The test images are simulated here, at parameters that the authors' test set has, with one draw of the counts each. Most structures among them were in training at other parameters, as in the paper.
 #
 # ## Is it better than not to train at all?
 #

@@ -57,9 +57,10 @@ class Study:
         return [f"log/{self.by}-{n}" for n in range(1, len(self.subsets) + 1)]
 
     @property
-    def weights(self) -> dict[str, str]:
-        """Our network of each subset, as `load_model` knows it."""
-        return {name: f"weights/{self.by}-{name}" for name in self.subsets}
+    def weights(self) -> dict[str, tuple[str, str]]:
+        """Our networks of each subset, of two trainings, as `load_model` knows them."""
+        names = {name: f"weights/{self.by}-{name}" for name in self.subsets}
+        return {name: (item, f"{item}-again") for name, item in names.items()}
 
     def labels(self, subset: str) -> dict[str, list[str]]:
         """Labels of a subset's images, as `Benchmark.select` takes them."""

@@ -184,7 +184,7 @@ def describe_rows(
     whole = (*ours[:2], micrograph.noisy, columns, pixel)
     part = (*paper[:2], micrograph.noisy[inside], some, there)
     both = {}
-    names = "default network", "paper's kind"
+    names = "default network", "paper's network"
     for name, (row, bias, counts, found, place), image in zip(
         names, (whole, part), (ours[2], paper[2]), strict=True
     ):
@@ -208,17 +208,15 @@ def list_rows(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, fl
 
 
 def tell_rows(ours: Mapping[str, float], paper: Mapping[str, float]) -> str:
-    """Say whom the pixel borrows from, in our network and in one of the paper's."""
+    """Say whom the pixel borrows from, in our network and in the paper's."""
     more = "more" if ours["far"] > ours["own"] + ours["beside"] else "no more"
     return (
         f"The default network takes {more} of its weight from columns farther away "
         f"({ours['far']:.0f} %) than from the pixel's column and those next to it "
-        f"({ours['own'] + ours['beside']:.0f} %). In the network of the paper's kind "
-        f"those next to it hold {paper['beside']:.0f} %, the pixel's own "
-        f"{paper['own']:.0f} %, and half of the squared weight lies within "
-        f"{paper['reach']:.2f} nm: compare that with the paper's figure, in which the "
-        "weights of a network with four times as many channels are seen in the "
-        "neighbouring columns."
+        f"({ours['own'] + ours['beside']:.0f} %). In the paper's network, as trained "
+        f"here, the pixel's own column holds {paper['own']:.0f} %, those next to it "
+        f"{paper['beside']:.0f} %, those farther away {paper['far']:.0f} %, and half "
+        f"of the squared weight lies within {paper['reach']:.2f} nm."
     )
 
 

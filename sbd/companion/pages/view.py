@@ -10,14 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
+from torch import nn
 
+from sbd.columns.finding import box_around
 from sbd.companion.wording import markdown, with_error
 from sbd.companion.words import with_sign
-from sbd.evidence.jacobian import effective_field_of_view
+from sbd.evidence.jacobian import (
+    effective_field_of_view,
+    jacobian_row,
+    jacobian_rows,
+)
+from sbd.networks.published import UNet
 from sbd.plotting.charts import name_chart
 from sbd.plotting.colours import GREEN, GREY, INK, OCHRE, RED, STEEL
 from sbd.plotting.images import LEGEND, arrange_panels
-from sbd.typing import Image
+from sbd.typing import Image, Pixel
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -41,10 +48,10 @@ NETWORKS = {  # and the weights of each of their runs
         "view-lattice-steps",
         "view-lattice-steps-again",
     ),
-    "the paper's kind": ("paper",),
+    "the paper's network": ("paper-4x128",),
     "default": ("default",),
 }
-OTHERS = "the paper's kind", "default"  # which were not trained like the others
+OTHERS = "the paper's network", "default"  # which were not trained like the others
 CHANGES = {  # what is changed, what is equal; networks after and before
     ("pixels: 4 scales, not 2", "seconds"): (
         "every pixel, 4 scales",
@@ -80,7 +87,11 @@ CHANGES = {  # what is changed, what is equal; networks after and before
     ),
 }
 
+WINDOW = 288  # around a place, where the paper's network sees all it can [pixels]
+_GRID = 16  # of its halvings [pixels]
+
 _FRACTION = 0.95  # of the weight, for a radius
+_WIDE = 128  # channels
 _NOT_IMAGES = "radius", "radius (absolute)", "kind"
 _MARKS = {"seconds": "o", "steps": "o", "other": "D"}
 _FAMILIES = {
@@ -96,6 +107,27 @@ def tell_kind(network: str) -> str:
     if network in OTHERS:
         return "other"
     return "steps" if network.endswith("steps") else "seconds"
+
+
+def rows_of(
+    model: nn.Module, noisy: Image, places: Sequence[Pixel], *, device: str = "auto"
+) -> tuple[list[Image], list[Pixel]]:
+    """Find the rows of the Jacobian of places, and where their pixels are in them.
+
+    The published network, which works on every pixel with many channels, is asked in
+    windows around the places, on the grid of its halvings: they hold all that its
+    layers reach, 122 pixels around.
+    """
+    if not (isinstance(model, UNet) and model.config["channels"] >= _WIDE):
+        return list(jacobian_rows(model, noisy, places, device=device)[0]), list(places)
+    rows, there = [], []
+    for place in places:
+        top, left, height, width = box_around(place, (WINDOW, WINDOW), noisy.shape)
+        top, left = (at - at % _GRID for at in (top, left))
+        part = noisy[top : top + height, left : left + width]
+        there.append((place[0] - top, place[1] - left))
+        rows.append(jacobian_row(model, part, there[-1], device=device)[0])
+    return rows, there
 
 
 def measure_radii(
@@ -221,8 +253,12 @@ def tabulate_training(
     rows = {}
     for name, runs in networks.items():
         parts = [v for k, v in cards[runs[0]].items() if k.startswith("run ")]
-        times = [cards[run].get("cost", {}).get("processor seconds") for run in runs]
-        known = [f"{time:.0f}" for time in times if time]
+        costs = [cards[run].get("cost", {}) for run in runs]
+        known = [
+            f"{cost['processor seconds']:.0f}" if "processor seconds" in cost
+            else f"{cost['minutes']:.0f} minutes of a GPU"
+            for cost in costs if cost
+        ]  # fmt: skip
         rows[name] = {
             "runs": len(runs),
             "steps": sum(part["steps"] for part in parts),

@@ -128,9 +128,9 @@ def test_rows_are_described_the_second_within_its_box():
     assert first["reach"] == 0.0
     assert (first["psnr"], second["psnr"]) == pytest.approx((20, 40), abs=1e-3)
     written = tabulate_rows(both)
-    assert list(written.columns) == ["default network", "paper's kind"]
+    assert list(written.columns) == ["default network", "paper's network"]
     assert written.loc["of it, net bias (e/pixel)"].tolist() == ["0.200", "0.500"]
-    assert list_rows(both)["paper's kind"]["bias"] == 0.5
+    assert list_rows(both)["paper's network"]["bias"] == 0.5
     unknown = Micrograph(counts, None, "real", "", pixel_size=0.5, vacuum=1.0)
     both = describe_rows(ours, paper, unknown, FOUR, (10, 10), box)
     assert "psnr" not in both["default network"]
