@@ -49,9 +49,9 @@ def table(root: Path) -> list[str]:
         f"Means of {every['images']} simulated images at 0.45 electrons per pixel, of",
         "structures kept out of training (of PtNp1 the network learnt some labels,",
         "then with other atoms), with their standard errors, by the authors' metric",
-        f"([`{NUMBERS}`]({NUMBERS})). Filters run with their defaults. The paper's",
-        "network learnt from white images alone, a third of these; so did the small one",
-        "of its kind.",
+        f"([`{NUMBERS}`]({NUMBERS})). Filters run with their defaults.",
+        "The paper's network learnt from white images alone, a third of these, and",
+        "so did the small one of its kind.",
     ]
 
 

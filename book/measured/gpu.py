@@ -35,6 +35,9 @@ score
     on the 279 that its authors' 38.16 dB are of. Whole, with the decoder extended by
     reflection and as published; in patches of 400; and what the same patches have in
     the whole images, which alone is like for like.
+authors
+    the same, whole, on the authors' images that can be fetched, over draws of the
+    counts, and beside it the default network; on the processor, without the benchmark.
 
 ``--smoke`` does all of it in toy sizes.
 """
@@ -70,12 +73,15 @@ from sbd.networks.inference import whole_precision
 from sbd.networks.models import create_model
 from sbd.networks.training import time_steps, train
 from sbd.simulation.frame import BOX_SAMPLES
+from sbd.simulation.specimens import SEEN
 
 ROOT = Path(__file__).parents[2]
 PATCH = 400  # side of the authors' patches [pixels]
 PART = 240  # of an image, on which the CPU is asked too [pixels]
 SEED = 21  # of the counts, and of which images: those of methods.py
 THEIRS = "paper-4x128"
+AUTHORS = ("clean/PtNp2-S3_5", "clean/PtNp2-S3_2-S5_2", *SEEN)
+DRAWS = 4
 LEARNERS = {  # class, settings, crop, batch
     "LatticeUNet, 64 channels": ("LatticeUNet", {"channels": 64}, 160, 64),
     "CrystalUNet": ("CrystalUNet", {}, 160, 32),
@@ -418,6 +424,37 @@ def cut(image: np.ndarray) -> list[np.ndarray]:
     return [image[i : i + PATCH, j : j + PATCH] for i in rows for j in columns]
 
 
+def score_authors(trial: Trial) -> dict:
+    """Score the published network on the authors' images, on a processor."""
+    model = load_theirs(trial.folder)
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0))))
+    side, draws = (96, 1) if trial.smoke else (None, DRAWS)
+    scores = {}
+    for item in AUTHORS:
+        try:
+            clean = sbd.fetch_clean(item)
+        except sbd.DataUnavailableError:
+            continue
+        clean = sbd.authors_resize(clean).clip(min=0)[:side, :side]
+        run = {
+            "published": partial(
+                sbd.denoise_network, model=ZeroFilledUNet(model), device="cpu"
+            ),
+            "mirrored": partial(sbd.denoise_network, model=model, device="cpu"),
+            "default network": partial(sbd.denoise, device="cpu"),
+        }
+        psnr = {name: [] for name in run}
+        for i in range(draws):
+            noisy = sbd.poisson_noise(clean, rng=np.random.default_rng([SEED, i]))
+            for name, denoise in run.items():
+                psnr[name].append(sbd.authors_psnr(clean, denoise(noisy)))
+        scores[item.removeprefix("clean/")] = {
+            name: {"psnr": (means := average(values)).pop("mean"), **means}
+            for name, values in psnr.items()
+        }
+    return {"draws": draws, **scores}
+
+
 PARTS = {
     "machine": describe,
     "benchmark": simulate,
@@ -429,6 +466,7 @@ PARTS = {
     "notebooks": run_notebooks,
     "training": train_theirs,
     "score": score,
+    "authors": score_authors,
 }
 BESIDE = "benchmark", "tests", "studies", "notebooks"
 NEEDS = dict.fromkeys(("throughput", "studies", "training", "score"), "benchmark")

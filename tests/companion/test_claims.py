@@ -302,6 +302,8 @@ def test_a_wrong_number_in_a_record_changes_what_the_book_says(book, tmp_path):
         text = file.read_text("utf8")
         if file.stem == "methods":
             text = re.sub(r'("psnr": )4\d\.\d+', r"\g<1>20.0", text)
+        if file.stem == "gpu":
+            text = re.sub(r'("mean": )3\d\.\d+', r"\g<1>20.0", text)
         (changed / "measured" / file.name).write_text(text)
     before = {c.id: c.verdict for c in read_folder(FILE, book)}
     after = {c.id: c.verdict for c in read_folder(FILE, changed)}

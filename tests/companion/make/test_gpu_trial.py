@@ -40,7 +40,7 @@ def record(tmp_path_factory):
 def test_every_part_is_done_and_says_something(record):
     _, parts, said = record
     assert list(parts) == [line.split(":")[0] for line in said.splitlines()]
-    assert len(parts) == 10
+    assert len(parts) == 11
     assert parts["machine"]["device"] == "CPU"
     assert parts["tests"]["code"] == parts["notebooks"]["code"] == 0
     assert parts["benchmark"]["images"] == {"train": 2, "test": 2}

@@ -162,7 +162,9 @@ def test_what_cannot_be_studied_is_refused():
 
 def test_each_subset_has_a_network_of_its_own():
     for study in STUDIES.values():
-        for subset, item in study.weights.items():
+        items = [(n, item) for n, each in study.weights.items() for item in each]
+        assert len({item for _, item in items}) == 2 * len(study.subsets)
+        for subset, item in items:
             path = sbd.fetch(item)
             assert sbd.load_model(path).trained_pixel == (0.055, 0.08)
             assert subset in path.name
