@@ -269,21 +269,6 @@ def test_every_file_of_the_registry_is_on_the_data_page(extension):
         assert item.digest is None or item.digest in shown
 
 
-def test_the_scoreboard_ranks_the_denoisers(extension):
-    numbers = {
-        "source": "simulated",
-        "constant": {"psnr": 26.33, "ssim": 0.86},
-        "network": {"psnr": 36.74, "ssim": 0.98},
-    }
-    rows = extension("book_tables").scores(numbers)[2:]
-    assert rows == ["| network | 36.7 | 0.980 |", "| constant | 26.3 | 0.860 |"]
-
-
-def test_a_comparison_without_scores_is_refused(extension):
-    with pytest.raises(ValueError, match="entries with psnr and ssim; got source"):
-        extension("book_tables").scores({"source": "simulated"})
-
-
 def test_the_leaderboard_shows_scores_with_their_errors(extension):
     row = {"psnr": 40.067, "psnr_error": 0.278, "lowest": 36.8, "ssim": 0.99171}
     ahead = {"ahead of the next": 0.11, "ahead_error": 0.02}

@@ -4,7 +4,6 @@
 directive                 shows
 ========================  ==========================================================
 ``{data-items} how``      the files of :data:`sbd.data.registry.ITEMS` got that way
-``{scores} name``         a comparison's denoisers, from ``figures/name.json``
 ``{scales}``              what smoke, default and paper mean
 ``{defaults} class``      the fields of a dataclass with their default values
 ========================  ==========================================================
@@ -14,7 +13,6 @@ import dataclasses
 import importlib
 import inspect
 import itertools
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -147,37 +145,6 @@ def row(item: Any, server: str) -> list[str]:  # noqa: ANN401, imported only whe
     return [f"{name}: {item.title}", ", ".join(filter(None, [size, digest]))]
 
 
-def scores(numbers: dict[str, Any]) -> list[str]:
-    """Rank what a comparison found.
-
-    Parameters
-    ----------
-    numbers : dict
-        Parsed JSON; each entry that is a dict with ``psnr`` and ``ssim`` is a row.
-
-    Returns
-    -------
-    list of str
-        A Markdown table, the best PSNR first.
-
-    Raises
-    ------
-    ValueError
-        If there is no such entry.
-    """
-    found = {
-        name: entry
-        for name, entry in numbers.items()
-        if isinstance(entry, dict) and {"psnr", "ssim"} <= entry.keys()
-    }
-    if not found:
-        msg = f"scores must find entries with psnr and ssim; got {', '.join(numbers)}"
-        raise ValueError(msg)
-    best_first = sorted(found.items(), key=lambda pair: -pair[1]["psnr"])
-    rows = [[name, f"{e['psnr']:.1f}", f"{e['ssim']:.3f}"] for name, e in best_first]
-    return table(["denoiser", "PSNR (dB)", "SSIM"], rows)
-
-
 class Markdown(SphinxDirective):
     """A directive whose content is Markdown that Python wrote."""
 
@@ -221,23 +188,6 @@ class DataItems(Markdown):
         return data_items(ITEMS.values(), self.arguments[0], SERVER)
 
 
-class Scores(Markdown):
-    """Show the table of a comparison."""
-
-    required_arguments = 1
-
-    def markdown(self) -> list[str]:
-        """Read ``figures/{name}.json``."""
-        path = Path(self.env.srcdir) / "figures" / f"{self.arguments[0]}.json"
-        try:
-            lines = scores(json.loads(path.read_text("utf8")))
-        except (OSError, ValueError) as error:
-            msg = f"scores must name a comparison of figures/; got {path.name}: {error}"
-            raise ExtensionError(msg) from None
-        self.note(path)
-        return lines
-
-
 class Scales(Markdown):
     """Show what the three scales mean."""
 
@@ -279,7 +229,6 @@ class Defaults(Markdown):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("data-items", DataItems)
-    app.add_directive("scores", Scores)
     app.add_directive("scales", Scales)
     app.add_directive("defaults", Defaults)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
