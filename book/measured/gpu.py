@@ -17,8 +17,8 @@ compiling
 times
     of one image of 727 x 687 by the default network and by the published one of 128
     channels, through `sbd.denoise_network` and called directly, and of a row of the
-    Jacobian; how far the results are from those of the CPU on a part of it, relative
-    to the largest.
+    Jacobian, while the benchmark is simulated on other cores; how far the results are
+    from those of the CPU on a part of it, relative to the largest.
 throughput
     crops a second that networks learn from.
 studies
