@@ -68,7 +68,7 @@ def step(root: Path, text: Path) -> list[Entity]:
     """Describe a notebook, its record, its figures, and the run that made them."""
     name = f"notebooks/{text.name}"
     record = f"notebooks/{text.stem}.ipynb"
-    mine = re.compile(rf"{re.escape(text.stem)}(-[\w-]+)?\.(json|png|svg)")
+    mine = re.compile(rf"{re.escape(text.stem)}(-[\w-]+)?(\.\d+)?\.(json|png|svg)")
     found = sorted((root / "figures").glob(f"{text.stem}*"))
     figures = [f"figures/{p.name}" for p in found if mine.fullmatch(p.name)]
     code = file_entity(root, name, title(text), MIT, "SoftwareSourceCode")

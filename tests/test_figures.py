@@ -11,7 +11,10 @@ import nbformat
 import PIL.Image
 import pytest
 
+from sbd.companion.filing import FRAMES_KEY
 from sbd.figureguard.comparison import read_digest
+from sbd.figureguard.digests import picture_hash
+from sbd.provenance import read_provenance
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "figures"
@@ -39,11 +42,17 @@ def shown(stem):
     for cell in nbformat.read(record, as_version=4).cells:
         for output in cell.get("outputs", []):
             if output.get("data", {}).get("text/plain") == f"<Figure {stem}>":
-                yield output.data["image/png"], read_digest(output.metadata)
+                yield output
+
+
+def frames(stem):
+    """Find the frames of a figure, which a slider shows."""
+    return {path.name: path for path in FIGURES.glob(f"{stem}.*.png")}
 
 
 def test_nothing_stands_alone():
     known = {f"{stem}.{suffix}" for stem in STEMS for suffix in ("json", "png", "svg")}
+    known |= {name for stem in STEMS for name in frames(stem)}
     others = {".gitkeep", "README.md"}
     assert {path.name for path in FIGURES.iterdir()} <= known | others
     assert all((FIGURES / f"{stem}.png").exists() for stem in STEMS)
@@ -72,9 +81,33 @@ def test_the_picture_carries_the_same_numbers(stem):
 
 @named
 def test_the_record_shows_this_picture_and_these_numbers(stem):
-    ((picture, digest),) = shown(stem)
+    (output,) = shown(stem)
+    picture, digest = output.data["image/png"], read_digest(output.metadata)
     assert base64.b64decode(picture) == (FIGURES / f"{stem}.png").read_bytes()
     assert digest["numbers"] == numbers(stem)
+
+
+@named
+def test_the_record_knows_these_frames_and_what_they_show(stem):
+    (output,) = shown(stem)
+    found = {name: picture_hash(p.read_bytes()) for name, p in frames(stem).items()}
+    assert output.metadata.get(FRAMES_KEY, {}) == found
+    drawn = read_digest(output.metadata).get("frames", [])
+    labels = [PIL.Image.open(p).text["Label"] for _, p in sorted(frames(stem).items())]
+    assert [frame["label"] for frame in drawn] == labels
+
+
+@named
+def test_frames_say_how_they_were_made_as_their_figure_does(stem):
+    for path in frames(stem).values():
+        with PIL.Image.open(path) as picture:
+            assert json.loads(picture.text["Description"]) == numbers(stem)
+        assert read_provenance(path) == read_provenance(FIGURES / f"{stem}.png")
+
+
+def test_all_frames_together_are_small():
+    every = [path for stem in STEMS for path in frames(stem).values()]
+    assert sum(path.stat().st_size for path in every) < 1_500_000
 
 
 @named

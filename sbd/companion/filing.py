@@ -7,7 +7,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ import PIL.Image
 from matplotlib.figure import Figure
 from PIL.PngImagePlugin import PngInfo
 
+from sbd.companion.frames import read_limits
 from sbd.companion.provenance import describe_figure
 from sbd.figureguard.artists import digest_figure
 from sbd.figureguard.digests import DIGEST_KEY, Digest, picture_hash
@@ -27,10 +28,13 @@ from sbd.provenance import KEY, add_to_svg
 Numbers: TypeAlias = dict[str, Any]
 """What a figure claims: names to numbers, strings, or lists and dicts of them."""
 
+FRAMES_KEY = "sbd_frames"
+"""Where the hashes of a figure's frames are in the metadata of its output."""
 
 _LARGEST_RGB = 700_000  # bytes; a larger picture is brought to 256 colours
 _LARGEST_PNG = 1_000_000  # bytes; a notebook stays under 1.5 MB in base64
 _LARGEST_SVG = 1_000_000  # bytes; above it, the picture says the same
+_LARGEST_FRAMES = 600_000  # bytes of all frames of a figure: they load with the page
 
 
 def save_figure(
@@ -40,6 +44,7 @@ def save_figure(
     folder: str | Path = "figures",
     *,
     exact: bool = True,
+    frames: Mapping[str, Figure] | None = None,
 ) -> Numbers:
     """Write a figure and, beside it, the numbers it shows; display it in a notebook.
 
@@ -67,6 +72,10 @@ def save_figure(
     exact : bool, default True
         Whether a picture of many colours keeps them all, up to 700 kB. For charts 256
         will do: only the edges of the lines differ, and the file is a third as large.
+    frames : dict of str to matplotlib.figure.Figure, optional
+        Grey images of one size and one grey scale, by label, that a slider of the book
+        steps through. Written as ``{name}.00.png``, ``{name}.01.png``, ...; not
+        displayed, but their digests are part of that of the figure.
 
     Returns
     -------
@@ -79,8 +88,8 @@ def save_figure(
     TypeError
         If `numbers` holds something that is neither number, text, list nor dict.
     ValueError
-        If a number is not finite, `name` is no file name, or the picture is too large
-        for a notebook.
+        If a number is not finite, `name` is no file name, the picture is too large for
+        a notebook, or `frames` cannot be compared or are too large for a page.
 
     Examples
     --------
@@ -105,14 +114,23 @@ def save_figure(
     }
     png = _encode(_render(fig), texts, _LARGEST_RGB if exact else 0)
     svg = add_to_svg(_draw(fig, texts), provenance)
+    stills = _encode_frames(frames, name, texts) if frames is not None else {}
     write_bytes(target / f"{name}.png", png)
     if len(svg) < _LARGEST_SVG:
         write_bytes(target / f"{name}.svg", svg)
     else:
         (target / f"{name}.svg").unlink(missing_ok=True)
+    for old in target.glob(f"{name}.[0-9]*.png"):
+        old.unlink()
+    for file, still in stills.items():
+        write_bytes(target / file, still)
     write_text(target / f"{name}.json", text)
     digest = {**digest_figure(fig), "numbers": numbers, "picture": picture_hash(png)}
-    _display(png, name, digest)
+    if frames:
+        digest["frames"] = [
+            {"label": label, **digest_figure(frame)} for label, frame in frames.items()
+        ]
+    _display(png, name, digest, {f: picture_hash(still) for f, still in stills.items()})
     return numbers
 
 
@@ -158,9 +176,7 @@ def _render(fig: Figure) -> PIL.Image.Image:
 
 def _encode(picture: PIL.Image.Image, texts: dict[str, str], largest: int) -> bytes:
     """Compress a picture, to 256 colours if they are enough or it is too large."""
-    info = PngInfo()
-    for key, value in texts.items():
-        info.add_text(key, value)
+    info = _note(texts)
 
     def compress(image: PIL.Image.Image) -> bytes:
         buffer = io.BytesIO()
@@ -181,6 +197,36 @@ def _encode(picture: PIL.Image.Image, texts: dict[str, str], largest: int) -> by
     return png
 
 
+def _encode_frames(
+    frames: Mapping[str, Figure], name: str, texts: dict[str, str]
+) -> dict[str, bytes]:
+    """Draw and compress frames, each with its label and the ends of the grey scale."""
+    low, high = read_limits(frames)
+    grey = {"Grey": f"{low:.2f} to {high:.2f} electrons per pixel"}
+    files = {}
+    for i, (label, frame) in enumerate(frames.items()):
+        about = {**texts, "Title": f"{name}.{i:02d}", "Label": label, **grey}
+        buffer, picture = io.BytesIO(), _render(frame).convert("L")
+        picture.save(buffer, "png", optimize=True, pnginfo=_note(about), dpi=(DPI, DPI))
+        files[f"{name}.{i:02d}.png"] = buffer.getvalue()
+    size = sum(map(len, files.values()))
+    if size > _LARGEST_FRAMES:
+        msg = (
+            f"frames must fit into a page, in {_LARGEST_FRAMES / 1e3:.0f} kB; got "
+            f"{size / 1e3:.0f} kB: make them smaller or fewer"
+        )
+        raise ValueError(msg)
+    return files
+
+
+def _note(texts: dict[str, str]) -> PngInfo:
+    """Put texts into the form in which a PNG takes them."""
+    info = PngInfo()
+    for key, value in texts.items():
+        info.add_text(key, value)
+    return info
+
+
 def _few_colours(picture: PIL.Image.Image) -> PIL.Image.Image:
     """Bring a picture to its 256 most telling colours, without dithering."""
     methods, dither = PIL.Image.Quantize, PIL.Image.Dither
@@ -197,8 +243,11 @@ def _draw(fig: Figure, texts: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _display(png: bytes, name: str, digest: Digest) -> None:
-    """Show the picture in a notebook, with the digest of what was drawn."""
+def _display(png: bytes, name: str, digest: Digest, frames: dict[str, str]) -> None:
+    """Show the picture in a notebook, with the digest of what was drawn.
+
+    The hashes of its `frames`, which the notebook does not hold, stand beside it.
+    """
     shell: Callable[[], object] = getattr(
         sys.modules.get("IPython"), "get_ipython", lambda: None
     )
@@ -210,4 +259,7 @@ def _display(png: bytes, name: str, digest: Digest) -> None:
         "image/png": base64.b64encode(png).decode(),
         "text/plain": f"<Figure {name}>",
     }
-    publish_display_data(data, metadata={DIGEST_KEY: digest})
+    metadata: dict[str, Any] = {DIGEST_KEY: digest}
+    if frames:
+        metadata[FRAMES_KEY] = frames
+    publish_display_data(data, metadata=metadata)

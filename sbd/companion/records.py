@@ -301,7 +301,7 @@ def _file_figures(made: Path, target: Path, stem: str) -> None:
     """Move the figures of a notebook to where they stay, and remove its older ones."""
     new = {path.name: path for path in made.glob("*")} if made.is_dir() else {}
     target.mkdir(parents=True, exist_ok=True)
-    mine = re.compile(rf"{re.escape(stem)}(-[\w-]+)?\.(png|svg|json)")
+    mine = re.compile(rf"{re.escape(stem)}(-[\w-]+)?(\.\d+)?\.(png|svg|json)")
     for old in target.iterdir():
         if mine.fullmatch(old.name) and old.name not in new:
             old.unlink()

@@ -13,7 +13,10 @@ from matplotlib.figure import Figure
 
 from sbd.companion import filing
 from sbd.companion.filing import save_figure
+from sbd.companion.frames import draw_frames
+from sbd.figureguard.comparison import figure_problems
 from sbd.figureguard.digests import picture_hash
+from sbd.provenance import read_provenance
 
 NUMBERS = {"source": "simulated", "psnr": 36.2, "rows": [{"name": "network", "n": 3}]}
 
@@ -171,13 +174,19 @@ def test_the_environment_can_send_figures_elsewhere(tmp_path, monkeypatch):
     assert not (tmp_path / "here").exists()
 
 
-def test_a_notebook_is_shown_the_picture_with_its_digest(tmp_path, monkeypatch):
+@pytest.fixture
+def shown(monkeypatch):
+    """Stand in for a notebook, and keep what it is shown."""
     shown = []
     display = SimpleNamespace(
         publish_display_data=lambda data, metadata: shown.append((data, metadata))
     )
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return shown
+
+
+def test_a_notebook_is_shown_the_picture_with_its_digest(tmp_path, shown):
     save_figure(small_figure(), "a", NUMBERS, tmp_path)
     ((data, metadata),) = shown
     png = base64.b64decode(data["image/png"])
@@ -187,3 +196,63 @@ def test_a_notebook_is_shown_the_picture_with_its_digest(tmp_path, monkeypatch):
     assert digest["picture"] == picture_hash(png)
     assert digest["numbers"] == NUMBERS
     assert digest["panels"][0]["images"][0]["shape"] == [4, 4]
+
+
+def some_frames(labels=("counts", "network"), *, shift=0.0):
+    images = {label: np.eye(30) * (k + 1) + shift for k, label in enumerate(labels)}
+    return draw_frames(images, limits=(0.0, 2.0), pixel_size=0.5, width=90)
+
+
+def test_frames_are_filed_with_what_they_are_and_how_they_were_made(tmp_path):
+    save_figure(small_figure(), "02_a", NUMBERS, tmp_path, frames=some_frames())
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names >= {"02_a.00.png", "02_a.01.png", "02_a.json"}
+    for k, label in enumerate(("counts", "network")):
+        path = tmp_path / f"02_a.{k:02d}.png"
+        frame = opened(path)
+        assert (frame.mode, frame.size) == ("L", (90, 90))
+        assert frame.text["Title"] == f"02_a.{k:02d}"
+        assert frame.text["Label"] == label
+        assert frame.text["Grey"] == "0.00 to 2.00 electrons per pixel"
+        assert json.loads(frame.text["Description"]) == NUMBERS
+        assert read_provenance(path) == read_provenance(tmp_path / "02_a.png")
+
+
+def test_frames_that_are_no_longer_made_are_removed(tmp_path):
+    for name in ("02_a", "02_a-other"):
+        save_figure(small_figure(), name, {}, tmp_path, frames=some_frames("abc"))
+    save_figure(small_figure(), "02_a", {}, tmp_path, frames=some_frames("ab"))
+    left = {path.name for path in tmp_path.glob("*.*.png")}
+    assert left == {f"02_a.0{k}.png" for k in range(2)} | {
+        f"02_a-other.0{k}.png" for k in range(3)
+    }
+    save_figure(small_figure(), "02_a", {}, tmp_path)
+    assert not list(tmp_path.glob("02_a.*.png"))
+
+
+def test_a_notebook_shows_one_picture_and_guards_its_frames(tmp_path, shown):
+    for shift in (0.0, 0.1):
+        frames = some_frames(shift=shift)
+        save_figure(small_figure(), "a", NUMBERS, tmp_path / str(shift), frames=frames)
+    old, new = ([{"data": d, "metadata": m}] for d, m in shown)
+    assert figure_problems(old, old) == []
+    found = figure_problems(old, new)
+    assert found
+    assert all(words.startswith("figure 1: frame ") for words in found)
+    hashes = old[0]["metadata"][filing.FRAMES_KEY]
+    files = sorted((tmp_path / "0.0").glob("a.*.png"))
+    assert hashes == {path.name: picture_hash(path.read_bytes()) for path in files}
+
+
+def test_another_label_of_a_frame_is_noticed(tmp_path, shown):
+    for labels in ("ab", "ac"):
+        save_figure(small_figure(), "a", {}, tmp_path, frames=some_frames(labels))
+    old, new = ([{"data": d, "metadata": m}] for d, m in shown)
+    assert figure_problems(old, new) == ["figure 1: frame 2, label: 'b' became 'c'"]
+
+
+def test_frames_too_large_for_a_page_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(filing, "_LARGEST_FRAMES", 1000)
+    with pytest.raises(ValueError, match="frames must fit into a page, in 1 kB; got"):
+        save_figure(small_figure(), "a", {}, tmp_path, frames=some_frames())
+    assert not list(tmp_path.iterdir())

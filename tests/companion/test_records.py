@@ -176,7 +176,8 @@ def test_figures_that_are_no_longer_made_are_removed(tmp_path):
     for folder in (made, kept):
         folder.mkdir()
     (made / "01_one.png").write_text("new")
-    for name in ("01_one.png", "01_one.svg", "01_one-old.png", "01_one.txt", "02.png"):
+    older = ("01_one.svg", "01_one-old.png", "01_one.00.png", "01_one-old.01.png")
+    for name in ("01_one.png", *older, "01_one.txt", "02.png"):
         (kept / name).write_text("old")
     records._file_figures(made, kept, "01_one")
     names = sorted(path.name for path in kept.iterdir())
