@@ -21,6 +21,7 @@ NEEDED = {
     "togglebutton": r'class="[^"]*\b(?:dropdown|toggle)\b',
     "copybutton": r'class="highlight',
     "clipboard": r'class="highlight',
+    "sliders": r'class="slider"',
     "mathjax": r'class="[^"]*\bmath\b',
 }
 INLINE = {
