@@ -37,6 +37,7 @@ import pandas as pd
 import sbd
 from sbd.benchmark import default_recipes
 from sbd.benchmark.recipes import contrast_label
+from sbd.companion.frames import draw_frames
 from sbd.companion.pages.dataset import show_dataset
 from sbd.simulation import DEFOCI, PARTICLES, THICKNESSES, TILTS
 
@@ -94,12 +95,23 @@ table
 # The same exit wave at eight of the defocus values, on one grey scale. Columns turn from dark to bright, and their spots move although the atoms stay where they are: the crystal is tilted.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "One exit wave through focus, all panels on one grey scale, that of the bars.", "name": "fig-focus"}, "image": {"alt": "Eight simulated images of the same particle in two rows, each named by its defocus, with scale bars and grey bars; the contrast of the atomic columns changes from panel to panel.", "width": "100%"}}
-foci = [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 20.0]
-series = sbd.form_image(waves[3.0, 0.0], defocus=[10 * f for f in foci], samples=400)
-series = series[:, 60:230, 80:310]
-panels = dict(zip([f"defocus {f:.0f} nm" for f in foci], series, strict=True))
-looks = {"limits": "shared", "pixel_size": 50.0 / 400, "bar": "electrons per pixel"}
-fig = sbd.show_images(panels, columns=4, **looks)
-contrasts = [round(float(image.std()), 4) for image in series]
+nanometres = [f"{focus:.0f} nm" for focus in DEFOCI]
+series = sbd.form_image(waves[3.0, 0.0], defocus=[10 * f for f in DEFOCI], samples=400)
+series = dict(zip(nanometres, series[:, 60:230, 80:310], strict=True))
+panels = {f"defocus {f} nm": series[f"{f} nm"] for f in (0, 3, 6, 9, 12, 15, 18, 20)}
+looks = {"limits": "shared", "pixel_size": 50.0 / 400}
+fig = sbd.show_images(panels, columns=4, bar="electrons per pixel", **looks)
+contrasts = [round(float(image.std()), 4) for image in panels.values()]
 numbers = {"source": "simulated", "contrast": contrasts}
-numbers = sbd.save_figure(fig, "01_dataset-focus", numbers, figures)
+frames = draw_frames(series, width=340, **looks)
+numbers = sbd.save_figure(fig, "01_dataset-focus", numbers, figures, frames=frames)
+
+# %% [markdown]
+# Every defocus of the benchmark, one nanometre apart:
+#
+# ```{series} 01_dataset-focus
+# :label: Defocus
+# :alt: Simulated image of a platinum particle on ceria
+# :first: 6 nm
+# The exit wave of the figure above, on one grey scale at every defocus.
+# ```

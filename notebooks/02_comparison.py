@@ -67,7 +67,20 @@ numbers = {
     "spread": {name: round(float(image.std()), 4) for name, image in images.items()},
     "grey": [round(end, 3) for end in grey],
 }
-numbers = sbd.save_figure(fig, "02_comparison-micrograph", numbers, figures)
+frames = comparison.frame_box(images, boxes[0], limits=grey, pixel_size=pixel_size)
+name = "02_comparison-micrograph"
+numbers = sbd.save_figure(fig, name, numbers, figures, frames=frames)
+
+# %% [markdown]
+# The particle alone, one image against another:
+#
+# ```{compare} 02_comparison-micrograph
+# :label: Two images of the particle
+# :alt: The particle and what is around it
+# :left: Data
+# :right: SBD
+# The part of the figure in the red box. The counts, too, have the grey scale of the denoised images here; what lies beyond it is black or white.
+# ```
 
 # %% [markdown]
 # ## Every other denoiser on the same counts

@@ -66,11 +66,24 @@ filters.tell_scene(scene.title)
 
 # %% mystnb={"figure": {"caption": "Counts, the clean image, some filters with their defaults, and the network. All but the counts have the grey scale of the clean image; what lies beyond it is black or white.", "name": "fig-filters"}, "image": {"alt": "Two rows of images of a particle on a support, each with its name and a scale bar: noisy counts, the clean image, and six estimates; a grey bar at the end of each row.", "width": "100%"}}
 noisy = sbd.poisson_noise(scene.clean, rng=np.random.default_rng([seed, 0]))
-fig = filters.show_gallery(scene, noisy, denoisers)
+gallery = filters.make_gallery(scene, noisy, denoisers)
+fig = filters.show_gallery(scene, gallery)
 judged = sbd.judge_denoisers(scene, denoisers, draws=1, seed=seed)
 shown = [*judged.columns.drop(["parameters", "seconds"])]
 numbers = origin | judged[shown].round(2).to_dict("index")
-numbers = sbd.save_figure(fig, "12_filters", numbers, figures)
+frames = filters.frame_gallery(scene, gallery)
+numbers = sbd.save_figure(fig, "12_filters", numbers, figures, frames=frames)
+
+# %% [markdown]
+# The same images, one against another:
+#
+# ```{compare} 12_filters
+# :label: Two images of the particle on its support
+# :alt: The particle on its support
+# :left: windowed Fourier
+# :right: clean
+# All have the grey scale of the clean image, also the counts; what lies beyond it is black or white.
+# ```
 
 # %% [markdown]
 # ## Which one to take

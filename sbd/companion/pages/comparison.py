@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sbd.companion.frames import draw_frames
 from sbd.companion.wording import with_error
 from sbd.denoisers.trials import check_trials, try_denoisers
 from sbd.metrics import authors_psnr, authors_ssim
@@ -88,6 +89,22 @@ def choose_grey(
     counts, *names = images
     grey = shared_grey(images[name] for name in names)
     return {counts: "robust"} | dict.fromkeys(names, grey), grey
+
+
+def frame_box(
+    images: Mapping[str, Image],
+    box: Box,
+    *,
+    limits: tuple[float, float],
+    pixel_size: float,
+) -> dict[str, Figure]:
+    """Draw a box of each image alone, all on one grey scale, without their letters."""
+    row, column, height, width = box
+    parts = {
+        name.rpartition(") ")[2]: image[row : row + height, column : column + width]
+        for name, image in images.items()
+    }
+    return draw_frames(parts, limits=limits, pixel_size=pixel_size)
 
 
 def score_draws(

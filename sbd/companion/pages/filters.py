@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sbd.audits.scenes import Scene
+from sbd.companion.frames import draw_frames
 from sbd.companion.wording import describe_dose, markdown, with_error
 from sbd.companion.words import tell_copy, with_sign
 from sbd.plotting.images import (
@@ -41,19 +42,29 @@ def tell_scene(title: str) -> "Markdown":
     )  # fmt: skip
 
 
-def show_gallery(
+def make_gallery(
     scene: Scene, noisy: Image, denoisers: Mapping[str, Denoiser]
-) -> Figure:
-    """Draw counts, the clean image and some estimates on the clean image's grey scale.
+) -> dict[str, Image]:
+    """Gather the counts, the clean image and some estimates, by name."""
+    estimates = {n: denoisers[n](noisy) for n in _GALLERY if n in denoisers}
+    return {"counts": noisy, "clean": scene.clean} | estimates
+
+
+def show_gallery(scene: Scene, images: Mapping[str, Image]) -> Figure:
+    """Draw images of a scene on the clean image's grey scale.
 
     The counts have one of their own.
     """
-    images = {"counts": noisy, "clean": scene.clean}
-    images |= {name: denoisers[name](noisy) for name in _GALLERY if name in denoisers}
     grey = dict.fromkeys(images, shared_grey([scene.clean])) | {"counts": "robust"}
     look = {"pixel_size": scene.specimen.pixel[1], "bar": "electrons per pixel"}
     look["heading"] = f"{scene.title}, {describe_dose(VACUUM, PIXEL)}"
     return show_images(images, columns=4, limits=grey, **look)
+
+
+def frame_gallery(scene: Scene, images: Mapping[str, Image]) -> dict[str, Figure]:
+    """Draw each image of a scene alone, all on the clean image's grey scale."""
+    grey, pixel = shared_grey([scene.clean]), scene.specimen.pixel[1]
+    return draw_frames(images, limits=grey, pixel_size=pixel, width=340)
 
 
 def show_gains(

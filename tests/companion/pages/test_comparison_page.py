@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgba
 
 import sbd
 from sbd.companion.pages.comparison import (
+    frame_box,
     list_scores,
     score_draws,
     show_psnr,
@@ -42,6 +43,15 @@ def test_boxes_and_frames_share_their_colours():
     assert edges == [to_rgba(RED), to_rgba(ORANGE)]
     assert colours_of_frame(first) == {to_rgba(RED)}
     assert colours_of_frame(second) == {to_rgba(ORANGE)}
+
+
+def test_frames_show_the_box_of_every_image_without_its_letter():
+    images = {"(a) Data": IMAGE, "(d) SBD": -IMAGE}
+    frames = frame_box(images, (5, 10, 20, 30), limits=(0.0, 1.0), pixel_size=0.5)
+    assert list(frames) == ["Data", "SBD"]
+    shown = frames["SBD"].axes[0].images[0]
+    np.testing.assert_array_equal(shown.get_array(), -IMAGE[5:25, 10:40])
+    assert shown.get_clim() == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(

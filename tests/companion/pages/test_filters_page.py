@@ -1,9 +1,13 @@
 """Check that filters are drawn and told as they were measured."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 
 from sbd.companion.pages.filters import (
+    frame_gallery,
+    make_gallery,
     show_gains,
     tabulate_judged,
     tabulate_ranking,
@@ -11,6 +15,7 @@ from sbd.companion.pages.filters import (
     tell_best,
     tell_parts,
 )
+from sbd.plotting.images import shared_grey
 
 RANKING = pd.DataFrame(
     {
@@ -22,6 +27,23 @@ RANKING = pd.DataFrame(
     },
     index=["network", "averaging", "window", "blur"],
 )
+
+
+def test_frames_show_what_the_gallery_does_on_the_grey_of_the_clean_image():
+    clean = np.linspace(0.2, 0.8, 1200).reshape(30, 40)
+    noisy = np.round(clean)
+    specimen = SimpleNamespace(pixel=(0.4, 0.5))
+    scene = SimpleNamespace(clean=clean, specimen=specimen)
+    denoisers = {"network": lambda counts: counts / 2, "not in the gallery": np.sqrt}
+    images = make_gallery(scene, noisy, denoisers)
+    assert list(images) == ["counts", "clean", "network"]
+    frames = frame_gallery(scene, images)
+    assert list(frames) == list(images)
+    shown = [fig.axes[0].images[0] for fig in frames.values()]
+    np.testing.assert_array_equal(shown[2].get_array(), noisy / 2)
+    assert {image.get_clim() for image in shown} == {shared_grey([clean])}
+    bar = frames["clean"].axes[0].patches[0]
+    assert bar.get_width() == 10  # 5 angstrom of half an angstrom
 
 
 def test_gains_have_axes_in_frequency():
