@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
-from torch import nn
 
 from sbd.columns.finding import box_around
 from sbd.companion.wording import markdown, with_error
@@ -110,7 +109,7 @@ def tell_kind(network: str) -> str:
 
 
 def rows_of(
-    model: nn.Module, noisy: Image, places: Sequence[Pixel], *, device: str = "auto"
+    model: object, noisy: Image, places: Sequence[Pixel], *, device: str = "auto"
 ) -> tuple[list[Image], list[Pixel]]:
     """Find the rows of the Jacobian of places, and where their pixels are in them.
 
@@ -123,8 +122,9 @@ def rows_of(
     rows, there = [], []
     for place in places:
         top, left, height, width = box_around(place, (WINDOW, WINDOW), noisy.shape)
+        bottom, right = top + height, left + width
         top, left = (at - at % _GRID for at in (top, left))
-        part = noisy[top : top + height, left : left + width]
+        part = noisy[top:bottom, left:right]
         there.append((place[0] - top, place[1] - left))
         rows.append(jacobian_row(model, part, there[-1], device=device)[0])
     return rows, there

@@ -4,14 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sbd
 from sbd.companion.pages.view import (
+    WINDOW,
     average_runs,
     compare_views,
     measure_radii,
+    rows_of,
     show_views,
     tabulate_changes,
     tell_verdict,
 )
+from sbd.networks.models import create_model
 
 
 def test_networks_stand_at_what_they_see_and_reach():
@@ -139,3 +143,27 @@ def test_many_small_weights_far_away_count_more_as_they_are_than_squared():
     assert radii["radius"] == 0  # 1680 squares of 1e-6
     # 95 % of 2.68 are 1.546 beside the middle, nearly all of the square
     assert 20 < radii["radius (absolute)"] < 20 * 2**0.5
+
+
+def test_a_wide_network_is_asked_in_windows_that_hold_what_it_sees():
+    how = {"scales": 2, "bias": False, "align_corners": False}
+    wide = create_model("UNet", seed=0, channels=128, **how).eval()
+    counts = np.random.default_rng(0).poisson(0.45, (310, 340)).astype(float)
+    places = [(150, 171), (3, 336)]
+    rows, there = rows_of(wide, counts, places, device="cpu")
+    for row, place, whole in zip(rows, there, places, strict=True):
+        assert min(row.shape) >= WINDOW
+        top, left = np.subtract(whole, place)
+        assert top % 16 == left % 16 == 0
+        full = sbd.jacobian_row(wide, counts, whole, device="cpu")[0]
+        part = full[top : top + row.shape[0], left : left + row.shape[1]]
+        np.testing.assert_allclose(row, part, atol=1e-5 * np.abs(full).max())
+        assert np.abs(part).sum() == pytest.approx(np.abs(full).sum())
+
+
+def test_other_networks_are_asked_on_the_whole_image():
+    small = create_model("UNet", seed=0, channels=4, scales=2).eval()
+    counts = np.random.default_rng(0).poisson(0.45, (64, 72)).astype(float)
+    rows, there = rows_of(small, counts, [(20, 30), (40, 50)], device="cpu")
+    assert there == [(20, 30), (40, 50)]
+    assert [row.shape for row in rows] == [(64, 72)] * 2
