@@ -77,6 +77,9 @@ def test_shares_are_told_with_their_errors():
     row = told.iloc[0]  # errors: .0050 and .0119
     assert row["p \u2264 0.01 (%)"] == "1.0 \u00b1 0.5"
     assert row["p \u2264 0.05 (%)"] == "6.0 \u00b1 1.2"
+    assert row["spread evenly"] == "yes"
+    uneven = tabulate_calibration(sums.assign(KS=0.049)).iloc[0]
+    assert uneven["spread evenly"] == "no"
 
 
 def test_draws_are_listed_and_summed():
