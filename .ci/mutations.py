@@ -43,7 +43,8 @@ from sbd.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".toml")
-LEFT_OUT = (".venv", ".git", "_build", "data", "__pycache__", ".pytest_cache")
+TOP_LEFT_OUT = (".venv", ".git", "data")  # `sbd/data` is a room, and is copied
+LEFT_OUT = ("_build", "__pycache__", ".pytest_cache")  # at any depth
 COPIED = ("sbd", "notebooks", "figures", "book/measured", "pyproject.toml")
 TESTED = ("tests", "book/claims.yml", "book/_ext", "README.md", ".ci")
 NOTICED = "Figures differ"  # what `sbd.figureguard` heads its findings with
@@ -114,18 +115,22 @@ def is_imported(mutation: Mutation, copy: Path) -> bool:
     return any(compiled.glob(f"{Path(module).stem}.*.pyc"))
 
 
+def copy_project(root: Path, copy: Path, *, whole: bool) -> None:
+    """Copy what a notebook needs, or the whole project, which tests may look at."""
+    every = {path.name for path in root.iterdir()} - {*TOP_LEFT_OUT, *LEFT_OUT}
+    ignored = shutil.ignore_patterns(*LEFT_OUT)
+    for name in sorted(every) if whole else COPIED:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, copy / name, ignore=ignored)
+        elif (root / name).is_file():
+            shutil.copy(root / name, copy)
+
+
 def try_out(mutation: Mutation, data: Path, *, root: Path = ROOT) -> tuple[str, str]:
     """Compare a notebook in a broken copy: what came out, and the line that says so."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        whole = sorted(p.name for p in root.iterdir() if p.name not in LEFT_OUT)
-        for source in (root / name for name in (whole if mutation.tests else COPIED)):
-            if source.is_dir():
-                ignored = shutil.ignore_patterns(*LEFT_OUT)
-                target = copy / source.relative_to(root)
-                shutil.copytree(source, target, ignore=ignored)
-            elif source.is_file():
-                shutil.copy(source, copy)
+        copy_project(root, copy, whole=bool(mutation.tests))
         if not mutation.apply(copy):
             return "not applied", f"not once in {mutation.file}: {mutation.old!r}"
         file, _, words = mutation.tests.partition(" ")

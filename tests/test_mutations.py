@@ -130,6 +130,31 @@ def test_an_edit_changes_one_place_of_the_copy(tmp_path):
     assert not mutation.apply(tmp_path)  # the old text is gone
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_copy_has_every_room_and_no_caches_or_downloads(tmp_path, whole):
+    root, copy = tmp_path / "project", tmp_path / "copy"
+    root.mkdir()
+    copy.mkdir()
+    write_project(root)
+    rooms = ["sbd/data/registry.py", "book/measured/score.json"]
+    tests = ["tests/data/test_registry.py", "book/claims.yml"]
+    left_out = ["data/a.tif", ".venv/a.py", ".git/a", "book/_build/a.html"]
+    left_out += ["_build/a.json", "sbd/data/__pycache__/registry.cpython-311.pyc"]
+    for name in (*rooms, *tests, *left_out):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+    mutations.copy_project(root, copy, whole=whole)
+    found = {p.relative_to(copy).as_posix() for p in copy.rglob("*") if p.is_file()}
+    made = {"pyproject.toml", "sbd/__init__.py", "sbd/noise.py", *rooms}
+    assert found == made | {*(tests if whole else ())}
+
+
+def test_a_copy_of_the_library_lacks_no_module(tmp_path):
+    mutations.copy_project(ROOT, tmp_path, whole=False)
+    modules = {p.relative_to(ROOT) for p in ROOT.glob("sbd/**/*.py")}
+    assert modules == {p.relative_to(tmp_path) for p in tmp_path.glob("sbd/**/*.py")}
+
+
 def test_an_edit_that_could_be_meant_for_two_places_is_not_applied(tmp_path):
     write_project(tmp_path)
     twice = mutations.Mutation("two", "00_one", "sbd/noise.py", "0.45", "0.5")
