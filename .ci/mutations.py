@@ -172,7 +172,7 @@ def judge(code: int, output: str, noticed: str = NOTICED) -> tuple[str, str]:
     if code == 1 and noticed in plain:
         found = plain[plain.index(noticed) + len(noticed) :].split("\n")
         return "red", next((line.strip() for line in found if line.strip()), "")
-    errors = [line for line in lines if re.match(r"E  |\w*(Error|Exception)\b", line)]
+    errors = [line for line in lines if re.match(r"E  |\w*(Error|Exception):", line)]
     return "no figure", (errors or [last])[0]
 
 

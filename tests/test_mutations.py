@@ -108,6 +108,11 @@ def test_a_failure_without_a_figure_is_not_red():
     assert mutations.judge(2, "Figures differ\nusage: pytest")[0] == "no figure"
 
 
+def test_words_of_a_traceback_that_only_begin_like_an_error_are_not_its_reason():
+    output = "Exception or exceptions that shall\nValueError: no atoms\n1 failed"
+    assert mutations.judge(1, output)[1] == "ValueError: no atoms"
+
+
 def test_a_record_that_was_not_compared_is_neither():
     assert mutations.judge(0, "9 skipped in 2 s")[0] == "skipped"
     assert mutations.judge(0, "8 passed in 2 s")[0] == "green"
