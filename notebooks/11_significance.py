@@ -111,8 +111,7 @@ tables = {name: calibration.calibrate(f, **how) for name, f in denoisers.items()
 fig = significance.show_calibration(significance.group_p_values(tables))
 sums = {n: calibration.summarise_calibration(table) for n, table in tables.items()}
 sums = pd.concat(sums)
-shares = sums.drop(columns="KS").round(3)  # which hangs on a rounding of the claims
-numbers = {", ".join(way): row for way, row in shares.to_dict("index").items()}
+numbers = significance.list_calibration(sums)
 numbers = sbd.save_figure(fig, "11_significance", origin | numbers, figures)
 
 # %% [markdown]

@@ -46,7 +46,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "11_significance": {
         "a level of 1 % should be met by 1 % of the discs": LEVEL,
-        "below 0.05, they do not": LEVEL,
+        "a Kolmogorov-Smirnov test at 5 %": LEVEL,
     },
     "14_surfaces": {"about 2 of 255 grey levels": THEIRS},
     "15_recording": {"with a probability of 95 %": LEVEL},

@@ -121,6 +121,15 @@ def tabulate_calibration(sums: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(["denoiser", "tested"])
 
 
+def list_calibration(sums: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Give the shares of `summarise_calibration` to a figure.
+
+    Without the test's p-value, which hangs on a rounding of the claims.
+    """
+    shares = sums.drop(columns="KS").round(3)
+    return {", ".join(way): row for way, row in shares.to_dict("index").items()}
+
+
 def tabulate_draws(table: pd.DataFrame) -> pd.DataFrame:
     """Write `sbd.evidence.calibration.judge_repeatedly`, and what all draws say."""
     told = pd.DataFrame({

@@ -13,6 +13,7 @@ from sbd.companion.pages.significance import (
     choose_columns,
     count_verdicts,
     group_p_values,
+    list_calibration,
     show_calibration,
     show_erased,
     tabulate_calibration,
@@ -78,6 +79,9 @@ def test_shares_are_told_with_their_errors():
     assert row["p \u2264 0.01 (%)"] == "1.0 \u00b1 0.5"
     assert row["p \u2264 0.05 (%)"] == "6.0 \u00b1 1.2"
     assert row["spread evenly"] == "yes"
+    assert list_calibration(sums) == {
+        "filter, same": {"discs": 400, "up to 0.01": 0.01, "up to 0.05": 0.06}
+    }
     uneven = tabulate_calibration(sums.assign(KS=0.049)).iloc[0]
     assert uneven["spread evenly"] == "no"
 
