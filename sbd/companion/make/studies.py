@@ -95,11 +95,7 @@ ONCE |= {  # 200 s of one core each, except where a name tells that steps are as
     "view-lattice": view(490, "LatticeUNet", channels=32),
     "view-lattice-steps": view(1000, "LatticeUNet", channels=32),
 }
-STUDIES = ONCE | {
-    f"{name}{AGAIN}": replace(one, seed=1)
-    for name, one in ONCE.items()
-    if not name.startswith("dose")
-}
+STUDIES = ONCE | {f"{name}{AGAIN}": replace(one, seed=1) for name, one in ONCE.items()}
 for dose in (0.1, 2.0, 10.0):
     one = Drawing(dose=(dose, dose), paper_dose=0.0, contrast=(1.0, 1.0), upright=0.5)
     STUDIES[f"dose-{dose:g}"] = Study(
@@ -191,8 +187,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--pack", metavar="COMMIT", help="that trained them")
     given = parser.parse_args()
+    known = STUDIES | GPU if given.pack else STUDIES
     for name in given.names:
-        if name not in (known := STUDIES | GPU if given.pack else STUDIES):
+        if name not in known:
             parser.error(f"NAME must be one of {', '.join(known)}; got {name!r}")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     benchmark = sbd.Benchmark(given.benchmark)
