@@ -10,7 +10,7 @@
 # ---
 
 # %% [markdown]
-# # Generalization: denoising networks trained on one kind of image, tested on another
+# # Generalization of denoising networks to other kinds of image
 #
 # A network only knows what it was shown. The paper asks how much that matters: networks were trained on images of one contrast, of one particle, or of one kind of defect, and tested on all {cite}`mohan2022`.
 

@@ -252,12 +252,20 @@ HARNESS = """<body><pre></pre><script>(async () => {
     frame.style.width = "1440px";
     frame.style.height = "900px";
     await wait(300);
-    const first = [...view.document.querySelectorAll("article img")].find(
-      image => image.getBoundingClientRect().width > 150);
-    if (first) found.first = first.getBoundingClientRect().top + view.scrollY;
+    // where it stands once the page has taken its new width and its pictures
+    const figure = () => [...view.document.querySelectorAll("article img")].find(
+      image => image.complete && image.getBoundingClientRect().width > 150);
+    const place = () => figure()?.getBoundingClientRect().top + view.scrollY;
+    let before = NaN, tries = 0;
+    while (view.document.querySelector("article img") && tries++ < 40 &&
+        (view.innerWidth !== 1440 || place() !== before)) {
+      before = place();
+      await wait(500);
+    }
+    if (figure()) found.first = place();
     const box = view.document.querySelector(".search-button-field");
-    const place = box.getBoundingClientRect();
-    found.search = place.width > 0 && place.top >= 0 && place.bottom <= 900;
+    const seen = box.getBoundingClientRect();
+    found.search = seen.width > 0 && seen.top >= 0 && seen.bottom <= 900;
     box.focus();
     if (AXE) {
       const script = view.document.createElement("script");
