@@ -35,8 +35,6 @@ if "google.colab" in sys.modules:
     subprocess.run([*pip, f"sbd[simulation] @ git+{repository}"], check=True)
 
 # %%
-from functools import partial
-
 import sbd
 from sbd.companion.pages import generalisation
 from sbd.companion.wording import markdown
@@ -62,17 +60,11 @@ tell_copy(whole=bool(tests), shown=shown, missing=missing)
 # %%
 rest = "filter"
 number, tests["ours"] = 2 * size.draws, {}
-for study, about in generalisation.STUDIES.items():
+for study in generalisation.STUDIES:
     images = generalisation.draw_test_images(
         study, number=number, seed=seed, grid=min(size.grid, 512)
     )
-    denoisers = {
-        name: [
-            partial(sbd.denoise, model=sbd.load_model(item), device=device)
-            for item in items
-        ]
-        for name, items in about.weights.items()
-    }
+    denoisers = generalisation.load_networks(study, device=device)
     denoisers[rest] = [sbd.denoise_windowed_fourier]
     tests["ours"][study] = generalisation.score_networks(denoisers, images, seed=seed)
 maps = {

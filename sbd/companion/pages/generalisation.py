@@ -5,8 +5,10 @@ particle or one kind of defect. `published_map` reads what theirs reached from t
 authors' evaluation logs; `draw_test_images` and `score_networks` do the same with ours.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,13 +21,19 @@ from sbd.benchmark.recipes import Recipe, contrast_label
 from sbd.benchmark.splits import published_test_counts
 from sbd.companion.words import list_names, with_sign
 from sbd.data.registry import fetch
+from sbd.denoisers.network import denoise
 from sbd.denoisers.trials import check_trials, try_denoisers
 from sbd.metrics import authors_psnr, authors_resize, authors_ssim
+from sbd.networks.models import load_model
+from sbd.networks.operations import TORCH
 from sbd.plotting.images import arrange_panels
 from sbd.simulation.frame import BOX_SAMPLES, CROP
 from sbd.simulation.imaging import exit_wave, form_image
 from sbd.simulation.specimens import PARTICLES
 from sbd.typing import Denoiser, Image
+
+if TYPE_CHECKING:
+    import torch
 
 _HEAT = "coolwarm"
 
@@ -195,6 +203,38 @@ def _simulate(row: object, grid: int | None) -> np.ndarray:
     wave = exit_wave(recipe.build(), grid=grid, tilts=[(row.tilt_x, row.tilt_y)])[0]
     image = form_image(wave, defocus=10.0 * row.defocus, samples=BOX_SAMPLES)
     return frame_as_published(image)
+
+
+def load_networks(study: str, *, device: str = "auto") -> dict[str, list[Denoiser]]:
+    """Load our networks of a study, by what they learnt from, for `score_networks`.
+
+    What all of them are shown of an image is computed once, by the first.
+    """
+    views, networks = _remember(TORCH.windowed_fourier), {}
+    for name, items in _find(study).weights.items():
+        models = [load_model(item) for item in items]
+        for model in models:
+            model.operations = replace(model.operations, windowed_fourier=views)
+        networks[name] = [partial(denoise, model=m, device=device) for m in models]
+    return networks
+
+
+def _remember(compute: Callable) -> Callable:
+    """Keep what `compute` returns for an image until there is another one."""
+    last, kept = None, {}
+
+    # a function: copies of a network, such as those with folded layers, share it
+    def recall(image: "torch.Tensor", **how: object) -> list["torch.Tensor"]:
+        nonlocal last
+        if last is None or image.shape != last.shape or (image != last).any():
+            last = image
+            kept.clear()
+        key = tuple(sorted(how.items()))
+        if key not in kept:
+            kept[key] = compute(image, **how)
+        return list(kept[key])
+
+    return recall
 
 
 def score_networks(

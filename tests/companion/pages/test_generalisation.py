@@ -1,5 +1,7 @@
 """Check the studies of generalisation: the authors' maps and how ours are made."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from sbd.companion.pages.generalisation import (
     compare_in_columns,
     draw_test_images,
     generalisation_map,
+    load_networks,
     own_and_others,
     published_map,
     published_tests,
@@ -22,6 +25,7 @@ from sbd.companion.pages.generalisation import (
     tell_losses,
 )
 from sbd.data.registry import DataUnavailableError
+from sbd.networks.operations import TORCH
 from sbd.simulation.frame import CROP
 
 PUBLISHED = {  # as the authors' notebooks print them [dB]
@@ -110,6 +114,33 @@ def test_every_network_sees_the_same_counts():
     assert heat.index.tolist() == ["a", "b"]
     assert heat.columns.tolist() == ["x", "y"]
     assert heat.loc["a", "x"] == table["psnr"].iloc[0]
+
+
+def test_networks_that_share_what_they_are_shown_estimate_as_alone(monkeypatch):
+    asked = []
+
+    def compute(image, **how):
+        asked.append((image.clone(), how))
+        return TORCH.windowed_fourier(image, **how)
+
+    monkeypatch.setattr(
+        generalisation, "TORCH", replace(TORCH, windowed_fourier=compute)
+    )
+    networks = load_networks("contrast", device="cpu")
+    first, second, larger = (
+        np.random.default_rng(i).poisson(0.45, (side, 72)).astype(np.float32)
+        for i, side in enumerate((64, 64, 80))
+    )
+    for noisy in (first, second, first, larger):
+        for name, (denoise, again) in networks.items():
+            items = STUDIES["contrast"].weights[name]
+            for item, one in zip(items, (denoise, again), strict=True):
+                expected = sbd.denoise(noisy, model=sbd.load_model(item), device="cpu")
+                np.testing.assert_array_equal(one(noisy), expected)
+    # each image once, though six networks look at it: so many windows are asked for
+    windows = {tuple(sorted(how.items())) for _, how in asked}
+    assert len(windows) > 1
+    assert len(asked) == 4 * len(windows)
 
 
 def test_a_column_is_compared_image_by_image_and_run_by_run():
