@@ -382,6 +382,7 @@
     $("judge").disabled = !simulated;
     $("judge-not").hidden = simulated;
     $("judged").hidden = $("legend").hidden = !verdicts;
+    $("denoised-word").textContent = `Denoised; click a pixel for its filter${verdicts ? " and the verdict on its column" : ""}`;
     $("verdict").textContent = verdicts ? "Click a ring, or move the mark to it, for what the counts say of that column." : "";
     const counts = KINDS.map(kind => (verdicts ?? []).filter(verdict => kindOf(verdict) === kind).length);
     const told = (verdicts ?? []).map(verdict => [...verdict.position, kindOf(verdict), verdict.electrons, verdict.width, verdict.selected]);

@@ -29,7 +29,7 @@ from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
-JUDGED = 3  # times, of some ten seconds each
+JUDGED = 3  # times, as each takes tens of seconds
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
