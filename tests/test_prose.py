@@ -91,6 +91,8 @@ ALLOWED: dict[str, dict[str, str]] = {
     "live": {
         "the counts, 0.45 electrons per pixel": DOSE,
         "a bin is 0.22 to 0.32 angstrom wide": SETTING,
+        "the share 0.05 is not there": LEVEL,
+        "where they lie with 95 %": LEVEL,
     },
     "measurements": {
         "the interval of 95 %": LEVEL,

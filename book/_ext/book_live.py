@@ -17,8 +17,9 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 RUNTIME = ["ort-wasm-simd-threaded.wasm.gz", "ort-wasm-simd-threaded.mjs"]
-MADE = ["estimate.onnx.gz", "row.onnx.gz", "scenes.bin.gz", "reference.bin.gz"]
-COPIED = ["live.js", "live.css", "ort.wasm.min.js", "LICENSE-onnxruntime"]
+GRAPHS = ["estimate.onnx.gz", "row.onnx.gz", "erase.onnx.gz"]
+MADE = [*GRAPHS, "scenes.bin.gz", "reference.bin.gz"]
+COPIED = ["live.js", "judge.js", "live.css", "ort.wasm.min.js", "LICENSE-onnxruntime"]
 
 
 def list_files(folder: Path) -> dict[str, Path]:
@@ -36,8 +37,9 @@ def list_files(folder: Path) -> dict[str, Path]:
     """
     about = json.loads((folder / "about.json").read_text("utf8"))
     weights = folder.parents[1] / "sbd" / "assets" / "weights"
-    name = about["weights"]["file"]
-    return {name: weights / name} | {n: folder / n for n in [*RUNTIME, *MADE]}
+    names = [about[network]["file"] for network in ("weights", "eraser")]
+    made = {name: folder / name for name in [*RUNTIME, *MADE]}
+    return {name: weights / name for name in names} | made
 
 
 def widget(folder: Path) -> str:

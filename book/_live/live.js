@@ -154,13 +154,14 @@
     }
     say("Starting the runtime");
     await addScript("ort.wasm.min.js");
+    await addScript("judge.js");
     const settings = window.ort.env.wasm;
     settings.numThreads = 1;
     settings.wasmBinary = bytes["ort-wasm-simd-threaded.wasm.gz"].buffer;
     const loader = new Blob([bytes["ort-wasm-simd-threaded.mjs"]], {type: "text/javascript"});
     settings.wasmPaths = {mjs: URL.createObjectURL(loader)};
-    network.weights = bytes[about.weights.file];
-    network.graphs = {estimate: bytes["estimate.onnx.gz"], row: bytes["row.onnx.gz"]};
+    network.weights = [about.weights.file, about.eraser.file].map(path => ({path, data: bytes[path]}));
+    network.graphs = {estimate: bytes["estimate.onnx.gz"], row: bytes["row.onnx.gz"], erase: bytes["erase.onnx.gz"]};
     readScenes(bytes["scenes.bin.gz"]);
     network.reference = bytes["reference.bin.gz"];
     await session("estimate");
@@ -170,7 +171,7 @@
     if (!network[name]) {
       network[name] = await window.ort.InferenceSession.create(network.graphs[name], {
         executionProviders: ["wasm"],
-        externalData: [{path: about.weights.file, data: network.weights}],
+        externalData: network.weights.slice(...(name === "erase" ? [1] : [0, 1])),
       });
       delete network.graphs[name];
     }
@@ -193,6 +194,21 @@
       cotangent[r * BINS + c] = table[row * BINS + r] * table[column * BINS + c];
     const run = await (await session("row")).run({binned: tensor(binned), cotangent: tensor(cotangent)});
     return run.row.data.map(weight => weight / (n * n));
+  }
+
+  /* Patches without the column in their middle, and what they may still hold of it. */
+  async function erase(patches) {
+    const most = about.eraser.patches, area = window.sbdJudge.SIDE ** 2, number = patches.length / area;
+    const erased = new Float32Array(patches.length), doubts = new Float32Array(2 * number);
+    for (let i = 0; i < number; i += most) {
+      const some = new Float32Array(most * area).fill(1), here = patches.subarray(i * area, (i + most) * area);
+      some.set(here);
+      const given = new window.ort.Tensor("float32", some, [most, 1, window.sbdJudge.SIDE, window.sbdJudge.SIDE]);
+      const run = await (await session("erase")).run({patches: given});
+      erased.set(run.erased.data.subarray(0, here.length), i * area);
+      doubts.set(run.doubt.data.subarray(0, 2 * here.length / area), 2 * i);
+    }
+    return {erased, doubts};
   }
 
   // --- the check against Python
@@ -249,7 +265,7 @@
       throw new Refusal(`The seed must be a whole number from 0 to 4294967295; got ${$("seed").value}.`);
     const clean = scene.clean.map(value => value * dose / about.vacuum);
     await show({
-      counts: drawPoisson(clean, seed), clean, dose, n: OWN, pixel: scene.pixel,
+      counts: drawPoisson(clean, seed), clean, dose, n: OWN, pixel: scene.pixel, seed,
       name: `${scene.name}, ${dose} electrons per pixel, seed ${seed}`,
     });
   }
@@ -261,7 +277,8 @@
     const start = performance.now();
     const {denoised, binned} = await estimate(what.counts, what.n);
     const seconds = (performance.now() - start) / 1000;
-    Object.assign(state, {clean: null, row: null, warning: ""}, what, {denoised, binned, side: BINS * what.n});
+    Object.assign(state, {clean: null, row: null, warning: "", seed: null, verdicts: null}, what,
+      {denoised, binned, side: BINS * what.n});
     $("time").textContent = `${seconds.toFixed(2)} s`;
     $("time").dataset.seconds = seconds;
     const score = state.clean && [psnr(denoised), psnr(state.counts)];
@@ -273,7 +290,8 @@
       if (Number($(name).value) >= state.side) $(name).value = state.side >> 1;
     }
     draw();
-    for (const name of ["facts", "panels", "bars", "point"]) $(name).hidden = false;
+    showVerdicts();
+    for (const name of ["facts", "panels", "bars", "point", "judging"]) $(name).hidden = false;
     $("clean-panel").hidden = !state.clean;
     busy(false);
     say(`${what.name}: denoised in ${seconds.toFixed(2)} s. ${state.warning}`);
@@ -309,7 +327,102 @@
       + `squared weight is within ${half.toFixed(1)} \u00C5, 95 % within ${most.toFixed(1)} \u00C5.`;
     $("filter").dataset.seconds = seconds;
     $("filter").dataset.bias = value - explained;
-    say(`Filter of pixel (${at}) in ${seconds.toFixed(2)} s.`);
+    const verdict = tellVerdict(at);
+    if (verdict) $("verdict").textContent = verdict;
+    say(`Filter of pixel (${at}) in ${seconds.toFixed(2)} s. ${verdict}`);
+  }
+
+  // --- which columns to believe
+
+  const KINDS = ["supported", "undecided", "ruled out"];
+  const kindOf = verdict => verdict.supported ? KINDS[0] : verdict.ruledOut ? KINDS[2] : KINDS[1];
+
+  async function judge() {
+    state.verdicts = null;
+    state.stop = false;
+    busy(true);
+    showVerdicts();
+    $("judge").disabled = true;
+    for (const name of ["stop", "progress"]) $(name).hidden = false;
+    $("progress").value = 0;
+    say("Judging: the electrons are dealt out, and each part is denoised.");
+    await painted();
+    const start = performance.now();
+    try {
+      state.verdicts = await window.sbdJudge.judgeColumns({
+        counts: state.counts, denoised: state.denoised, side: state.side, pixel: state.pixel, seed: state.seed,
+        parts: PARTS, deals: DEALS, level: LEVEL, erase,
+        denoise: async part => (await estimate(part, state.n)).denoised,
+        told: async done => {
+          $("progress").value = done;
+          $("progress-word").textContent = `${done} of ${PARTS * DEALS} parts`;
+          await painted();
+          if (state.stop) throw new Refusal("stopped");
+        },
+      });
+    } catch (error) {
+      if (!state.stop) throw error;
+    } finally {
+      for (const name of ["stop", "progress"]) $(name).hidden = true;
+      $("progress-word").textContent = "";
+      showVerdicts();
+      busy(false);
+    }
+    if (!state.verdicts) return say("Stopped: no column was judged.");
+    const seconds = (performance.now() - start) / 1000;
+    $("judged").dataset.seconds = seconds;
+    draw();
+    say(`Judged in ${seconds.toFixed(1)} s: ${$("judged").textContent}`);
+  }
+
+  const DEALS = 5, PARTS = 4, LEVEL = 0.05;  // as `sbd judge` has them
+
+  function showVerdicts() {
+    const verdicts = state.verdicts, simulated = state.seed !== null;
+    $("judge").disabled = !simulated;
+    $("judge-not").hidden = simulated;
+    $("judged").hidden = $("legend").hidden = !verdicts;
+    $("denoised-word").textContent = `Denoised; click a pixel for its filter${verdicts ? " and the verdict on its column" : ""}`;
+    $("verdict").textContent = verdicts ? "Click a ring, or move the mark to it, for what the counts say of that column." : "";
+    const counts = KINDS.map(kind => (verdicts ?? []).filter(verdict => kindOf(verdict) === kind).length);
+    const told = (verdicts ?? []).map(verdict => [...verdict.position, kindOf(verdict), verdict.electrons, verdict.width, verdict.selected]);
+    Object.assign($("judged").dataset, {verdicts: JSON.stringify(told), seconds: ""});
+    if (!verdicts) return;
+    const total = verdicts.length === 1 ? "1 column" : `${verdicts.length} columns`;
+    $("judged").textContent = `${total}: ${KINDS.map((kind, i) => `${counts[i]} ${kind}`).join(", ")}.`;
+    $("denoised").setAttribute("aria-label", `Denoised image. ${$("judged").textContent} Arrow keys move the mark, `
+      + "Enter shows the filter of that pixel and the verdict on its column.");
+  }
+
+  /* What the counts say of the column at a pixel, in words. */
+  function tellVerdict([row, column]) {
+    if (!state.verdicts) return "";
+    const places = state.verdicts.map(verdict => verdict.position);
+    const which = window.sbdJudge.nearest(places, [row, column], window.sbdJudge.REACH / state.pixel);
+    if (which < 0) return `No column was found within ${window.sbdJudge.REACH} \u00C5 of pixel (${row},${column}).`;
+    const verdict = state.verdicts[which], kind = kindOf(verdict), [r, c] = verdict.position;
+    return `The column at row ${r.toFixed(1)}, column ${c.toFixed(1)} is ${kind}: its disc counts `
+      + `${verdict.electrons.toFixed(1)} \u00B1 ${verdict.width.toFixed(1)} electrons more than without it (95 %), and `
+      + `${Math.round(100 * verdict.selected)} % of the ${PARTS * DEALS} parts select it as there.`;
+  }
+
+  /* A solid ring, a dashed one, or a cross; dark around it. */
+  function drawVerdict(context, verdict) {
+    const scale = 512 / state.side, radius = 0.8 * window.sbdJudge.REACH / state.pixel * scale;
+    const [y, x] = verdict.position.map(place => (place + 0.5) * scale), kind = kindOf(verdict);
+    context.save();
+    for (const edge of [true, false]) {
+      context.lineWidth = (kind === "undecided" ? 2 : 3.5) + (edge ? 3 : 0);
+      context.strokeStyle = edge ? "#20242a" : {supported: "#49b0ff", undecided: "#fff", "ruled out": "#ff4433"}[kind];
+      context.setLineDash(kind === "undecided" ? [5, 6] : []);
+      context.beginPath();
+      if (kind === "ruled out") for (const way of [1, -1]) {
+        context.moveTo(x - 0.7 * radius, y - 0.7 * way * radius);
+        context.lineTo(x + 0.7 * radius, y + 0.7 * way * radius);
+      } else context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.stroke();
+    }
+    context.restore();
   }
 
   /* Radius of the disc that holds a share of the squared weight [angstrom]. */
@@ -346,6 +459,7 @@
     context.imageSmoothingEnabled = false;
     context.drawImage(small, 0, 0, 512, 512);
     drawBar(context);
+    if (name === "denoised") (state.verdicts ?? []).forEach(verdict => drawVerdict(context, verdict));
     if (marks && state.at) drawMark(context, state.at);
   }
 
@@ -664,10 +778,14 @@
         state.at = [Number($("row").value), Number($("column").value)];
         state.row = null;
         draw();
-        say(`Row ${state.at[0]}, column ${state.at[1]}: ${state.denoised[state.at[0] * state.side + state.at[1]].toFixed(3)} electrons`);
+        const verdict = tellVerdict(state.at), value = state.denoised[state.at[0] * state.side + state.at[1]];
+        if (verdict) $("verdict").textContent = verdict;
+        say(`Row ${state.at[0]}, column ${state.at[1]}: ${value.toFixed(3)} electrons. ${verdict}`);
       } else return;
       event.preventDefault();
     });
+    $("judge").addEventListener("click", () => then(judge));
+    $("stop").addEventListener("click", () => { state.stop = true; $("stop").hidden = true; });
     $("save-counts").addEventListener("click", () => save(state.counts, "counts.npy"));
     $("save-denoised").addEventListener("click", () => save(state.denoised, "denoised.npy"));
   }

@@ -3,10 +3,11 @@
     python book/measured/live.py FILE [--page _build/html/live.html]
 
 A headless Chromium without a network opens the built page and presses the button; then
-an image is denoised and a filter found, several times, on the one thread that the page
-uses. Loading runs each once before. Wall seconds are those that the page shows. The
-processor's count all that the page does meanwhile, with drawing, and also hold where
-others use the machine. Needs the program ``chromium``, and Linux.
+an image is denoised, a filter found and columns judged, several times, on the one
+thread that the page uses. Loading runs the first two once before. Wall seconds are
+those that the page shows. The processor's count all that the page does meanwhile, with
+drawing, and also hold where others use the machine. Needs the program ``chromium``, and
+Linux.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from sbd.companion.freshness import write_measured
 from sbd.companion.measurements import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
+JUDGED = 3  # times, as each takes tens of seconds
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -203,6 +205,8 @@ def measure(page: Path, repeats: int) -> dict:
             what: np.array([time_once(tab, *which) for _ in range(repeats)])
             for what, which in times.items()
         }
+        judged = [time_once(tab, "judge", "judged") for _ in range(JUDGED)]
+        taken["verdicts on all columns"] = np.array(judged)
         badge = tab.run(
             "Object.assign({}, document.getElementById('live-badge').dataset)"
         )

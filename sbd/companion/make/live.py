@@ -3,13 +3,16 @@
     python -m sbd.companion.make.live [book/_live]
 
 The default network on 64 x 64 bins as an ONNX file, and with the transpose of its
-Jacobian as another; both read their weights from the package's own file. Three of the
-bundled images of the test split, 256 x 256 pixels each. Counts with what Python makes
-of them, image and filter, so that the page can compare. The graphs take minutes.
+Jacobian as another; both read their weights from the package's own file, and so does a
+third, the network that takes a column out of a patch. Three of the bundled images of
+the test split, 256 x 256 pixels each. Counts with what Python makes of them, image and
+filter, so that the page can compare. The graphs take minutes; `--only-eraser` makes the
+third and leaves all else.
 """
 
 import argparse
 import gzip
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,13 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image as Picture
+from safetensors.torch import load_file
 from torch import nn
 
 import sbd
 from sbd.companion.make.packing import ASSETS, WEIGHTS
 from sbd.denoisers.network import _FINEST, _SLACK
 from sbd.files import sha256, write_bytes, write_json
-from sbd.networks.onnx import export_bins
+from sbd.networks.eraser import SIDE, load_eraser
+from sbd.networks.onnx import _export, _join_equal, _share_weights, export_bins
 from sbd.networks.spectra import upsample
 from sbd.simulation.noise import VACUUM
 from sbd.typing import Pixel
@@ -38,6 +43,7 @@ SEEDS, PIXELS = range(11, 23), 3  # of the filters that are compared
 SEED = 17
 TOLERANCE = 1e-5  # of the comparison
 FILE = WEIGHTS / "default.safetensors"
+ERASER, PATCHES = WEIGHTS / "eraser.safetensors", 16  # that it takes at a time
 ROOT = ASSETS.parents[1]
 
 
@@ -96,12 +102,46 @@ def compare_filters(
     return tuple(pixel), told
 
 
+def export_eraser() -> bytes:
+    """Write the eraser as a graph that reads its convolutions from the package's file.
+
+    The input ``patches`` and the output ``erased`` are (16, 1, 32, 32), the output
+    ``doubt`` is (16, 2).
+    """
+    start = 8 + int.from_bytes(ERASER.read_bytes()[:8], "little")
+    header, found = json.loads(ERASER.read_bytes()[8:start]), {}
+    for key, kept in load_file(ERASER).items():
+        if kept.dim() != 4:
+            continue
+        first, last = header[key]["data_offsets"]
+        place, ones = (start + first, last - first), np.ones(len(kept), np.float32)
+        raw = kept.float().contiguous().numpy().tobytes()
+        found[raw] = (key, place, tuple(kept.shape), ones)
+    net, patches = load_eraser(ERASER), torch.rand(PATCHES, 1, SIDE, SIDE)
+    proto = _export(net, {"patches": patches}, ["erased", "doubt"])
+    _share_weights(proto.graph, found, ERASER.name)
+    _join_equal(proto.graph)
+    return proto.SerializeToString()
+
+
+def pack_eraser(folder: Path) -> dict[str, object]:
+    """Make the eraser's graph, and say what it is."""
+    pack(folder / "erase.onnx.gz", export_eraser())
+    return {"file": ERASER.name, "digest": sha256(ERASER), "patches": PATCHES}
+
+
 def main() -> None:
     """Make the files that are missing or out of date, and what they are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "book" / "_live")
     parser.add_argument("--keep-graphs", action="store_true")
+    parser.add_argument("--only-eraser", action="store_true")
     options = parser.parse_args()
+    if options.only_eraser:
+        path = options.folder / "about.json"
+        about = json.loads(path.read_text("utf8"))
+        write_json(path, about | {"eraser": pack_eraser(options.folder)})
+        return
     folder, model = options.folder, sbd.load_model()
     if not options.keep_graphs:
         for name, row in (("estimate", False), ("row", True)):
@@ -137,6 +177,7 @@ def main() -> None:
             "sides": len(counts), "seed": SEED, "pixel": pixel,
             "largest": float(np.abs(small).max()), "filters": found,
         },
+        "eraser": pack_eraser(folder),
     })  # fmt: skip
     draw_still(folder.parent / "live.png", [counts, denoised, clean])
 
