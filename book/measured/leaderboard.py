@@ -23,7 +23,12 @@ from sbd.audits.score_means import paired_difference
 from sbd.companion.freshness import write_measured
 from sbd.denoisers.baselines import BASELINES
 
-NETWORKS = {"network": "default", "robust network": "robust", "paper's kind": "paper"}
+NETWORKS = {
+    "network": "default",
+    "robust network": "robust",
+    "paper's network": "paper-4x128",
+    "paper's kind": "paper",
+}
 QUALITY = ("strict", "white")
 SHOWN = ("psnr", "psnr_error", "lowest", "ssim", "ssim_error")
 COUNTED = (
