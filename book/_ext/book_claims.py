@@ -33,6 +33,7 @@ from sbd.companion.claims import (
 from sbd.companion.freshness import describe_measured
 
 PAGE = "claims"
+FEW = 5  # claims that open a page in full; of more the verdict below tells the rest
 MARKS = dict(zip(VERDICTS, "✓◐✗\N{EN DASH}", strict=True))
 OUTCOMES = {"holds": "✓ holds", "fails": "✗ fails", "open": "open"}
 OUTCOMES |= {"less": "from another image", "absent": "not in this copy"}
@@ -89,12 +90,15 @@ def findings(claim: Claim) -> list[nodes.Node]:
     return built
 
 
-def tell(claim: Claim, address: str | None = None) -> nodes.paragraph:
-    """Tell a claim in one paragraph, with its verdict."""
+def tell(
+    claim: Claim, address: str | None = None, *, briefly: bool = False
+) -> nodes.paragraph:
+    """Tell a claim in one paragraph, with its verdict; in full, where it is printed."""
     about = [badge(claim.verdict), nodes.Text(" ")]
     says = nodes.strong("", claim.says)
     about += [nodes.reference("", "", says, refuri=address)] if address else [says]
     where = f" ({claim.where}{': ' + claim.theirs if claim.theirs else ''})"
+    where = "" if briefly else where
     return nodes.paragraph("", "", *about, nodes.Text(where))
 
 
@@ -216,8 +220,10 @@ def frame(app: Sphinx, tree: nodes.document) -> None:
     base = app.builder.get_relative_uri(here, PAGE)
     opening = nodes.container(classes=["claims-opening"])
     lines = nodes.bullet_list()
+    many = len(claims) > FEW
     for claim in claims:
-        lines += nodes.list_item("", tell(claim, f"{base}#claim-{claim.id}"))
+        told = tell(claim, f"{base}#claim-{claim.id}", briefly=many)
+        lines += nodes.list_item("", told)
     opening += [nodes.paragraph("", "The paper says, we measure:"), lines]
     section.insert(1, opening)
     closing = nodes.section(ids=["verdict"], names=["verdict"])
