@@ -210,12 +210,7 @@ def test_every_way_to_compute_a_p_value_is_that_of_the_library():
     told, theirs, ways = [], [], set()
     for bare, added, doubt, occupancy in [
         (0.3, 0.1, [0.1, 0.2], 0.5),  # by the transform
-        (
-            9.0,
-            9.0,
-            [-0.45, 0.05],
-            0.5,
-        ),  # both laws so far apart that no grid holds them
+        (9.0, 9.0, [-0.45, 0.05], 0.5),  # laws so far apart that no grid holds both
         (300.0, 20.0, [0.05, 0.05], 1.0),  # of so many electrons that they are normal
         (0.3, 0.0, [0.0, 0.05], 0.5),  # without a claim
     ]:

@@ -97,9 +97,10 @@ def tell(
     about = [badge(claim.verdict), nodes.Text(" ")]
     says = nodes.strong("", claim.says)
     about += [nodes.reference("", "", says, refuri=address)] if address else [says]
-    where = f" ({claim.where}{': ' + claim.theirs if claim.theirs else ''})"
-    where = "" if briefly else where
-    return nodes.paragraph("", "", *about, nodes.Text(where))
+    if not briefly:
+        where = f" ({claim.where}{': ' + claim.theirs if claim.theirs else ''})"
+        about.append(nodes.Text(where))
+    return nodes.paragraph("", "", *about)
 
 
 class Overview(SphinxDirective):
