@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import spatial, stats
+from scipy import spatial, special
 
 from sbd.columns.finding import Columns
 from sbd.evidence.laws import LEAST
@@ -170,21 +170,21 @@ class _Tally:
         width, vary = np.sqrt(share) * spread, self._vary(share)
         least = np.ceil(bar.share * len(self.claims) - 1e-9)
         rank = ((least - 3 / 8) / (some + 1 / 4)).clip(1e-3, 1 - 1e-3)
-        asked, lag = vary * stats.norm.ppf(rank), self._lag(bar)
+        asked, lag = vary * special.ndtri(rank), self._lag(bar)
 
         def score(
             dose: float, p: float, asked: NDArray | float, vary: float
         ) -> NDArray[np.float64]:
             """Return the normal score of the probability to be beyond a bar."""
             strong = signal * np.sqrt(dose)
-            high = np.maximum(stats.norm.isf(p) + lag + asked, 0.1)
+            high = np.maximum(-special.ndtri(p) + lag + asked, 0.1)
             limit = high * np.sqrt(1 + (strong * doubt) ** 2)
             wide = np.hypot(width, vary)
             beyond = (strong - limit) / np.where(wide > 0, wide, 1.0)
             return np.where(signal > 0, beyond, -99.0)
 
         def count(dose: float, p: float) -> float:
-            return float(stats.norm.cdf(score(dose, p, 0.0, vary)).sum())
+            return float(special.ndtr(score(dose, p, 0.0, vary)).sum())
 
         now, scores = count(1.0, bar.p), []
         for dose in _DOSES:
@@ -194,16 +194,16 @@ class _Tally:
                 ease = count(dose, p) / now
                 p = float(np.clip(bar.p * ease, bar.p / _EASE, bar.p * _EASE))
             scores.append(score(dose, p, asked, 0.0))
-        power = stats.norm.cdf(score(1.0, bar.p, asked, 0.0))
+        power = special.ndtr(score(1.0, bar.p, asked, 0.0))
         return power, _crossing(np.array(scores))
 
     def _lag(self, bar: _Bar) -> float:
         """Return how far the bar is beyond the normal score of its p-value."""
         # few electrons: the law without the column is skew, and has steps
-        scores = stats.norm.isf(self.table("presence", 1.0).clip(LEAST, 1.0))
+        scores = -special.ndtri(self.table("presence", 1.0).clip(LEAST, 1.0))
         signal, doubt = self.table("signal", 0.0), self.table("doubt", 0.0)
         plain = signal * self.table("amplitude", 0.0) / np.hypot(1, signal * doubt)
-        near = np.abs(scores - stats.norm.isf(bar.p)) < 1
+        near = np.abs(scores + special.ndtri(bar.p)) < 1
         if np.count_nonzero(near) < _ENOUGH:
             return 0.0
         return float((plain - scores)[near].mean())
@@ -215,7 +215,7 @@ class _Tally:
         inside = p_values[:, clear.all(0)]
         if inside.shape[1] < _ENOUGH or len(inside) < 2:
             return float(np.sqrt(1 - share))
-        scores = stats.norm.isf(inside)
+        scores = -special.ndtri(inside)
         return float(np.sqrt(scores.var(0, ddof=1).mean()))
 
     def _expect(self, claimed: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -236,7 +236,7 @@ class _Tally:
 
 def _crossing(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Interpolate the dose at which scores (doses, places) come to be sure."""
-    sure, logs = stats.norm.ppf(_SURE), np.log(_DOSES)
+    sure, logs = special.ndtri(_SURE), np.log(_DOSES)
     rising = np.maximum.accumulate(scores, axis=0).T
     return np.exp([np.interp(sure, one, logs, right=np.inf) for one in rising])
 
