@@ -13,6 +13,7 @@ from torch import nn
 from sbd.files import write_bytes
 from sbd.networks.adjoints import trace_adjoint
 from sbd.networks.convolutions import FastConvolution
+from sbd.networks.eraser import SIDE, load_eraser
 from sbd.networks.inference import fold
 from sbd.networks.lattice import CrystalUNet, LatticeUNet
 from sbd.networks.portable import make_portable
@@ -160,8 +161,8 @@ def export_bins(
     convolutions' weights are read from `weights`, the file that the network was loaded
     from, where it lies beside the graph: as 16 bits, times what is folded into them.
     """
-    found = _find_weights(model, weights)
     plain, binned = _plain(model), torch.rand(1, 1, *bins)
+    found = _find_weights(plain, weights)
     inputs, outputs = {"binned": binned}, ["denoised"]
     if row:
         module = trace_adjoint(plain, bins)
@@ -171,8 +172,35 @@ def export_bins(
         module = _OnBins(plain).eval()
         with torch.no_grad():
             module(binned)
+    _write_without(path, module, inputs, outputs, found=found, file=weights.name)
+
+
+def export_eraser(path: str | Path, *, weights: Path, patches: int) -> None:
+    """Write the network that takes a column out of a patch, without its weights.
+
+    The input ``patches`` and the output ``erased`` are (patches, 1, 32, 32), the output
+    ``doubt`` is (patches, 2). The convolutions' weights are read from `weights`, the
+    file of an `Eraser`, where it lies beside the graph.
+    """
+    net = load_eraser(weights)
+    inputs = {"patches": torch.rand(patches, 1, SIDE, SIDE)}
+    found = _find_weights(net, weights)
+    outputs = ["erased", "doubt"]
+    _write_without(path, net, inputs, outputs, found=found, file=weights.name)
+
+
+def _write_without(
+    path: str | Path,
+    module: nn.Module,
+    inputs: dict[str, torch.Tensor],
+    outputs: list[str],
+    *,
+    found: dict[bytes, tuple],
+    file: str,
+) -> None:
+    """Write a graph that reads from `file` the weights that were found there."""
     proto = _export(module, inputs, outputs)
-    _share_weights(proto.graph, found, weights.name)
+    _share_weights(proto.graph, found, file)
     _join_equal(proto.graph)
     write_bytes(path, proto.SerializeToString())
 
@@ -188,16 +216,15 @@ class _OnBins(nn.Module):
         return self.network.denoise_binned(binned)
 
 
-def _find_weights(model: nn.Module, path: Path) -> dict[bytes, tuple]:
-    """Tell of folded weights where in a file they are, and what was folded into them.
+def _find_weights(plain: nn.Module, path: Path) -> dict[bytes, tuple]:
+    """Tell of a network's weights where in a file they are, and what is folded in.
 
     By their bytes: the kept tensor's place, shape and scale.
     """
     start = 8 + int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(path.read_bytes()[8:start])
     kept, found = load_file(path), {}
-    folded = _plain(model).state_dict()
-    for name, value in folded.items():
+    for name, value in plain.state_dict().items():
         key = name if name in kept else name.replace(".conv.weight", ".weight")
         if value.dim() != 4 or header.get(key, {}).get("dtype") != "F16":
             continue

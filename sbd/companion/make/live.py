@@ -20,15 +20,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image as Picture
-from safetensors.torch import load_file
 from torch import nn
 
 import sbd
 from sbd.companion.make.packing import ASSETS, WEIGHTS
 from sbd.denoisers.network import _FINEST, _SLACK
 from sbd.files import sha256, write_bytes, write_json
-from sbd.networks.eraser import SIDE, load_eraser
-from sbd.networks.onnx import _export, _join_equal, _share_weights, export_bins
+from sbd.networks.onnx import export_bins, export_eraser
 from sbd.networks.spectra import upsample
 from sbd.simulation.noise import VACUUM
 from sbd.typing import Pixel
@@ -102,31 +100,12 @@ def compare_filters(
     return tuple(pixel), told
 
 
-def export_eraser() -> bytes:
-    """Write the eraser as a graph that reads its convolutions from the package's file.
-
-    The input ``patches`` and the output ``erased`` are (16, 1, 32, 32), the output
-    ``doubt`` is (16, 2).
-    """
-    start = 8 + int.from_bytes(ERASER.read_bytes()[:8], "little")
-    header, found = json.loads(ERASER.read_bytes()[8:start]), {}
-    for key, kept in load_file(ERASER).items():
-        if kept.dim() != 4:
-            continue
-        first, last = header[key]["data_offsets"]
-        place, ones = (start + first, last - first), np.ones(len(kept), np.float32)
-        raw = kept.float().contiguous().numpy().tobytes()
-        found[raw] = (key, place, tuple(kept.shape), ones)
-    net, patches = load_eraser(ERASER), torch.rand(PATCHES, 1, SIDE, SIDE)
-    proto = _export(net, {"patches": patches}, ["erased", "doubt"])
-    _share_weights(proto.graph, found, ERASER.name)
-    _join_equal(proto.graph)
-    return proto.SerializeToString()
-
-
 def pack_eraser(folder: Path) -> dict[str, object]:
     """Make the eraser's graph, and say what it is."""
-    pack(folder / "erase.onnx.gz", export_eraser())
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "erase.onnx"
+        export_eraser(path, weights=ERASER, patches=PATCHES)
+        pack(folder / "erase.onnx.gz", path.read_bytes())
     return {"file": ERASER.name, "digest": sha256(ERASER), "patches": PATCHES}
 
 
