@@ -1,16 +1,27 @@
 """Hold the verdicts of the page that runs in the browser against the library's."""
 
-import gzip
 import io
 import json
-import runpy
 import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from live_page import (
+    ABOUT,
+    ROOT,
+    SIDE,
+    ask_script,
+    at_work,
+    clean_images,
+    fill,
+    node,
+    opened_page,
+    press,
+    settle,
+    text,
+    unpacked,
+)
 from scipy import stats
 
 import sbd
@@ -23,11 +34,7 @@ from sbd.evidence.tally import Claims, tally_claims
 from sbd.files import sha256
 from sbd.networks.eraser import REACH, load_eraser
 
-ROOT = Path(__file__).resolve().parents[1]
-LIVE = ROOT / "book" / "_live"
-ABOUT = json.loads((LIVE / "about.json").read_text("utf8"))
 ERASER = ROOT / "sbd" / "assets" / "weights" / ABOUT["eraser"]["file"]
-SIDE = ABOUT["bins"] * ABOUT["binning"]
 PIXEL = ABOUT["scenes"][0]["pixel"]
 PARTS = 4
 # scene, dose of the vacuum, seed: the least, the paper's dose, and the most
@@ -40,30 +47,11 @@ OF_SINGLES = 1e-6
 # transforms of 4096 values in another order; the library's own limit is LEAST, 1e-12
 OF_A_LAW = 1e-12
 
-pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node")
-
-RUN = """
-const fs = require("fs"), judge = require(process.argv[1]);
-const told = JSON.parse(fs.readFileSync(0, "utf8"));
-const work = new Function("judge", "told", process.argv[2]);
-const plain = (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value;
-console.log(JSON.stringify(work(judge, told), plain));
-"""
+pytestmark = node
 
 
 def ask_page(work: str, **told: object) -> object:
-    """Let node run the page's script on values."""
-    command = ["node", "-e", RUN, str(LIVE / "judge.js"), work]
-    given = json.dumps(told, default=lambda a: np.asarray(a).tolist())
-    done = subprocess.run(command, input=given, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def clean_images():
-    stored = gzip.decompress((LIVE / "scenes.bin.gz").read_bytes())
-    whole = np.frombuffer(stored, "<u2").reshape(-1, SIDE, SIDE)
-    return whole / ABOUT["levels"]
+    return ask_script("judge.js", f"const judge = script; {work}", **told)
 
 
 @pytest.fixture(scope="module")
@@ -332,8 +320,7 @@ def test_the_graph_erases_as_the_network_does(tmp_path):
     again = "`python -m sbd.companion.make.live --only-eraser`: it is another now"
     assert sha256(ERASER) == ABOUT["eraser"]["digest"], again
     shutil.copyfile(ERASER, tmp_path / ERASER.name)
-    graph = gzip.decompress((LIVE / "erase.onnx.gz").read_bytes())
-    (tmp_path / "erase.onnx").write_bytes(graph)
+    (tmp_path / "erase.onnx").write_bytes(unpacked("erase.onnx.gz"))
     session = onnxruntime.InferenceSession(tmp_path / "erase.onnx")
     image = np.float64(clean_images()[0])
     number = ABOUT["eraser"]["patches"]
@@ -348,10 +335,8 @@ def test_the_graph_erases_as_the_network_does(tmp_path):
     assert np.abs(patches - truth[0]).max() > 0.01
 
 
-# --- the built page at work, as in test_live.py
+# --- the built page at work
 
-MEASURED = runpy.run_path(str(ROOT / "book" / "measured" / "live.py"))
-PAGE = ROOT / "_build" / "html" / "live.html"
 COUNTS = """(async () => {
   const make = URL.createObjectURL;
   let file;
@@ -361,31 +346,19 @@ COUNTS = """(async () => {
   return Array.from(new Uint8Array(await file.arrayBuffer()));
 })()"""
 JUDGED = "document.getElementById('live-judged')"
-STATUS = "document.getElementById('live-status').textContent"
-VERDICT = "document.getElementById('live-verdict').textContent"
 
 
 @pytest.fixture(scope="module")
 def tab():
-    """Open the page from the disk, without a network, and press the button."""
-    with MEASURED["browser"]() as tab:
-        tab.open(PAGE)
-        tab.run("document.getElementById('live-load').click()")
-        tab.wait("document.getElementById('live').dataset.ready", seconds=300)
+    with opened_page() as tab:
         yield tab
 
 
-def press(tab, name):
-    tab.run(f"document.getElementById('live-{name}').click()")
-
-
 def choose_scene(tab, **fields):
-    for name, value in fields.items():
-        tab.run(f"document.getElementById('live-{name}').value = '{value}'")
-    place = "document.getElementById('live-seed')"
+    fill(tab, **fields)
+    place = "document.getElementById('live-scene')"
     tab.run(f"{place}.dispatchEvent(new Event('change'))")
-    words = f", seed {fields['seed']}: denoised in"
-    tab.wait(f"{STATUS}.includes('{words}')")
+    settle(tab, f", seed {fields['seed']}: denoised in")
 
 
 @pytest.fixture(scope="module")
@@ -398,12 +371,10 @@ def judged(tab):
     return counts, json.loads(tab.run(f"{JUDGED}.dataset.verdicts"))
 
 
-@pytest.mark.site
-@pytest.mark.slow
-@pytest.mark.skipif(not PAGE.exists(), reason="no _build/html: run `make book`")
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
 class TestVerdictsAtWork:
     """In headless Chromium, from a file, with the network off."""
+
+    pytestmark = at_work
 
     def test_verdicts_come_and_are_counted_in_words(self, tab, judged):
         _, verdicts = judged
@@ -411,9 +382,9 @@ class TestVerdictsAtWork:
         number = [kinds.count(k) for k in ("supported", "undecided", "ruled out")]
         assert number[0] > 5
         words = "{} columns: {} supported, {} undecided, {} ruled out."
-        told = tab.run(f"{JUDGED}.textContent")
+        told = text(tab, "judged")
         assert told == words.format(len(kinds), *number)
-        assert told in tab.run(STATUS)
+        assert told in text(tab, "status")
         assert not tab.run("document.getElementById('live-legend').hidden")
 
     def test_they_differ_from_the_librarys_as_other_deals_do(self, judged):
@@ -463,41 +434,40 @@ class TestVerdictsAtWork:
             clientY: box.top + {y} * box.height}};
           canvas.dispatchEvent(new MouseEvent("click", at));
         }})()""")
-        tab.wait(f"{STATUS}.includes('The column at row {row:.1f}')")
-        told = tab.run(VERDICT)
+        settle(tab, f"The column at row {row:.1f}")
+        told = text(tab, "verdict")
         assert f"row {row:.1f}, column {column:.1f} is {kind}" in told
         assert f"its disc counts {electrons:.1f} \u00b1" in told
-        assert told in tab.run(STATUS)
+        assert told in text(tab, "status")
 
     def test_keys_tell_a_verdict_too(self, tab, judged):
         _, verdicts = judged
         row, column, kind, *_ = verdicts[0]
-        for name, value in (("row", row + 1), ("column", column)):
-            tab.run(f"document.getElementById('live-{name}').value = {round(value)}")
+        fill(tab, row=round(row + 1), column=round(column))
         tab.run("""document.getElementById("live-denoised").dispatchEvent(
           new KeyboardEvent("keydown", {key: "ArrowUp", shiftKey: true}))""")
-        assert f"column {column:.1f} is {kind}" in tab.run(STATUS)
+        assert f"column {column:.1f} is {kind}" in text(tab, "status")
 
     def test_it_can_be_stopped_and_other_counts_clear_it(self, tab, judged):
         del judged
         press(tab, "again")
-        tab.wait(f"{STATUS}.includes('seed 6: denoised in')")
+        settle(tab, "seed 6: denoised in")
         assert tab.run(f"{JUDGED}.hidden")
-        assert not tab.run(VERDICT)
+        assert not text(tab, "verdict")
         press(tab, "judge")
         tab.wait("document.getElementById('live-progress').value > 0")
         press(tab, "stop")
-        tab.wait(f"{STATUS}.startsWith('Stopped')")
+        settle(tab, "Stopped")
         assert tab.run(f"{JUDGED}.dataset.verdicts") == "[]"
 
     def test_no_verdict_is_offered_on_a_file_of_ones_own(self, tab, judged, tmp_path):
         counts, _ = judged
         np.save(tmp_path / "mine.npy", np.tile(counts, (2, 2)))
         tab.choose_file(tmp_path / "mine.npy")
-        tab.wait(f"{STATUS}.includes('side of a pixel')")
-        tab.run("document.getElementById('live-pixel').value = '0.0622'")
+        settle(tab, "side of a pixel")
+        fill(tab, pixel=0.0622)
         press(tab, "own-go")
-        tab.wait(f"{STATUS}.includes('mine.npy, rows 0 to 255')")
+        settle(tab, "mine.npy, rows 0 to 255")
         assert tab.run("document.getElementById('live-judge').disabled")
         assert not tab.run("document.getElementById('live-judge-not').hidden")
 
