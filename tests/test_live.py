@@ -1,11 +1,8 @@
 """Check the page that denoises in the browser: its files, and the page at work."""
 
-import gzip
 import importlib
 import json
 import re
-import runpy
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -13,23 +10,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from live_page import (
+    ABOUT,
+    LIVE,
+    PAGE,
+    ROOT,
+    SIDE,
+    at_work,
+    clean_images,
+    fill,
+    node,
+    opened_page,
+    press,
+    settle,
+    text,
+    unpacked,
+)
 
 import sbd
 from sbd.files import sha256
 
-ROOT = Path(__file__).resolve().parents[1]
-LIVE = ROOT / "book" / "_live"
-ABOUT = json.loads((LIVE / "about.json").read_text("utf8"))
 WEIGHTS = ROOT / "sbd" / "assets" / "weights" / ABOUT["weights"]["file"]
-PAGE = ROOT / "_build" / "html" / "live.html"
-MEASURED = runpy.run_path(str(ROOT / "book" / "measured" / "live.py"))
-SIDE = ABOUT["bins"] * ABOUT["binning"]
 # float32 has 6e-8; dozens of layers and sums in another order make it some 1e-6
 TOLERANCE = ABOUT["tolerance"]
-
-
-def unpacked(name):
-    return gzip.decompress((LIVE / name).read_bytes())
 
 
 def reference():
@@ -40,11 +43,6 @@ def reference():
     denoised = np.frombuffer(data[cut : 5 * cut], "<f4").reshape(SIDE, SIDE)
     row = np.frombuffer(data[5 * cut :], "<f4").reshape(2 * [ABOUT["bins"]])
     return counts, denoised, row
-
-
-def clean_images():
-    stored = np.frombuffer(unpacked("scenes.bin.gz"), "<u2")
-    return stored.reshape(-1, SIDE, SIDE) / ABOUT["levels"]
 
 
 def add_up(counts):
@@ -193,9 +191,6 @@ def read_by_page(*files: Path) -> list:
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-node = pytest.mark.skipif(not shutil.which("node"), reason="no node to run scripts")
-
-
 @node
 def test_the_page_reads_either_order_of_bytes_rows_and_strips(tmp_path):
     files = [tmp_path / f"{n}.tif" for n in range(3)]
@@ -264,13 +259,7 @@ def test_every_field_has_a_label_and_what_happens_is_announced():
 
 @pytest.fixture(scope="module")
 def tab():
-    """Open the page from the disk, without a network, and press the button."""
-    with MEASURED["browser"]() as tab:
-        tab.open(PAGE)
-        tab.run("new Promise(done => setTimeout(done, 500))")
-        tab.before = tab.requests()
-        tab.run("document.getElementById('live-load').click()")
-        tab.wait("document.getElementById('live').dataset.ready", seconds=300)
+    with opened_page() as tab:
         yield tab
 
 
@@ -278,16 +267,6 @@ def data(tab, name):
     return tab.run(
         f"Object.assign({{}}, document.getElementById('live-{name}').dataset)"
     )
-
-
-def status(tab):
-    return tab.run("document.getElementById('live-status').textContent")
-
-
-def settle(tab, word):
-    words = "document.getElementById('live-status').textContent"
-    tab.wait(f"{words}.includes({json.dumps(word)})")
-    return status(tab)
 
 
 def counted(rng, size):
@@ -302,12 +281,6 @@ CLICK = """(() => {
   const at = {clientX: box.left + x * box.width, clientY: box.top + y * box.height};
   canvas.dispatchEvent(new MouseEvent("click", at));
 })()"""
-at_work = [
-    pytest.mark.site,
-    pytest.mark.slow,
-    pytest.mark.skipif(not PAGE.exists(), reason="no _build/html: run `make book`"),
-    pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with"),
-]
 
 
 class TestPageAtWork:
@@ -339,9 +312,9 @@ class TestPageAtWork:
     def test_a_click_shows_the_filter_of_that_pixel(self, tab):
         tab.run(CLICK)
         settle(tab, "Filter of pixel (192,64)")
-        text = tab.run("document.getElementById('live-filter-word').textContent")
+        told = text(tab, "filter-word")
         words = r"add up to (\S+) electrons, and the denoised pixel is (\S+)\. Half"
-        weights, value = map(float, re.search(words, text).groups())
+        weights, value = map(float, re.search(words, told).groups())
         assert weights == pytest.approx(value, abs=3e-5)  # sums in float32, rounded
         assert 0.05 < value < 2
 
@@ -355,15 +328,15 @@ class TestPageAtWork:
         tab.choose_file(path)
         # 0.0625 angstrom: bins of four pixels, from the middle
         settle(tab, "mine.tif, rows 22 to 277, columns 22 to 277: denoised in")
-        assert "no truth" in tab.run("document.getElementById('live-psnr').textContent")
+        assert "no truth" in text(tab, "psnr")
 
     def test_finer_pixels_are_added_to_larger_bins(self, tab, tmp_path):
         counts = counted(np.random.default_rng(0), 400).astype(np.float32)
         np.save(tmp_path / "fine.npy", counts)
         tab.choose_file(tmp_path / "fine.npy")
         settle(tab, "what is the side of a pixel")
-        tab.run("document.getElementById('live-pixel').value = '0.045'")
-        tab.run("document.getElementById('live-own-go').click()")
+        fill(tab, pixel=0.045)
+        press(tab, "own-go")
         assert sbd.denoisers.choose_bins(0.045) == (6, 6)
         settle(tab, "fine.npy, rows 0 to 383")
 
@@ -389,8 +362,8 @@ class TestPageAtWork:
         tab.choose_file(tmp_path / name)
         if "npy file" not in word and name not in ("stack.npy", "words.npy"):
             settle(tab, name)
-            tab.run("document.getElementById('live-pixel').value = '0.0622'")
-            tab.run("document.getElementById('live-own-go').click()")
+            fill(tab, pixel=0.0622)
+            press(tab, "own-go")
         settle(tab, word)
 
     def test_a_compressed_tif_is_refused(self, tab, tmp_path):

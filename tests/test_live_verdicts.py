@@ -1,17 +1,28 @@
 """Hold the verdicts of the page that runs in the browser against the library's."""
 
-import gzip
 import io
 import json
-import runpy
 import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from live_page import (
+    ABOUT,
+    ROOT,
+    SIDE,
+    ask_script,
+    at_work,
+    clean_images,
+    fill,
+    node,
+    opened_page,
+    press,
+    settle,
+    text,
+    unpacked,
+)
+from scipy import ndimage, stats
 
 import sbd
 from sbd.columns.discs import disc_pixels
@@ -23,15 +34,15 @@ from sbd.evidence.tally import Claims, tally_claims
 from sbd.files import sha256
 from sbd.networks.eraser import REACH, load_eraser
 
-ROOT = Path(__file__).resolve().parents[1]
-LIVE = ROOT / "book" / "_live"
-ABOUT = json.loads((LIVE / "about.json").read_text("utf8"))
 ERASER = ROOT / "sbd" / "assets" / "weights" / ABOUT["eraser"]["file"]
-SIDE = ABOUT["bins"] * ABOUT["binning"]
 PIXEL = ABOUT["scenes"][0]["pixel"]
 PARTS = 4
-# scene, dose of the vacuum, seed: the least, the paper's dose, and the most
-CASES = [(0, 0.1, 1), (0, 0.45, 2), (1, 0.45, 3), (2, 2.0, 4), (1, 10.0, 5)]
+# scene, dose of the vacuum, seed: the least, the paper's dose, and the most; then as
+# many pixels along a bin as files have that are coarser, or finer, than the usual 4
+CASES = [
+    (0, 0.1, 1, 4), (0, 0.45, 2, 4), (1, 0.45, 3, 4), (2, 2.0, 4, 4), (1, 10.0, 5, 4),
+    (0, 1.0, 6, 1), (1, 0.45, 7, 2), (2, 1.0, 8, 3), (1, 0.45, 9, 8), (0, 1.0, 10, 11),
+]  # fmt: skip
 # float64 has 2e-16; cosine series of some 1e5 terms, and parabolas, lose a few digits
 ROUNDING = 1e-9
 # what an eraser takes off is float32, of 6e-8, and a place that is 1e-13 off may turn
@@ -40,65 +51,47 @@ OF_SINGLES = 1e-6
 # transforms of 4096 values in another order; the library's own limit is LEAST, 1e-12
 OF_A_LAW = 1e-12
 
-pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node")
-
-RUN = """
-const fs = require("fs"), judge = require(process.argv[1]);
-const told = JSON.parse(fs.readFileSync(0, "utf8"));
-const work = new Function("judge", "told", process.argv[2]);
-const plain = (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value;
-console.log(JSON.stringify(work(judge, told), plain));
-"""
+pytestmark = node
 
 
 def ask_page(work: str, **told: object) -> object:
-    """Let node run the page's script on values."""
-    command = ["node", "-e", RUN, str(LIVE / "judge.js"), work]
-    given = json.dumps(told, default=lambda a: np.asarray(a).tolist())
-    done = subprocess.run(command, input=given, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def clean_images():
-    stored = gzip.decompress((LIVE / "scenes.bin.gz").read_bytes())
-    whole = np.frombuffer(stored, "<u2").reshape(-1, SIDE, SIDE)
-    return whole / ABOUT["levels"]
+    return ask_script("judge.js", f"const judge = script; {work}", **told)
 
 
 @pytest.fixture(scope="module")
 def cases():
     """Deal counts out, denoise one part, and let the page find columns in it."""
     model, images, made = sbd.load_model(), clean_images(), []
-    for scene, dose, seed in CASES:
-        rng = np.random.default_rng(seed)
-        whole = rng.poisson(images[scene] * dose / ABOUT["vacuum"])
-        part = rng.binomial(whole, 1 / PARTS)
-        estimate = sbd.denoise(part.astype(np.float32), model, device="cpu")
-        estimate = np.float64(estimate) * PARTS
-        made.append({"rest": whole - part, "estimate": estimate})
+    for scene, dose, seed, n in CASES:
+        rng, times = np.random.default_rng(seed), n / ABOUT["binning"]
+        clean = ndimage.zoom(images[scene], times, grid_mode=True, mode="mirror")
+        whole = rng.poisson(clean.clip(0) * dose / ABOUT["vacuum"] / times**2)
+        part, pixel = rng.binomial(whole, 1 / PARTS), PIXEL / times
+        how = {"pixel": pixel, "device": "cpu"}
+        estimate = np.float64(sbd.denoise(part.astype(np.float32), model, **how))
+        case = {"rest": whole - part, "estimate": estimate * PARTS}
+        made.append(case | {"side": len(whole), "pixel": pixel})
     work = """
-    const {side, pixel} = told;
-    return told.images.map(image => {
-      const columns = judge.findColumns(image.flat(), side);
-      const patches = judge.cutPatches(image.flat(), side, columns.positions, pixel);
-      return {columns, patches};
+    return told.made.map(({estimate, side, pixel}) => {
+      const columns = judge.findColumns(estimate.flat(), side);
+      const places = [columns.positions, pixel];
+      return {columns, patches: judge.cutPatches(estimate.flat(), side, ...places)};
     });
     """
-    images = [case["estimate"] for case in made]
-    told = ask_page(work, images=images, side=SIDE, pixel=PIXEL)
+    told = ask_page(work, made=made)
     return [case | answer for case, answer in zip(made, told, strict=True)]
 
 
-def as_columns(found):
+def as_columns(found, side):
     places = np.array(found["positions"]).reshape(-1, 2)
     rest = (found[name] for name in ("radii", "amplitudes", "polarity"))
-    return Columns(places, *map(np.array, rest), (SIDE, SIDE))
+    return Columns(places, *map(np.array, rest), (side, side))
 
 
 def test_the_page_finds_the_columns_that_the_library_finds(cases):
     for case in cases:
-        ours, theirs = as_columns(case["columns"]), find_columns(case["estimate"])
+        ours = as_columns(case["columns"], case["side"])
+        theirs = find_columns(case["estimate"])
         assert len(ours) == len(theirs) > 5
         assert ours.polarity == theirs.polarity
         for name in ("positions", "radii", "amplitudes"):
@@ -113,7 +106,7 @@ def test_the_page_also_finds_dark_columns_on_a_side_that_is_slow_to_transform():
     image = 0.45 - 0.1 * wave.clip(0) ** 2
     work = "return judge.findColumns(told.image.flat(), told.side);"
     ours, theirs = (
-        as_columns(ask_page(work, image=image, side=448)), find_columns(image)
+        as_columns(ask_page(work, image=image, side=448), 448), find_columns(image)
     )  # fmt: skip
     assert len(ours) == len(theirs) > 50
     assert ours.polarity == theirs.polarity == -1
@@ -122,8 +115,8 @@ def test_the_page_also_finds_dark_columns_on_a_side_that_is_slow_to_transform():
 
 def test_the_page_cuts_the_patches_that_the_library_cuts(cases):
     for case in cases:
-        places = as_columns(case["columns"]).positions
-        theirs = cut_patches(case["estimate"], places, PIXEL)
+        places = as_columns(case["columns"], case["side"]).positions
+        theirs = cut_patches(case["estimate"], places, case["pixel"])
         ours = np.reshape(case["patches"], theirs.shape)
         assert np.abs(ours - theirs).max() < 2e-7 * theirs.max()  # of float32
 
@@ -138,22 +131,23 @@ def asked(cases):
             erased, doubts = net(torch.from_numpy(patches))
         made.append(case | {"erased": erased.numpy(), "doubts": doubts.numpy()})
     work = """
-    return told.cases.map(({estimate, rest, columns, patches, erased, doubts}) => {
-      const image = [estimate.flat(), told.side, columns.positions, told.pixel];
-      const given = [patches, erased.flat(3), doubts.flat()];
+    return told.cases.map(({estimate, rest, columns, ...is}) => {
+      const image = [estimate.flat(), is.side, columns.positions, is.pixel];
+      const given = [is.patches, is.erased.flat(3), is.doubts.flat()];
       const off = judge.eraseColumns(...image, ...given.map(x => Float32Array.from(x)));
       const asked = [rest.flat(), estimate.flat(), columns, off, told.share];
       return {...off, claims: judge.askCounts(...asked)};
     });
     """
     share = 1 - 1 / PARTS
-    told = ask_page(work, cases=made, side=SIDE, pixel=PIXEL, share=share)
+    told = ask_page(work, cases=made, share=share)
     both = []
     for case, ours in zip(made, told, strict=True):
-        columns = as_columns(case["columns"])
-        how = {"cap": None, "pixel": PIXEL, "eraser": net, "vacuum": None}
+        columns = as_columns(case["columns"], case["side"])
+        null = {"pixel": case["pixel"], "eraser": net}
+        how = {"cap": None, "vacuum": None, **null}
         theirs = ask_counts(case["rest"], case["estimate"], columns, share, **how)
-        erased = erase_columns(case["estimate"], columns, pixel=PIXEL, eraser=net)
+        erased = erase_columns(case["estimate"], columns, **null)
         both.append((ours, theirs, erased))
     return both
 
@@ -332,8 +326,7 @@ def test_the_graph_erases_as_the_network_does(tmp_path):
     again = "`python -m sbd.companion.make.live --only-eraser`: it is another now"
     assert sha256(ERASER) == ABOUT["eraser"]["digest"], again
     shutil.copyfile(ERASER, tmp_path / ERASER.name)
-    graph = gzip.decompress((LIVE / "erase.onnx.gz").read_bytes())
-    (tmp_path / "erase.onnx").write_bytes(graph)
+    (tmp_path / "erase.onnx").write_bytes(unpacked("erase.onnx.gz"))
     session = onnxruntime.InferenceSession(tmp_path / "erase.onnx")
     image = np.float64(clean_images()[0])
     number = ABOUT["eraser"]["patches"]
@@ -348,10 +341,8 @@ def test_the_graph_erases_as_the_network_does(tmp_path):
     assert np.abs(patches - truth[0]).max() > 0.01
 
 
-# --- the built page at work, as in test_live.py
+# --- the built page at work
 
-MEASURED = runpy.run_path(str(ROOT / "book" / "measured" / "live.py"))
-PAGE = ROOT / "_build" / "html" / "live.html"
 COUNTS = """(async () => {
   const make = URL.createObjectURL;
   let file;
@@ -361,31 +352,19 @@ COUNTS = """(async () => {
   return Array.from(new Uint8Array(await file.arrayBuffer()));
 })()"""
 JUDGED = "document.getElementById('live-judged')"
-STATUS = "document.getElementById('live-status').textContent"
-VERDICT = "document.getElementById('live-verdict').textContent"
 
 
 @pytest.fixture(scope="module")
 def tab():
-    """Open the page from the disk, without a network, and press the button."""
-    with MEASURED["browser"]() as tab:
-        tab.open(PAGE)
-        tab.run("document.getElementById('live-load').click()")
-        tab.wait("document.getElementById('live').dataset.ready", seconds=300)
+    with opened_page() as tab:
         yield tab
 
 
-def press(tab, name):
-    tab.run(f"document.getElementById('live-{name}').click()")
-
-
 def choose_scene(tab, **fields):
-    for name, value in fields.items():
-        tab.run(f"document.getElementById('live-{name}').value = '{value}'")
-    place = "document.getElementById('live-seed')"
+    fill(tab, **fields)
+    place = "document.getElementById('live-scene')"
     tab.run(f"{place}.dispatchEvent(new Event('change'))")
-    words = f", seed {fields['seed']}: denoised in"
-    tab.wait(f"{STATUS}.includes('{words}')")
+    settle(tab, f", seed {fields['seed']}: denoised in")
 
 
 @pytest.fixture(scope="module")
@@ -398,12 +377,10 @@ def judged(tab):
     return counts, json.loads(tab.run(f"{JUDGED}.dataset.verdicts"))
 
 
-@pytest.mark.site
-@pytest.mark.slow
-@pytest.mark.skipif(not PAGE.exists(), reason="no _build/html: run `make book`")
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium to look with")
 class TestVerdictsAtWork:
     """In headless Chromium, from a file, with the network off."""
+
+    pytestmark = at_work
 
     def test_verdicts_come_and_are_counted_in_words(self, tab, judged):
         _, verdicts = judged
@@ -411,9 +388,9 @@ class TestVerdictsAtWork:
         number = [kinds.count(k) for k in ("supported", "undecided", "ruled out")]
         assert number[0] > 5
         words = "{} columns: {} supported, {} undecided, {} ruled out."
-        told = tab.run(f"{JUDGED}.textContent")
+        told = text(tab, "judged")
         assert told == words.format(len(kinds), *number)
-        assert told in tab.run(STATUS)
+        assert told in text(tab, "status")
         assert not tab.run("document.getElementById('live-legend').hidden")
 
     def test_they_differ_from_the_librarys_as_other_deals_do(self, judged):
@@ -463,43 +440,31 @@ class TestVerdictsAtWork:
             clientY: box.top + {y} * box.height}};
           canvas.dispatchEvent(new MouseEvent("click", at));
         }})()""")
-        tab.wait(f"{STATUS}.includes('The column at row {row:.1f}')")
-        told = tab.run(VERDICT)
+        settle(tab, f"The column at row {row:.1f}")
+        told = text(tab, "verdict")
         assert f"row {row:.1f}, column {column:.1f} is {kind}" in told
         assert f"its disc counts {electrons:.1f} \u00b1" in told
-        assert told in tab.run(STATUS)
+        assert told in text(tab, "status")
 
     def test_keys_tell_a_verdict_too(self, tab, judged):
         _, verdicts = judged
         row, column, kind, *_ = verdicts[0]
-        for name, value in (("row", row + 1), ("column", column)):
-            tab.run(f"document.getElementById('live-{name}').value = {round(value)}")
+        fill(tab, row=round(row + 1), column=round(column))
         tab.run("""document.getElementById("live-denoised").dispatchEvent(
           new KeyboardEvent("keydown", {key: "ArrowUp", shiftKey: true}))""")
-        assert f"column {column:.1f} is {kind}" in tab.run(STATUS)
+        assert f"column {column:.1f} is {kind}" in text(tab, "status")
 
     def test_it_can_be_stopped_and_other_counts_clear_it(self, tab, judged):
         del judged
         press(tab, "again")
-        tab.wait(f"{STATUS}.includes('seed 6: denoised in')")
+        settle(tab, "seed 6: denoised in")
         assert tab.run(f"{JUDGED}.hidden")
-        assert not tab.run(VERDICT)
+        assert not text(tab, "verdict")
         press(tab, "judge")
         tab.wait("document.getElementById('live-progress').value > 0")
         press(tab, "stop")
-        tab.wait(f"{STATUS}.startsWith('Stopped')")
+        settle(tab, "Stopped")
         assert tab.run(f"{JUDGED}.dataset.verdicts") == "[]"
-
-    def test_no_verdict_is_offered_on_a_file_of_ones_own(self, tab, judged, tmp_path):
-        counts, _ = judged
-        np.save(tmp_path / "mine.npy", np.tile(counts, (2, 2)))
-        tab.choose_file(tmp_path / "mine.npy")
-        tab.wait(f"{STATUS}.includes('side of a pixel')")
-        tab.run("document.getElementById('live-pixel').value = '0.0622'")
-        press(tab, "own-go")
-        tab.wait(f"{STATUS}.includes('mine.npy, rows 0 to 255')")
-        assert tab.run("document.getElementById('live-judge').disabled")
-        assert not tab.run("document.getElementById('live-judge-not').hidden")
 
     def test_nothing_went_wrong(self, tab):
         assert tab.faults() == []

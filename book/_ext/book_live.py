@@ -19,7 +19,8 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 RUNTIME = ["ort-wasm-simd-threaded.wasm.gz", "ort-wasm-simd-threaded.mjs"]
 GRAPHS = ["estimate.onnx.gz", "row.onnx.gz", "erase.onnx.gz"]
 MADE = [*GRAPHS, "scenes.bin.gz", "reference.bin.gz"]
-COPIED = ["live.js", "judge.js", "live.css", "ort.wasm.min.js", "LICENSE-onnxruntime"]
+SCRIPTS = ["live.js", "judge.js", "counts.js", "ort.wasm.min.js"]
+COPIED = [*SCRIPTS, "live.css", "LICENSE-onnxruntime"]
 
 
 def list_files(folder: Path) -> dict[str, Path]:

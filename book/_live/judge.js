@@ -1,10 +1,10 @@
 /* Which columns the counts support: what `sbd.judge_columns` computes, for a square image. Arithmetic
-   alone: the page hands in its networks and its chance. tests/test_live.py holds it against Python. */
+   alone: the page hands in its networks and its chance. tests/test_live_verdicts.py holds it against Python. */
 "use strict";
 (() => {
   const BIN = 0.25, SIDE = 32, REACH = 0.75;  // of the eraser's patches and of the disc [angstrom]
   const STRICT = 0.4, WEAK = 0.5, NORMAL = 1.959964, LEAST = 1e-12, GRID = 4096;
-  const COARSE = 0.25, RAISED = 1e-3, DOUBT = 0.05;
+  const COARSE = 0.25, RAISED = 1e-3, DOUBT = 0.05, FINEST = 0.01, COARSEST = 0.35;
 
   // --- numbers
 
@@ -286,6 +286,12 @@
   }
 
   // --- what an image would show without a column
+
+  /* Why no column can be told with pixels of a side [angstrom]; "" if it can. */
+  function refusePixel(pixel) {
+    return pixel >= FINEST && pixel <= COARSEST ? "" : `The side of a pixel must be ${FINEST} to ${COARSEST} angstrom for a `
+      + `column to be judged; got ${pixel} (0.0622 angstrom is 0.00622 nm).`;
+  }
 
   /* The surroundings of places, in bins of the eraser, one patch after another. */
   function cutPatches(image, side, positions, pixel) {
@@ -575,7 +581,7 @@
 
   const judge = {
     Law, REACH, SIDE, askCounts, chance, cutPatches, deal, eraseColumns, findColumns, judgeColumns, nearest, normalTail,
-    selectClaims, tallyClaims,
+    quantile, refusePixel, rint, selectClaims, tallyClaims,
   };
   if (typeof module === "object") module.exports = judge;
   else globalThis.sbdJudge = judge;

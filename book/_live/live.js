@@ -6,7 +6,7 @@
   const $ = name => document.getElementById("live-" + name);
   const about = JSON.parse($("about").textContent);
   const BINS = about.bins, OWN = about.binning, COUNTS_PER_BIN = OWN * OWN;
-  const state = {};  // what is shown: counts, denoised, clean, sides, pixel, bins, dose
+  const state = {};  // what is shown: counts, denoised, clean, sides, pixel, bins, dose, verdicts or a refusal
   const base = new URL("_static/live/", document.baseURI).href;
 
   // --- words
@@ -155,6 +155,7 @@
     say("Starting the runtime");
     await addScript("ort.wasm.min.js");
     await addScript("judge.js");
+    await addScript("counts.js");
     const settings = window.ort.env.wasm;
     settings.numThreads = 1;
     settings.wasmBinary = bytes["ort-wasm-simd-threaded.wasm.gz"].buffer;
@@ -257,15 +258,19 @@
 
   const readDose = () => Number(Math.pow(10, Number($("dose").value)).toPrecision(2));
 
-  async function showScene() {
-    if (!network.estimate) return;
-    const scene = about.scenes[Number($("scene").value)], dose = readDose();
+  function readSeed() {
     const seed = Number($("seed").value);
     if (!Number.isInteger(seed) || seed < 0 || seed > 4294967295)
       throw new Refusal(`The seed must be a whole number from 0 to 4294967295; got ${$("seed").value}.`);
+    return seed;
+  }
+
+  async function showScene() {
+    if (!network.estimate) return;
+    const scene = about.scenes[Number($("scene").value)], dose = readDose(), seed = readSeed();
     const clean = scene.clean.map(value => value * dose / about.vacuum);
     await show({
-      counts: drawPoisson(clean, seed), clean, dose, n: OWN, pixel: scene.pixel, seed,
+      counts: drawPoisson(clean, seed), clean, dose, n: OWN, pixel: scene.pixel,
       name: `${scene.name}, ${dose} electrons per pixel, seed ${seed}`,
     });
   }
@@ -277,7 +282,7 @@
     const start = performance.now();
     const {denoised, binned} = await estimate(what.counts, what.n);
     const seconds = (performance.now() - start) / 1000;
-    Object.assign(state, {clean: null, row: null, warning: "", seed: null, verdicts: null}, what,
+    Object.assign(state, {clean: null, row: null, warning: "", refusal: "", verdicts: null}, what,
       {denoised, binned, side: BINS * what.n});
     $("time").textContent = `${seconds.toFixed(2)} s`;
     $("time").dataset.seconds = seconds;
@@ -327,9 +332,7 @@
       + `squared weight is within ${half.toFixed(1)} \u00C5, 95 % within ${most.toFixed(1)} \u00C5.`;
     $("filter").dataset.seconds = seconds;
     $("filter").dataset.bias = value - explained;
-    const verdict = tellVerdict(at);
-    if (verdict) $("verdict").textContent = verdict;
-    say(`Filter of pixel (${at}) in ${seconds.toFixed(2)} s. ${verdict}`);
+    say(`Filter of pixel (${at}) in ${seconds.toFixed(2)} s. ${showVerdict(at)}`);
   }
 
   // --- which columns to believe
@@ -337,20 +340,30 @@
   const KINDS = ["supported", "undecided", "ruled out"];
   const kindOf = verdict => verdict.supported ? KINDS[0] : verdict.ruledOut ? KINDS[2] : KINDS[1];
 
+  /* Why there are no verdicts on what is shown; "" if there may be. */
+  function refuseCounts() {
+    const {counts, denoised, side, pixel} = state, {refuse, checkIndependence} = window.sbdCounts;
+    return window.sbdJudge.refusePixel(pixel) || refuse(counts, side) || checkIndependence(counts, denoised, side);
+  }
+
   async function judge() {
-    state.verdicts = null;
-    state.stop = false;
+    const seed = readSeed();
+    Object.assign(state, {verdicts: null, refusal: "", stop: false});
     busy(true);
     showVerdicts();
     $("judge").disabled = true;
-    for (const name of ["stop", "progress"]) $(name).hidden = false;
-    $("progress").value = 0;
-    say("Judging: the electrons are dealt out, and each part is denoised.");
+    say("Checking the counts");
     await painted();
     const start = performance.now();
     try {
+      state.refusal = refuseCounts();
+      if (state.refusal) return say("Not judged: the counts fail a check, which is named below the button.", true);
+      for (const name of ["stop", "progress"]) $(name).hidden = false;
+      $("progress").value = 0;
+      say("Judging: the electrons are dealt out, and each part is denoised.");
+      await painted();
       state.verdicts = await window.sbdJudge.judgeColumns({
-        counts: state.counts, denoised: state.denoised, side: state.side, pixel: state.pixel, seed: state.seed,
+        counts: state.counts, denoised: state.denoised, side: state.side, pixel: state.pixel, seed,
         parts: PARTS, deals: DEALS, level: LEVEL, erase,
         denoise: async part => (await estimate(part, state.n)).denoised,
         told: async done => {
@@ -378,9 +391,9 @@
   const DEALS = 5, PARTS = 4, LEVEL = 0.05;  // as `sbd judge` has them
 
   function showVerdicts() {
-    const verdicts = state.verdicts, simulated = state.seed !== null;
-    $("judge").disabled = !simulated;
-    $("judge-not").hidden = simulated;
+    const verdicts = state.verdicts;
+    $("judge").disabled = false;
+    $("judge-not").textContent = state.refusal && `No verdicts. ${state.refusal}`;
     $("judged").hidden = $("legend").hidden = !verdicts;
     $("denoised-word").textContent = `Denoised; click a pixel for its filter${verdicts ? " and the verdict on its column" : ""}`;
     $("verdict").textContent = verdicts ? "Click a ring, or move the mark to it, for what the counts say of that column." : "";
@@ -404,6 +417,23 @@
     return `The column at row ${r.toFixed(1)}, column ${c.toFixed(1)} is ${kind}: its disc counts `
       + `${verdict.electrons.toFixed(1)} \u00B1 ${verdict.width.toFixed(1)} electrons more than without it (95 %), and `
       + `${Math.round(100 * verdict.selected)} % of the ${PARTS * DEALS} parts select it as there.`;
+  }
+
+  /* Show what is said of the column at a pixel, if anything is; give it back. */
+  function showVerdict(at) {
+    const told = tellVerdict(at);
+    if (told) $("verdict").textContent = told;
+    return told;
+  }
+
+  /* Deals of other electrons are for a reader's own file what other counts are for a simulated image. */
+  async function showSeed() {
+    if (state.clean || !network.estimate) return showScene();
+    const seed = readSeed();
+    state.verdicts = null;
+    draw();
+    showVerdicts();
+    say(`Seed ${seed}, of the next verdicts: which electrons are dealt to which part.`);
   }
 
   /* A solid ring, a dashed one, or a cross; dark around it. */
@@ -734,7 +764,8 @@
     };
     tell();
     $("dose").addEventListener("input", tell);
-    for (const name of ["scene", "dose", "seed"]) $(name).addEventListener("change", () => { tell(); then(showScene); });
+    for (const name of ["scene", "dose"]) $(name).addEventListener("change", () => { tell(); then(showScene); });
+    $("seed").addEventListener("change", () => then(showSeed));
     $("again").addEventListener("click", () => {
       $("seed").value = (Number($("seed").value) + 1) % 4294967296;
       then(showScene);
@@ -778,9 +809,8 @@
         state.at = [Number($("row").value), Number($("column").value)];
         state.row = null;
         draw();
-        const verdict = tellVerdict(state.at), value = state.denoised[state.at[0] * state.side + state.at[1]];
-        if (verdict) $("verdict").textContent = verdict;
-        say(`Row ${state.at[0]}, column ${state.at[1]}: ${value.toFixed(3)} electrons. ${verdict}`);
+        const value = state.denoised[state.at[0] * state.side + state.at[1]];
+        say(`Row ${state.at[0]}, column ${state.at[1]}: ${value.toFixed(3)} electrons. ${showVerdict(state.at)}`);
       } else return;
       event.preventDefault();
     });
