@@ -68,6 +68,7 @@ book: env  ## run every notebook and build the site: _build/html/index.html
 
 .PHONY: site
 site: env  ## build the site from the committed records, and look at it; a minute
+	@rm -rf _build/html  # figures of earlier builds would stay
 	@$(STAGE) "site" $(BIN)/jupyter-book build --all -W -n --keep-going book/
 	@$(STAGE) "pages" $(BIN)/python -m pytest -q -m site
 

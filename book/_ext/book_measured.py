@@ -108,11 +108,15 @@ def shown(cell: Cell, decimals: int | None = None) -> str:
     '94 ± 39'
     >>> shown(Cell([727, 687])) == "727 \N{MULTIPLICATION SIGN} 687"
     True
+    >>> shown(Cell([]))
+    'none'
     """
     value, error = cell.value, cell.error
     if isinstance(value, list):
         if len(value) > LONGEST:
             return f"{len(value)} values, in the file"
+        if not value:
+            return "none"
         sizes = 1 < len(value) <= 3 and all(type(entry) is int for entry in value)
         return (TIMES if sizes else ", ").join(shown(Cell(entry)) for entry in value)
     if value is None:
