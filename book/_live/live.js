@@ -388,6 +388,7 @@
     say(`Judged in ${seconds.toFixed(1)} s: ${$("judged").textContent}`);
   }
 
+  const LABEL = $("denoised").getAttribute("aria-label");
   const DEALS = 5, PARTS = 4, LEVEL = 0.05;  // as `sbd judge` has them
 
   function showVerdicts() {
@@ -400,6 +401,7 @@
     const counts = KINDS.map(kind => (verdicts ?? []).filter(verdict => kindOf(verdict) === kind).length);
     const told = (verdicts ?? []).map(verdict => [...verdict.position, kindOf(verdict), verdict.electrons, verdict.width, verdict.selected]);
     Object.assign($("judged").dataset, {verdicts: JSON.stringify(told), seconds: ""});
+    $("denoised").setAttribute("aria-label", LABEL);
     if (!verdicts) return;
     const total = verdicts.length === 1 ? "1 column" : `${verdicts.length} columns`;
     $("judged").textContent = `${total}: ${KINDS.map((kind, i) => `${counts[i]} ${kind}`).join(", ")}.`;
