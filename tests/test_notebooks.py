@@ -206,10 +206,7 @@ def test_a_page_that_needs_no_download_shows_the_same_without(path):
 
 @named
 def test_no_cell_asks_to_be_left_out_of_the_comparison(path):
+    # nor shows how long something took, which is another number in each run
     for cell in read_text(path).cells:
         assert "nbval" not in cell.source.lower()
-        tags = [tag for tag in cell.metadata.get("tags", []) if "nbval" in tag]
-        if tags:  # how long something takes is another number in each run
-            assert tags == ["nbval-ignore-output"]
-            assert "seconds" in cell.source
-            assert "save_figure(" not in cell.source
+        assert not [tag for tag in cell.metadata.get("tags", []) if "nbval" in tag]
