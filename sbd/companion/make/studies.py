@@ -15,6 +15,8 @@ processor time:
   the paper's studies of generalisation, in the paper's split of single images. Those of
   structures and defects learn from white images, as in the paper. Each twice, from
   another seed (``*-again``).
+* ``without-*``: in what was kept from them: the thickest specimens, the largest tilts,
+  one particle, or nothing. Here the split is that of structures. Each twice, too.
 * ``view-*``: in how far they see; each twice, too.
 * ``dose-*``: the second network of the default weights, taught one dose more; not
   packed, only compared with them (``book/measured/doses.py``).
@@ -83,6 +85,10 @@ EVERY_PIXEL = {"batch": 4, "drawing": PIXELS}
 ONCE = {
     name: Study("LatticeUNet", {"channels": 16}, 240, labels, "published_split")
     for name, labels in SUBSETS.items()
+}
+ONCE |= {
+    f"without-{name}": Study("LatticeUNet", {"channels": 16}, 240, kind.rest)
+    for name, kind in generalisation.KEPT_OUT.items()
 }
 ONCE |= {  # 200 s of one core each, except where a name tells that steps are as beside
     "view-pixels-2": view(600, scales=2, channels=32),

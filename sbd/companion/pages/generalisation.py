@@ -101,6 +101,39 @@ STUDIES = {
 """The paper's studies, by name."""
 
 
+@dataclass(frozen=True)
+class KeptOut:
+    """A kind of specimen that a network of ``without-*`` was not shown."""
+
+    name: str  # in words
+    labels: dict[str, tuple]  # an image with one of these values is of the kind
+    rest: dict[str, list]  # what `Benchmark.select` takes to leave it out
+
+    def find(self, table: pd.DataFrame) -> pd.Series:
+        """Say of each row of a benchmark's table whether it is of the kind."""
+        found = pd.Series(False, index=table.index)
+        for column, values in self.labels.items():
+            found |= table[column].isin(values)
+        return found
+
+
+KEPT_OUT = {
+    "thickness": KeptOut(
+        "60 Å thick", {"thickness": (60,)}, {"thickness": [30, 40, 50]}
+    ),
+    "tilt": KeptOut(
+        "tilted by 3° or 4°",
+        {"tilt_x": (3, 4), "tilt_y": (3, 4)},
+        {"tilt_x": [0, 1, 2], "tilt_y": [0, 1, 2]},
+    ),
+    "particle": KeptOut(
+        "PtNp4", {"particle": ("PtNp4",)}, {"particle": [*PARTICLES[:3]]}
+    ),
+    "nothing": KeptOut("none of these", {}, {}),
+}
+"""What the networks ``weights/without-*`` were not shown."""
+
+
 def published_map(study: str, *, metric: str = "psnr") -> pd.DataFrame:
     """Average the authors' evaluation logs to one of their heat maps.
 
