@@ -115,33 +115,39 @@ def scattering_factors(atoms: Atoms, microscope: Microscope) -> dict[str, np.nda
         if proportional:
             factor = damped * (1 + 1j * microscope.absorption.get(symbol, 0.0))
         else:
-            at, values = thermal_absorption(symbol, rms, microscope)
+            at, values = thermal_absorption(
+                symbol, rms, microscope.form_factors, microscope.interaction
+            )
             lost = np.interp(np.sqrt(k2), at, values) / box**2
             factor = damped + 1j * microscope.absorption * lost
         factors[symbol] = factor.astype(np.complex64)
     return factors
 
 
+@lru_cache(maxsize=64)
 def thermal_absorption(
-    symbol: str, rms: float, microscope: Microscope
+    symbol: str, rms: float, form_factors: str, interaction: float
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Tell what thermal motion of one atom takes from the elastic wave.
 
     To second order the mean of :math:`e^{\mathrm{i} \sigma V}` over its places is
     that of the mean potential with an imaginary part,
     :math:`\sigma (\langle V^2 \rangle - \langle V \rangle^2) / 2`. Returned are spatial
-    frequencies [1/angstrom], and its Fourier transform there [volt angstrom^3].
+    frequencies [1/angstrom], and its Fourier transform there [volt angstrom^3]. Kept,
+    since on a coarse grid it takes as long as the multislice.
     """
     k = np.fft.fftfreq(_FINE, _CELL / _FINE)
     k2 = k[:, None] ** 2 + k**2
-    f = _form_factor(symbol, microscope.form_factors, k2) / _CELL**2
+    f = _form_factor(symbol, form_factors, k2) / _CELL**2
     blur = np.exp(-2 * np.pi**2 * rms**2 * k2)
     still = fft.ifft2(f, norm="forward").real
     mean = fft.ifft2(f * blur, norm="forward").real
     square = fft.ifft2(fft.fft2(still**2) * blur).real
     lost = fft.fft2(square - mean**2, norm="forward").real * _CELL**2
     half = _FINE // 2
-    return k[:half], microscope.interaction / 2 * lost[0, :half]
+    lost = interaction / 2 * lost[0, :half]
+    lost.flags.writeable = k.flags.writeable = False  # of all who ask
+    return k[:half], lost
 
 
 @lru_cache(maxsize=4)
