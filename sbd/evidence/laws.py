@@ -26,6 +26,7 @@ LEAST = 1e-12
 _GRID = 4096  # values that a rounded score can take
 _AT_ONCE = 64  # columns whose distributions are in the memory
 _COARSE = 0.25  # of the largest weight: on a coarser grid the law is taken as normal
+_FAINT = np.log(LEAST) - 20  # of a frequency, what no probability feels
 _RAISED = 1e-3  # a mean below this part of the one without the column is raised to it
 
 
@@ -112,8 +113,7 @@ class ScoreLaws:
         scores = self.scores(counts)
         p_values = np.empty(self.number)
         for some in self.groups():
-            tails = self.survival(some, claimed=False)
-            p_values[some] = _look_up(tails, scores[some] - self.first[some])
+            p_values[some] = self._tails(some, scores[some], claimed=False)
         if self.coarse.any():
             score = self._standard(counts, claimed=False)
             p_values = np.where(self.coarse, stats.norm.sf(score), p_values)
@@ -124,8 +124,7 @@ class ScoreLaws:
         scores = self.scores(counts)
         p_values = np.empty(self.number)
         for some in self.groups():
-            tails = self.survival(some, claimed=True)
-            above = _look_up(tails, scores[some] - self.first[some] + 1)
+            above = self._tails(some, scores[some] + 1, claimed=True)
             # beyond the grid's lower end no score is as small
             below = scores[some] < self.first[some]
             p_values[some] = np.where(below, 0.0, 1 - above)
@@ -191,6 +190,22 @@ class ScoreLaws:
 
     def survival(self, some: NDArray[np.intp], *, claimed: bool) -> NDArray[np.float64]:
         """Return the probability of each score or a greater one, from `first` on."""
+        law = self._law(some, claimed=claimed)
+        order = (self.first[some][:, None] + np.arange(_GRID)) % _GRID
+        law = np.take_along_axis(law, order, axis=1)
+        return np.cumsum(law[:, ::-1], axis=1)[:, ::-1]
+
+    def _tails(
+        self, some: NDArray[np.intp], scores: NDArray[np.int64], *, claimed: bool
+    ) -> NDArray[np.float64]:
+        """Return the probability of one score of each column, or a greater one."""
+        law = self._law(some, claimed=claimed)
+        first = self.first[some][:, None]
+        place = (np.arange(_GRID) - first) % _GRID
+        return law.sum(axis=1, where=place >= scores[:, None] - first)
+
+    def _law(self, some: NDArray[np.intp], *, claimed: bool) -> NDArray[np.float64]:
+        """Return the probability of each score, by its remainder on the grid."""
         rates = self.full if claimed else self.empty
         mine = (self.which >= some[0]) & (self.which <= some[-1])
         row = self.which[mine] - some[0]
@@ -201,10 +216,9 @@ class ScoreLaws:
         if not claimed and self.steps[some].any():
             angle = np.arange(wave.shape[1]) * (2 * np.pi / _GRID)
             wave = wave - (self.steps[some, None] * angle) ** 2 / 2
-        law = np.fft.irfft(np.exp(wave), _GRID, axis=1)
-        order = (self.first[some][:, None] + np.arange(_GRID)) % _GRID
-        law = np.take_along_axis(law, order, axis=1)
-        return np.cumsum(law[:, ::-1], axis=1)[:, ::-1]
+        loud = wave.real > _FAINT  # few are, and exp takes most of the time
+        wave = np.exp(wave, out=np.zeros_like(wave), where=loud)
+        return np.fft.irfft(wave, _GRID, axis=1)
 
 
 def check_recorded(noisy: Image, claimed: Image) -> NDArray[np.int64]:
