@@ -57,7 +57,8 @@ class _Spread(torch.autograd.Function):
         table = sums.new_zeros(rows, sums.shape[-1])
         shares = sums.split([len(places) for _, places in parts])
         for share, (weights, places) in zip(shares, parts, strict=True):
-            table.index_add_(0, places.flatten(), (weights.mT @ share).flatten(0, -2))
+            places = places.flatten().long()  # with 32 bits it takes four times as long
+            table.index_add_(0, places, (weights.mT @ share).flatten(0, -2))
         return table
 
     @staticmethod
