@@ -176,6 +176,11 @@ throughput: env  ## measure what each trick of training is worth; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/throughput.py data/benchmark \
 	    book/measured/throughput.json
 
+.PHONY: kept-out
+kept-out: env  ## keep kinds of specimen from small networks, and test them on those; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python book/measured/kept_out.py data/benchmark \
+	    book/measured/kept_out.json
+
 .PHONY: score
 score: env  ## score the default weights on images they never learnt from; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/score.py data/benchmark --to book/measured/score.json

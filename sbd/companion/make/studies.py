@@ -122,7 +122,7 @@ GPU = {
     for scales, crop in ((4, 400), (6, 448))  # multiples of 2**scales
 }  # fmt: skip
 
-LARGE = {*GPU, *(name for name in STUDIES if name.startswith("view-bins-6"))}
+EIGHT_BITS = {*GPU} | {n for n in STUDIES if n.startswith(("view-bins-6", "without"))}
 
 
 def train(name: str, benchmark: sbd.Benchmark, folder: Path, workers: int) -> None:
@@ -157,7 +157,7 @@ def score(name: str) -> dict[str, float]:
 def pack(name: str, benchmark: sbd.Benchmark, folder: Path, commit: str) -> None:
     """Copy weights into the package, and write their card."""
     study, run = (STUDIES | GPU)[name], folder / name
-    pack_weights(name, run, bits=8 if name in LARGE else 16)
+    pack_weights(name, run, bits=8 if name in EIGHT_BITS else 16)
     record = json.loads((run / "curve.json").read_text())
     images = benchmark.select(split=study.split, **study.labels).table["split"]
     cost = json.loads((run / "cost.json").read_text())

@@ -456,6 +456,46 @@ def tell_filter(tables: Mapping[str, pd.DataFrame], rest: str) -> str:
     )
 
 
+def tabulate_kept_out(record: Mapping[str, Mapping]) -> pd.DataFrame:
+    """Tabulate what ``make kept-out`` measured: gains and standard errors [dB].
+
+    A row for each network, by what was kept from it, a column for each kind that it was
+    tested on.
+    """
+    names = {key: kind.name for key, kind in KEPT_OUT.items()}
+    rows = {}
+    for network, gains in record["gain"].items():
+        if network == "nothing":  # against itself
+            continue
+        errors = record["standard error"][network]
+        head = f"without {names[network]}" if network in names else network
+        rows[head] = {
+            f"{names[kind]} ({record['images'][kind]})": with_sign(gain, errors[kind])
+            for kind, gain in gains.items()
+        }
+    return pd.DataFrame(rows).T.rename_axis("network", axis=1)
+
+
+def tell_kept_out(record: Mapping[str, Mapping]) -> str:
+    """Say what a network loses on what was kept from it, and elsewhere at most."""
+    told, elsewhere = [], []
+    for key, kind in KEPT_OUT.items():
+        for other, gain in record["gain"].get(key, {}).items():
+            error = record["standard error"][key][other]
+            if key == "nothing":
+                continue
+            if other != key:
+                elsewhere.append((gain, error))
+                continue
+            shown = f"{with_sign(gain, error)} dB"
+            if gain > -2 * error:
+                shown += ", which is no loss by two standard errors"
+            told.append(f"* **{kind.name}**: {shown}")
+    least = min(elsewhere)
+    words = f"On what was not kept from them they change by {with_sign(*least)} dB"
+    return "\n".join(told) + f"\n\n{words} at worst."
+
+
 def show_heat_maps(tests: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """Draw heat maps of what was trained on against what was tested on.
 

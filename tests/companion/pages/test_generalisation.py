@@ -9,6 +9,7 @@ import pytest
 import sbd
 from sbd.companion.pages import generalisation
 from sbd.companion.pages.generalisation import (
+    KEPT_OUT,
     STUDIES,
     Study,
     compare_in_columns,
@@ -20,10 +21,13 @@ from sbd.companion.pages.generalisation import (
     published_tests,
     score_networks,
     show_heat_maps,
+    tabulate_kept_out,
     tabulate_kinds,
     tell_filter,
+    tell_kept_out,
     tell_losses,
 )
+from sbd.companion.words import with_sign
 from sbd.data.registry import DataUnavailableError
 from sbd.networks.operations import TORCH
 from sbd.simulation.frame import CROP
@@ -244,3 +248,49 @@ def test_a_heat_map_says_its_numbers_and_shares_one_scale():
     assert first.images[0].get_clim() == second.images[0].get_clim() == (-6.5, 6.5)
     np.testing.assert_allclose(first.images[0].get_array(), [[0, -6.5], [-2.5, 0]])
     assert [t.get_text() for t in first.get_xticklabels()] == ["a\n(2)", "b\n(2)"]
+
+
+def test_what_is_kept_out_and_what_is_learnt_are_all_images_once():
+    axes = {
+        "particle": generalisation.PARTICLES,
+        "thickness": [30.0, 40.0, 50.0, 60.0],
+        "tilt_x": [0.0, 1.0, 2.0, 3.0, 4.0],
+        "tilt_y": [0.0, 3.0],
+    }
+    table = pd.MultiIndex.from_product(axes.values(), names=axes).to_frame(index=False)
+    for name, kind in KEPT_OUT.items():
+        learnt = pd.Series(True, index=table.index)
+        for column, values in kind.rest.items():
+            learnt &= table[column].isin(values)
+        assert (learnt != kind.find(table)).all()
+        assert learnt.all() == (name == "nothing")
+
+
+@pytest.fixture
+def record():
+    gains = {"thickness": -0.5, "tilt": 0.02, "particle": -0.05, "nothing": -0.01}
+    networks = {key: dict.fromkeys(gains, 0.0) for key in (*KEPT_OUT, "filter")}
+    for key in ("thickness", "tilt", "particle"):
+        networks[key][key] = gains[key]
+    networks["tilt"]["nothing"] = -0.03
+    errors = {key: dict.fromkeys(gains, 0.05) for key in networks}
+    return {
+        "images": dict.fromkeys(gains, 50), "trainings": 2, "gain": networks,
+        "standard error": errors,
+    }  # fmt: skip
+
+
+def test_a_loss_is_told_where_it_exceeds_two_errors(record):
+    thickness, tilt, particle, *_, elsewhere = tell_kept_out(record).splitlines()
+    assert f"60 Å thick**: {with_sign(-0.5, 0.05)} dB" in thickness
+    assert "no loss" not in thickness
+    assert "no loss" in tilt
+    assert "no loss" in particle
+    assert with_sign(-0.03, 0.05) in elsewhere
+
+
+def test_a_table_of_what_was_kept_out_has_no_row_against_itself(record):
+    table = tabulate_kept_out(record)
+    assert len(table) == len(KEPT_OUT)
+    assert "filter" in table.index
+    assert "none of these (50)" in table.columns
