@@ -216,7 +216,8 @@ class ScoreLaws:
         if not claimed and self.steps[some].any():
             angle = np.arange(wave.shape[1]) * (2 * np.pi / _GRID)
             wave = wave - (self.steps[some, None] * angle) ** 2 / 2
-        loud = wave.real > _FAINT  # few are, and exp takes most of the time
+        # few are, and exp takes most of the time; what is no number stays so
+        loud = ~(wave.real <= _FAINT)
         wave = np.exp(wave, out=np.zeros_like(wave), where=loud)
         return np.fft.irfft(wave, _GRID, axis=1)
 
@@ -237,6 +238,10 @@ def check_erased(erased: ErasedColumns, columns: Columns) -> Columns:
             f"got {len(mine)}, or others"
         )
         raise ValueError(msg)
+    for name, values in (("means", erased.means), ("doubts", erased.doubts)):
+        if not np.isfinite(values).all():
+            msg = f"erased must have finite {name}; got NaN or infinity"
+            raise ValueError(msg)
     return erased.columns
 
 

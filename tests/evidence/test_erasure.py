@@ -167,3 +167,13 @@ def test_what_no_eraser_can_use_is_refused(tmp_path):
             np.ones((64, 64)), flat, other, erased=erase_columns(flat, one)
         )
     assert len(erase_columns(flat, one[[]]).means) == 0
+
+
+@pytest.mark.parametrize("name", ["means", "doubts"])
+def test_what_is_no_number_is_no_evidence(name):
+    one = Columns(np.array([[12.0, 12.0]]), np.array([0.5]), np.array([0.5]))
+    parts = {"means": np.array([0.45]), "doubts": np.array([[0.0, 0.1]])}
+    parts[name][..., -1] = np.nan
+    erased = ErasedColumns(one, **parts)
+    with pytest.raises(ValueError, match=f"erased must have finite {name}"):
+        ScoreLaws(np.full((25, 25), 0.9), one, 0.45, erased=erased)
