@@ -195,7 +195,7 @@ gpu: env  ## on a machine with CUDA: tests, times, notebooks, the paper's networ
 	$(BIN)/python book/measured/gpu.py data/gpu book/measured/gpu.json --minutes $(or $(MINUTES),7)
 
 .PHONY: methods
-methods: env  ## compare all methods on the regenerated test images; minutes, resumes
+methods: env  ## compare all methods on the regenerated test images; hours, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/methods.py data/benchmark data/methods \
 	    book/measured/methods.json
 

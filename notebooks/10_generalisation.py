@@ -116,7 +116,7 @@ markdown(generalisation.tell_filter(tests["ours"], rest))
 # %% [markdown]
 # ## Specimens that nobody showed it
 #
-# The paper's split is one of single images: most structures of its test set were in training at another focus or tilt. So here a whole kind of specimen was kept from a network of the same size, one kind at a time: the thickest, the largest tilts, one particle. All is tested on structures that no network here learnt from. The table gives by how many decibels each is ahead of the same network that was shown all kinds, on the same counts, with the standard error over images and over two trainings each; n images are in brackets, and one of a kind is of none of the other kinds.
+# The paper's split is one of single images: most structures of its test set were in training at another focus or tilt. So here a whole kind of specimen was kept from a network of the same size, one kind at a time: the thickest, the largest tilts, one particle. All is tested on structures that no network here learnt from. A structure is a particle with its defect, thickness and variant: the same particle at another thickness may have been shown. The table gives by how many decibels each is ahead of the same network that was shown all kinds, on the same counts, with a standard error over structures and over two trainings of each; images and structures are in brackets, and an image of one kind is of none of the others.
 
 # %%
 record = read_measured("kept_out")
@@ -124,10 +124,10 @@ without = "This copy is without `book/measured`, where the table comes from."
 generalisation.tabulate_kept_out(record) if record else markdown(without)
 
 # %% [markdown]
-# On the kind that was kept from it, each is ahead by so much, or behind; a loss of twice the error would have shown:
+# On the kind that was kept from it, each is ahead by so much, or behind:
 
 # %%
 markdown(generalisation.tell_kept_out(record) if record else "")
 
 # %% [markdown]
-# These networks are small and were trained for minutes; the [default](07_networks.ipynb), which was trained for hours on all kinds, is not among them.
+# The networks of this page are small and were trained for minutes; the [default](07_networks.ipynb), which was trained for hours on all kinds and is far ahead of the filter, is not among them. What *it* would lose on what it never saw was not tested like this.

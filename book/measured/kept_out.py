@@ -10,7 +10,7 @@ authors do, at the paper's dose; all of structures that no network here learnt f
 image of one kind is of none of the others. The windowed Fourier filter sees them, too.
 
 A difference is to the network from which nothing was kept, image by image; its standard
-error has the spread over images, and that between the two trainings.
+error has the spread over structures, and that between the two trainings of each.
 """
 
 import argparse
@@ -35,9 +35,8 @@ FILTER = "filter"
 def load_denoisers() -> dict[str, list]:
     """Load the networks, by what was kept from them, and the filter."""
     denoisers = {}
-    for name in generalisation.KEPT_OUT:
-        items = f"weights/without-{name}", f"weights/without-{name}-again"
-        models = [sbd.load_model(item) for item in items]
+    for name, kind in generalisation.KEPT_OUT.items():
+        models = [sbd.load_model(item) for item in kind.networks]
         denoisers[name] = [partial(sbd.denoise, model=m, device="cpu") for m in models]
     return denoisers | {FILTER: [sbd.denoise_windowed_fourier]}
 
@@ -72,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("benchmark", type=Path)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--images", type=int, default=50, help="of each kind")
+    parser.add_argument("--images", type=int, default=40, help="of each kind")
     given = parser.parse_args()
     torch.set_num_threads(1)
     benchmark = sbd.Benchmark(given.benchmark)
@@ -80,7 +79,8 @@ def main() -> None:
     denoisers = load_denoisers()
     bar = tqdm(chosen.items(), unit="kind")
     table = pd.concat([score(denoisers, benchmark, *one) for one in bar])
-    gains, errors = generalisation.compare_in_columns(table, "nothing")
+    structures = benchmark.table["structure"]
+    gains, errors = generalisation.compare_kept_out(table, structures.to_dict())
     parts = {
         "psnr": generalisation.generalisation_map(table).round(2),
         "gain": gains.round(3),
@@ -88,6 +88,9 @@ def main() -> None:
     }
     record = {
         "images": {kind: len(rows) for kind, rows in chosen.items()},
+        "structures": {
+            k: structures.iloc[rows].nunique() for k, rows in chosen.items()
+        },
         "trainings": len(denoisers["nothing"]),
         **{name: part.T.to_dict() for name, part in parts.items()},
     }

@@ -4,7 +4,7 @@
         [--images N] [--whole N] [--workers W]
 
 At the paper's dose, one draw of the counts for each image, which all methods see, by
-the authors' metric; cut and resized as the authors cut and resize theirs. Two sets:
+the authors' metric; cut and resized as the authors cut and resize theirs. Three sets:
 
 strict test
     N images of structures of which nothing here was trained on, spread evenly over the
@@ -14,7 +14,7 @@ published white
     the 280 images that the paper tests on, as far as their labels could be recovered.
     The split is one of single images: of most structures other images were learnt from.
     The default network is therefore given for structures that it learnt from, and for
-    the others, apart.
+    those kept out, apart; those that it was chosen by are in neither.
 published test
     all 3,567 images, of every contrast, that the paper holds back of the whole set, or
     N of them: too many for the slow filters, so four methods alone.
@@ -123,11 +123,15 @@ def tabulate_groups(
 def tabulate_learnt(
     labels: pd.DataFrame, files: dict[int, Path], names: tuple[str, ...]
 ) -> dict:
-    """Tabulate images of structures that the default learnt from, and the others."""
-    learnt = labels["split"] != "test"
+    """Tabulate images of structures that the default learnt from, and of others."""
+    parts = {
+        f"structures {name}": labels[labels["split"] == split]
+        for name, split in (("learnt from", "train"), ("never", "test"))
+    }
     return {
-        f"structures {name}": tabulate([files[row] for row in some.index], names)
-        for name, some in (("learnt from", labels[learnt]), ("never", labels[~learnt]))
+        name: tabulate([files[row] for row in some.index], names)
+        for name, some in parts.items()
+        if len(some)
     }
 
 
@@ -154,6 +158,8 @@ def main() -> None:
     parser.add_argument("--whole", type=int, help="all, if not given")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
+    if given.whole is not None and given.whole < 1:
+        parser.error(f"--whole must be at least 1; got {given.whole}")
     table = sbd.Benchmark(given.benchmark).table.reset_index(drop=True)
     strict = np.flatnonzero((table["split"] == "test").to_numpy())
     rng = np.random.default_rng(SEED)
