@@ -525,13 +525,14 @@ def tell_kept_out(record: Mapping[str, Mapping]) -> str:
         for key, kind in KEPT_OUT.items()
         if key != "nothing" and gains[key][key] < -3 * errors[key][key]
     ]
+    seen = f"on {list_names(shown)}" if shown else "nowhere"
     lead = max(-gain for gain in gains["filter"].values())
     return "\n".join(told) + (
-        f"\n\nA loss of three standard errors or more is seen on {list_names(shown)}. "
-        "That is no proof that there is none elsewhere: errors that come from two "
-        "trainings and a few structures are rough, and the network that was shown all "
-        f"is ahead of the filter by {lead:.1f} dB at most. One that has learnt so "
-        "little beyond a filter has little to lose."
+        f"\n\nA loss of three standard errors or more is seen {seen}. A smaller one "
+        "cannot be told: errors that come from two trainings and a few structures are "
+        "rough. And the network that was shown all is ahead of the filter by "
+        f"{lead:.1f} dB at most; one that has learnt so little beyond a filter has "
+        "little to lose."
     )
 
 

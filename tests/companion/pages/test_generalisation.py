@@ -326,7 +326,7 @@ def test_a_loss_is_said_to_be_seen_beyond_three_errors_alone(record):
     assert "is seen on 60 Å thick. " in seen
     assert "ahead of the filter by 0.3 dB at most" in seen
     record["gain"]["thickness"]["thickness"] = -0.1
-    assert "is seen on none. " in tell_kept_out(record)
+    assert "is seen nowhere. " in tell_kept_out(record)
 
 
 def test_a_table_of_what_was_kept_out_has_no_row_against_itself(record):
