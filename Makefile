@@ -195,9 +195,9 @@ gpu: env  ## on a machine with CUDA: tests, times, notebooks, the paper's networ
 	$(BIN)/python book/measured/gpu.py data/gpu book/measured/gpu.json --minutes $(or $(MINUTES),7)
 
 .PHONY: methods
-methods: env  ## compare all methods on the regenerated test images; hours, resumes
+methods: env  ## compare all methods on the regenerated test images; two hours, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/methods.py data/benchmark data/methods \
-	    book/measured/methods.json
+	    book/measured/methods.json --whole 1300
 
 .PHONY: leaderboard
 leaderboard: env  ## score every denoiser as sbd score does; minutes, after benchmark, resumes
