@@ -75,6 +75,7 @@ site: env  ## build the site from the committed records, and look at it; a minut
 # The book must outlive its builder: nothing of Jupyter Book is loaded here.
 .PHONY: sphinx
 sphinx: env  ## build the site with Sphinx alone, and compare it with that of make site; a minute
+	@rm -rf _build/sphinx  # figures of earlier builds would stay
 	@$(STAGE) "sphinx" $(BIN)/python -m sphinx -q -b html -a -E -W -n --keep-going \
 	    -c book/_sphinx -d _build/.sphinx book _build/sphinx
 	@$(STAGE) "same pages" $(BIN)/python .ci/same_site.py _build/html _build/sphinx
