@@ -101,7 +101,7 @@ generalisation.summarise(maps, leave=rest)
 #
 # Of the authors' networks there are the evaluation logs, PSNR by their metric of every image of their test set. Of the logs on defects two are one file under two names, so that their rows Dh and Ds are one result ([differences](../differences.md)).
 #
-# Ours are small ones of the kind that the [default](07_networks.ipynb) begins with, trained for the same few minutes each, twice from different seeds, on the part of the benchmark that the paper's split leaves to each. What the two differ by is in the errors. The test images are simulated here, at parameters that the authors' test set has, with one draw of the counts each. Most structures among them were in training at other parameters, as in the paper.
+# Ours are small ones of the kind that the [default](07_networks.ipynb) begins with, trained for the same few minutes each, twice from different seeds, on the part of the benchmark that the paper's split leaves to each. What the two differ by, on all kinds taken together, is in the errors of a network; two trainings tell it roughly. The test images are simulated here, at parameters drawn from those of the authors' test set, with one draw of the counts each: the errors over images are of means over that set, not over structures that it lacks. Most structures among them were in training at other parameters, as in the paper.
 #
 # ## Is it better than not to train at all?
 #

@@ -320,27 +320,36 @@ def compare_in_columns(
     """Compare with one denoiser, or with the network of the kind that is tested on.
 
     From the tests of `score_networks`: by how much each is better, like a heat map, and
-    the standard error, of the differences between images, and of those between runs,
-    pooled over all [dB].
+    the standard error [dB]. That has the spread of the differences over images, or, if
+    the table has a column ``structure``, over structures, since images of one are
+    alike; and of both networks the spread over runs, the mean over what they were
+    tested on.
     """
     heat = generalisation_map(table)
-    means = table.groupby(["trained on", "tested on", "image"])["psnr"].mean()
     cells = table.groupby(["trained on", "tested on", "run"])["psnr"].mean().unstack()
-    again = cells.dropna()
-    number = again.shape[1]
-    run = again.var(axis=1, ddof=1).mean() / number if number > 1 else 0.0
+    of_runs = cells.var(axis=1, ddof=1) / cells.count(axis=1)  # none of a single run
+    of_runs = of_runs.groupby("trained on").mean().fillna(0.0)
+    groups = table.groupby("image")["structure" if "structure" in table else "image"]
+    groups = groups.first()
     gains, errors = heat * 0.0, heat * 0.0
-    for kind in heat.columns:
+    for kind, part in table.groupby("tested on"):
         reference = kind if against is None else against
-        for name in heat.index:
-            gain = means[name][kind] - means[reference][kind]
-            # of both, where there is a second run and they are not the same
-            runs = {name, reference} & set(again.index.get_level_values(0))
-            runs = len(runs) if name != reference else 0
-            of_images = gain.sem() if len(gain) > 1 else 0.0
+        each = part.groupby(["trained on", "image"])["psnr"].mean().unstack(0)
+        for name in heat.index.drop(reference):
+            gain = each[name] - each[reference]
+            variance = _variance_of_mean(gain, groups)
             gains.loc[name, kind] = gain.mean()
-            errors.loc[name, kind] = np.hypot(of_images, (runs * run) ** 0.5)
+            errors.loc[name, kind] = np.sqrt(
+                variance + of_runs[name] + of_runs[reference]
+            )
     return gains, errors
+
+
+def _variance_of_mean(values: pd.Series, groups: pd.Series) -> float:
+    """Estimate how a mean varies, if values of a group vary together; 0 for one."""
+    apart = (values - values.mean()).groupby(groups[values.index]).sum()
+    few = len(apart) / max(1, len(apart) - 1)
+    return few * float((apart**2).sum()) / len(values) ** 2
 
 
 def describe_gains(
@@ -460,33 +469,6 @@ def tell_filter(tables: Mapping[str, pd.DataFrame], rest: str) -> str:
         f"{list_names(even)}. In SSIM it has the higher mean on {len(won)} of {kinds} "
         "kinds."
     )
-
-
-def compare_kept_out(
-    table: pd.DataFrame, structures: Mapping[int, str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare with the network from which nothing was kept, image by image.
-
-    From the tests of `score_networks`, and the structure that each image is of: by how
-    much each is better, and the standard error. That has the spread over structures,
-    since images of one are alike, and the spread between the trainings of both [dB].
-    """
-    heat = generalisation_map(table)
-    gains, errors = heat * 0.0, heat * 0.0
-    for kind, part in table.groupby("tested on"):
-        each = part.groupby(["trained on", "image"])["psnr"].mean().unstack(0)
-        runs = part.groupby(["trained on", "run"])["psnr"].mean().groupby("trained on")
-        of_runs = (runs.var(ddof=1) / runs.size()).fillna(0.0)
-        for name in set(heat.index) - {"nothing"}:
-            gain = each[name] - each["nothing"]
-            apart = (gain - gain.mean()).groupby(gain.index.map(structures)).sum()
-            few = len(apart) / (len(apart) - 1) if len(apart) > 1 else 1.0
-            of_images = few * (apart**2).sum() / len(gain) ** 2
-            gains.loc[name, kind] = gain.mean()
-            errors.loc[name, kind] = np.sqrt(
-                of_images + of_runs[name] + of_runs["nothing"]
-            )
-    return gains, errors
 
 
 def tabulate_kept_out(record: Mapping[str, Mapping]) -> pd.DataFrame:

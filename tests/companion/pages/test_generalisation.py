@@ -1,6 +1,7 @@
 """Check the studies of generalisation: the authors' maps and how ours are made."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,6 @@ from sbd.companion.pages.generalisation import (
     STUDIES,
     Study,
     compare_in_columns,
-    compare_kept_out,
     draw_test_images,
     generalisation_map,
     load_networks,
@@ -163,12 +163,12 @@ def test_a_column_is_compared_image_by_image_and_run_by_run():
     gains, errors = compare_in_columns(table)
     assert gains.loc["a", "a"] == errors.loc["a", "a"] == 0
     assert gains.loc["b", "a"] == pytest.approx(-1.2)
-    # variances of runs: .125 (.1 of an image is common to both) and .005
-    assert errors.loc["b", "a"] == pytest.approx((2 * (0.125 + 0.005) / 4) ** 0.5)
+    # variances of runs: .125 (.1 of an image is common to both) and .005, in means of 2
+    assert errors.loc["b", "a"] == pytest.approx(((0.125 + 0.005) / 2) ** 0.5)
     ahead, errors = compare_in_columns(table, against="filter")
     assert ahead.loc["b", "b"] == pytest.approx(-3.95)
     of_images = 0.05  # half the second run's 0.2, once
-    assert errors.loc["b", "b"] == pytest.approx(np.hypot(of_images, (0.13 / 4) ** 0.5))
+    assert errors.loc["b", "b"] == pytest.approx(np.hypot(of_images, 0.05))
     said = tell_losses({"ours": {"letters": table}}, "filter")
     assert said.startswith("* **letters**: ours -1.2")
     assert "(b on " in said
@@ -288,17 +288,36 @@ def test_images_of_one_structure_are_one_witness():
     table = pd.DataFrame(
         rows, columns=["trained on", "run", "tested on", "image", "psnr", "ssim"]
     )
-    two = dict(enumerate("aaaabbbb"))
-    gain, error = compare_kept_out(table, two)
+    compare = partial(compare_in_columns, against="nothing")
+    two = table.assign(structure=table["image"].map(dict(enumerate("aaaabbbb"))))
+    gain, error = compare(two)
     assert gain.loc["tilt", "tilt"] == pytest.approx(0.3)
     # of two means that are 0.2 apart
     assert error.loc["tilt", "tilt"] == pytest.approx(0.1)
-    _, eight = compare_kept_out(table, dict(enumerate("abcdefgh")))
+    _, eight = compare(table)
     assert eight.loc["tilt", "tilt"] == pytest.approx(np.std(gains, ddof=1) / 8**0.5)
-    apart = table.assign(psnr=table["psnr"] + 0.1 * table["run"])
-    _, more = compare_kept_out(apart, two)
+    apart = two.assign(psnr=two["psnr"] + 0.1 * two["run"])
+    _, more = compare(apart)
     # each of both networks by the error of two runs that are 0.1 apart
     assert more.loc["tilt", "tilt"] == pytest.approx((0.01 + 2 * 0.05**2) ** 0.5)
+
+
+def test_a_networks_runs_count_for_it_alone_on_every_kind():
+    # two runs of a are 1 dB apart on kind b, alike on its own; those of b and c agree
+    psnr = {"a": (0.0, 1.0), "b": (0.0, 0.0), "c": (0.0, 0.0)}
+    table = pd.DataFrame(
+        [
+            (name, run, kind, image, 30 + apart * (kind == "b"), 0.9)
+            for name, runs in psnr.items()
+            for run, apart in enumerate(runs)
+            for image, kind in enumerate("aabbcc")
+        ],
+        columns=["trained on", "run", "tested on", "image", "psnr", "ssim"],
+    )
+    _, errors = compare_in_columns(table)
+    of_a = pytest.approx((0.5 / 2 / 3) ** 0.5)
+    assert errors.loc["a", "b"] == errors.loc["a", "c"] == errors.loc["c", "a"] == of_a
+    assert errors.loc["b", "c"] == errors.loc["c", "b"] == errors.loc["a", "a"] == 0
 
 
 @pytest.fixture
