@@ -42,7 +42,7 @@ import pandas as pd
 
 import sbd
 from sbd.companion.pages import view
-from sbd.companion.words import tell_copy
+from sbd.companion.wording import tell_copy
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

@@ -37,8 +37,7 @@ if "google.colab" in sys.modules:
 # %%
 import sbd
 from sbd.companion.pages import generalisation
-from sbd.companion.wording import markdown, read_measured
-from sbd.companion.words import tell_copy
+from sbd.companion.wording import markdown, read_measured, tell_copy
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

@@ -41,7 +41,7 @@ import pandas as pd
 import sbd
 from sbd import plotting
 from sbd.companion.pages import significance
-from sbd.companion.words import tell_copy
+from sbd.companion.wording import tell_copy
 from sbd.evidence import calibration
 
 sbd.check_parameters()

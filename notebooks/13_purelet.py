@@ -38,7 +38,7 @@ import numpy as np
 
 import sbd
 from sbd.companion.pages import purelet
-from sbd.companion.words import tell_copy
+from sbd.companion.wording import tell_copy
 
 sbd.check_parameters()
 size = sbd.at_scale(scale)

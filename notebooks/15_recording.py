@@ -49,7 +49,7 @@ import numpy as np
 import sbd
 from sbd import plotting
 from sbd.companion.pages import recording as page
-from sbd.companion.words import tabulate_ranking
+from sbd.companion.wording import tabulate_ranking
 from sbd.recordings import fill_gaps, rank_denoisers, to_counts
 
 sbd.check_parameters()

@@ -1,9 +1,12 @@
-"""Sentences of a page that depend on which files its copy was made with."""
+"""Words of pages: which files a copy was made with, numbers with errors, lists."""
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from sbd.data.examples import Micrograph
 
@@ -40,6 +43,11 @@ def tell_image(micrograph: Micrograph) -> "Markdown":
     return markdown(f"The image of this copy: {what}. Its truth is {truth}.")
 
 
+def tell_copy(*, whole: bool, shown: str, missing: str) -> "Markdown":
+    """Say what a page shows, or, where the authors' files are missing, what instead."""
+    return markdown(shown if whole else STAND_IN.format(what=missing))
+
+
 def markdown(words: str) -> "Markdown":
     """Make a cell show words as prose."""
     from IPython.display import Markdown
@@ -59,6 +67,30 @@ def with_error(value: float, error: float, *, digits: int = 2) -> str:
     behind = max(0, 1 - leading if error / 10**leading < 2.95 else -leading)
     behind = min(behind, digits + 1)
     return f"{value:.{behind}f} \u00b1 {error:.{behind}f}"
+
+
+def with_sign(value: float, error: float) -> str:
+    """Write a difference with its standard error, and a plus where it is above 0."""
+    written = with_error(value, error)
+    return written if written.startswith("-") else f"+{written}"
+
+
+def list_names(names: Sequence[str], last: str = "and") -> str:
+    """Put names into one phrase: ``a, b and c``."""
+    *most, end = names or ["none"]
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def tabulate_ranking(table: pd.DataFrame) -> pd.DataFrame:
+    """Write `sbd.recordings.rank_denoisers` in thousandths of the noise's variance."""
+    ends = zip(1e3 * table["low"], 1e3 * table["high"], strict=True)
+    return pd.DataFrame({
+        "behind by (1/1000 of the noise's variance)": [
+            f"{1e3 * x:.2f}" for x in table["worse by"]
+        ],
+        "interval of 95 %": [f"{low:.2f} to {high:.2f}" for low, high in ends],
+        "behind for sure": ["yes" if sure else "" for sure in table["behind"]],
+    }, table.index)  # fmt: skip
 
 
 def read_measured(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Check that pages say which image they were made with, and round by the error."""
+"""Check what pages say of their image, and how they write numbers and names."""
 
 import numpy as np
 import pytest
@@ -53,3 +53,21 @@ def test_a_value_is_rounded_by_its_error(value, error, words):
 def test_what_was_measured_is_read_where_it_is():
     assert "strict test split" in wording.read_measured("score")
     assert wording.read_measured("nothing of the kind") == {}
+
+
+def test_a_difference_has_its_sign():
+    told = [wording.with_sign(v, 0.17) for v in (1.1149, -0.2345, 0.0)]
+    assert told == ["+1.11 ± 0.17", "-0.23 ± 0.17", "+0.00 ± 0.17"]
+
+
+def test_only_a_copy_without_the_files_speaks_of_a_stand_in():
+    how = {"shown": "Theirs.", "missing": "ours is shown"}
+    assert wording.tell_copy(whole=True, **how).data == "Theirs."
+    said = wording.tell_copy(whole=False, **how).data
+    assert "stand-in" in said
+    assert "so ours is shown" in said
+
+
+def test_names_become_a_phrase():
+    told = [wording.list_names(list(names)) for names in ("", "a", "abc")]
+    assert told == ["none", "a", "a, b and c"]

@@ -9,8 +9,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from sbd.companion.wording import markdown, with_error
-from sbd.companion.words import list_names, tabulate_ranking, tell_copy
+from sbd.companion.wording import (
+    list_names,
+    markdown,
+    tabulate_ranking,
+    tell_copy,
+    with_error,
+)
 from sbd.data.examples import example_truth
 from sbd.data.movies import fetch_values
 from sbd.data.registry import DataUnavailableError

@@ -9,8 +9,13 @@ from matplotlib.figure import Figure
 
 from sbd.audits.scenes import Scene
 from sbd.companion.frames import draw_frames
-from sbd.companion.wording import describe_dose, markdown, with_error
-from sbd.companion.words import tell_copy, with_sign
+from sbd.companion.wording import (
+    describe_dose,
+    markdown,
+    tell_copy,
+    with_error,
+    with_sign,
+)
 from sbd.plotting.images import (
     STYLE,
     WIDTH,

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from sbd.benchmark.authors_layout import CONTRASTS
 from sbd.benchmark.recipes import Recipe, contrast_label
 from sbd.benchmark.splits import published_test_counts
-from sbd.companion.words import list_names, with_sign
+from sbd.companion.wording import list_names, with_sign
 from sbd.data.registry import fetch
 from sbd.denoisers.network import denoise
 from sbd.denoisers.trials import check_trials, try_denoisers

@@ -21,8 +21,7 @@ from ase.io import write
 from matplotlib.figure import Figure
 
 from sbd.companion.measurements import average
-from sbd.companion.wording import describe_dose, markdown, with_error
-from sbd.companion.words import with_sign
+from sbd.companion.wording import describe_dose, markdown, with_error, with_sign
 from sbd.data.registry import fetch
 from sbd.files import write_json
 from sbd.plotting.charts import name_chart

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
-from sbd.companion.wording import describe_dose, markdown, with_error
-from sbd.companion.words import list_names
+from sbd.companion.wording import describe_dose, list_names, markdown, with_error
 from sbd.denoisers.purelet import LetDictionary, let_dictionary
 from sbd.plotting.charts import name_chart, name_lines, scale_doses
 from sbd.plotting.colours import BRICK, GREY, INK, OCHRE, STEEL

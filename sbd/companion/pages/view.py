@@ -12,8 +12,7 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from sbd.columns.finding import box_around
-from sbd.companion.wording import markdown, with_error
-from sbd.companion.words import with_sign
+from sbd.companion.wording import markdown, with_error, with_sign
 from sbd.evidence.jacobian import (
     effective_field_of_view,
     jacobian_row,

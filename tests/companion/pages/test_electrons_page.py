@@ -6,7 +6,7 @@ import pytest
 
 import sbd
 from sbd.companion.pages import electrons
-from sbd.companion.words import tabulate_ranking
+from sbd.companion.wording import tabulate_ranking
 from sbd.recordings import rank_denoisers, to_counts
 from sbd.recordings.choosing import Adaptation
 from sbd.recordings.drift import Drift

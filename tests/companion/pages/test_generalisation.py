@@ -29,7 +29,7 @@ from sbd.companion.pages.generalisation import (
     tell_kept_out,
     tell_losses,
 )
-from sbd.companion.words import with_sign
+from sbd.companion.wording import with_sign
 from sbd.data.registry import DataUnavailableError
 from sbd.networks.operations import TORCH
 from sbd.simulation.frame import CROP

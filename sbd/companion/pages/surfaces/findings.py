@@ -8,8 +8,7 @@ import pandas as pd
 
 from sbd.audits.hallucinations import disagreement
 from sbd.audits.scenes import Scene
-from sbd.companion.wording import markdown, with_error
-from sbd.companion.words import list_names, tell_copy
+from sbd.companion.wording import list_names, markdown, tell_copy, with_error
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
