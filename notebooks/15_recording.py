@@ -19,6 +19,7 @@ scale = "default"  # "smoke", "default" or "paper"
 seed = 0
 device = "auto"  # "cpu", "cuda" or "mps"
 file = ""  # a recording of yours: .tif, .dm3, .dm4, .emd, .ser, .mrc, .hspy, .npy, ...
+pixel = 0.0  # the size of its pixels [angstrom], if the file does not tell it
 figures = "figures"
 
 # %% tags=["hide-input"]
@@ -66,17 +67,17 @@ report = sbd.check_counts(recording)
 counts = to_counts(recording, report)
 rng = np.random.default_rng(seed)
 electrons = fill_gaps(counts.sum(), report.recorded, rng=rng)
-pixel = recording.pixel.sides and float(np.mean(recording.pixel.sides))
-use = {"pixel": pixel, "device": device}
+side = page.choose_pixel(recording, pixel)
+use = {"pixel": side, "device": device}
 estimate = sbd.denoise(electrons, model, **use)
-fig = page.show_denoised(counts.sum(), estimate, report.recorded, pixel, title)
+fig = page.show_denoised(counts.sum(), estimate, report.recorded, side, title)
 numbers = {"dose": round(report.dose, 3)}
 numbers = sbd.save_figure(fig, "15_recording-denoised", origin | numbers, figures)
 
 # %% [markdown]
 # ## What the file is
 #
-# `sbd.read_micrograph` opens what microscopes and programs write, and says where the size of a pixel is from. It never guesses a unit in silence.
+# `sbd.read_micrograph` opens what microscopes and programs write, and says where the size of a pixel is from. It never guesses a unit in silence, and where no file tells the size of a pixel the page asks for it: bins and verdicts hang on it.
 
 # %%
 print(recording)
@@ -104,7 +105,7 @@ page.tabulate_slips()
 # %% [markdown]
 # ## Which denoiser?
 #
-# Nobody knows the truth about your recording, but its own electrons can compare two denoisers: half of them are denoised, the other half is held back, and tells which estimate is nearer. One whose interval lies above zero is behind for sure, with a probability of 95 %.
+# Nobody knows the truth about your recording, but its own electrons can compare two denoisers: half of them are denoised, the other half is held back, and tells which estimate is nearer. One whose interval of 95 % lies above zero is behind; of many that are compared, one may be so by chance. It is at half of your dose that they are compared.
 
 # %%
 names = "windowed Fourier", "Kilaas Wiener", "Gaussian", "constant"
@@ -120,7 +121,7 @@ tabulate_ranking(ranking)
 
 # %% mystnb={"figure": {"caption": "Verdicts on the columns of this recording, with the electrons that speak for each, and the dose that it would take to decide.", "name": "fig-recording-columns"}, "image": {"alt": "The denoised image with a mark on every column in the look of its verdict, a chart of electrons with intervals, and a staircase of decided columns by dose.", "width": "100%"}}
 how = {"rng": np.random.default_rng(seed), "deals": 1 if size.crop else 5}
-how |= {"pixel": pixel} if pixel else {}
+how |= {"pixel": side}
 judged = sbd.judge_columns(counts.sum(), denoisers["network"], **how)
 fig = plotting.show_verdicts(judged, recorded=report.dose, heading=title)
 numbers = {"columns": len(judged.columns), "supported": int(judged.supported.sum())}

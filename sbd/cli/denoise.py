@@ -80,8 +80,6 @@ def run(
     recording, report = read_checked(noisy, **part)
     part.pop("limit", None)  # which changes nothing that is read
     sides = choose_sides(pixel, recording)
-    if sides and not pixel:
-        sys.stderr.write(f"pixels of {recording.pixel}\n")
     read_noise = signed_noise(recording, report)
     weights = find_weights("model", model or "weights/default")
     provenance = {

@@ -9,6 +9,7 @@ from sbd.cli.files import (
     add_reading,
     check_free,
     check_target,
+    choose_sides,
     find_weights,
     pop_part,
     read_checked,
@@ -107,9 +108,8 @@ def run(
     recording, report = read_checked(noisy, **part)
     if report is not None:
         recording = to_counts(recording, report)
-    if "pixel" not in how and recording.pixel.sides:
-        how["pixel"] = sum(recording.pixel.sides) / 2
-        sys.stderr.write(f"pixels of {recording.pixel}\n")
+    if "pixel" not in how and (sides := choose_sides(None, recording)):
+        how["pixel"] = sum(sides) / 2
     given = {"seed": seed, "model": model, "eraser": eraser, "device": device, **how}
     part.pop("limit", None)  # which changes nothing that is read
     given |= {name: value for name, value in part.items() if value}

@@ -401,6 +401,11 @@ def test_recordings_of_any_kind_are_checked(tmp_path, capsys):
         np.testing.assert_array_equal(np.load(f"{tmp_path}/out.npy"), expected)
     assert main(command) == 1
     assert "denoised must not be there yet" in capsys.readouterr().err
+    np.save(tmp_path / "untold.npy", counts)
+    command = ["denoise", f"{tmp_path}/untold.npy", f"{tmp_path}/at.npy"]
+    assert main([*command, "--device", "cpu"]) == 0
+    told = capsys.readouterr().err
+    assert "does not say the size of its pixels: taken for 0.0622" in told
     assert main(["denoise", good, f"{tmp_path}/out.tif", "--device", "cpu"]) == 0
     found = sbd.read_micrograph(tmp_path / "out.tif")
     np.testing.assert_array_equal(found.values, expected)

@@ -54,6 +54,25 @@ def write_example(folder: Path, *, side: int | None = None, seed: int = 0) -> Pa
     return file
 
 
+def choose_pixel(recording: Recording, told: float = 0.0) -> float:
+    """Give the side of a pixel [angstrom] that was told, or that the file says.
+
+    Raises
+    ------
+    ValueError
+        If nobody says it.
+    """
+    if told:
+        return float(told)
+    if recording.pixel.sides is None:
+        msg = (
+            "pixel must be told, as the file does not say the size of its pixels, on "
+            "which bins and verdicts hang (set the parameter pixel [angstrom])"
+        )
+        raise ValueError(msg)
+    return float(np.mean(recording.pixel.sides))
+
+
 def show_checked(
     recording: Recording, report: CountsReport, *, heading: str = ""
 ) -> Figure:

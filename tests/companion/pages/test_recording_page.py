@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 import sbd
 from sbd.companion.pages import recording as page
@@ -23,6 +24,19 @@ def test_the_example_has_what_the_page_speaks_of(tmp_path):
     same = counts == again
     same[:24] = same[90, 260] = True
     assert same.all()
+
+
+def test_a_pixel_that_nobody_tells_is_asked_for(tmp_path):
+    path = page.write_example(tmp_path, side=300)
+    recording = sbd.read_micrograph(path)
+    (side,) = {*recording.pixel.sides}
+    assert page.choose_pixel(recording) == side
+    assert page.choose_pixel(recording, 0.1) == 0.1
+    np.save(tmp_path / "counts.npy", recording.values)
+    untold = sbd.read_micrograph(tmp_path / "counts.npy")
+    assert page.choose_pixel(untold, 0.1) == 0.1
+    with pytest.raises(ValueError, match=r"pixel must be told.*set the parameter"):
+        page.choose_pixel(untold)
 
 
 def test_what_is_left_out_is_marked_and_not_shown(tmp_path):
