@@ -504,5 +504,5 @@ def _find_faults(
 
 
 def _reword(error: ValueError) -> str:
-    """Leave out the name of an argument that nobody here gave."""
-    return str(error).removeprefix("noisy must not be ").removeprefix("noisy must ")
+    """Name values, and not an argument that nobody here gave."""
+    return f"the values{str(error).removeprefix('noisy')}"
