@@ -78,7 +78,7 @@ print(report)
 # %% [markdown]
 # ## Poisson?
 #
-# If electrons come independently, how many hit a pixel is Poisson about what is there, which the mean of all frames tells. The chart compares how often none, one, two, ... did. Departures of a few per cent are what a camera does: two electrons that arrive together count as one, and where many hit, pixels of unlike gain are rounded to a wrong number.
+# If electrons come independently, how many hit a pixel is Poisson about what is there. That is taken from the four frames before and after, without the frame itself, since a specimen moves: about the mean of all frames, too many pixels would be empty and too many full. The chart compares how often none, one, two, ... did. What still departs may be motion, too, or the camera: where many hit, pixels of unlike gain are rounded to a wrong number. Two electrons that arrive together and count as one make fewer of the large counts, not more.
 
 # %% mystnb={"figure": {"caption": "Pixels with so many electrons, relative to Poisson counts of the same mean; bars of three standard errors.", "name": "fig-electrons-classes"}, "image": {"alt": "A chart with a point and an error bar for each number of electrons, and a line at one.", "width": "100%"}}
 table = electrons.count_classes(counts)
@@ -94,7 +94,7 @@ electrons.tabulate_classes(table)
 #
 # Each frame is thinned: half of its electrons are denoised, the other half is held back, and whichever estimate is nearer to those comes nearer to the truth ([how](../measurements.md), and how often that is right). Left, each frame alone, with intervals from how much the frames differ; right, the sum of all, where the electrons of a pixel are many times those that the network has learnt from.
 
-# %% mystnb={"figure": {"caption": "By how much denoisers are behind the windowed Fourier filter, with intervals of 95 %; an interval to the right of the line is behind for sure, one to the left ahead.", "name": "fig-electrons-ranking"}, "image": {"alt": "Two charts with a row for each denoiser: points with intervals against a vertical line at zero.", "width": "100%"}}
+# %% mystnb={"figure": {"caption": "By how much denoisers are behind the windowed Fourier filter, with intervals of 95 %; one whose interval is to the right of the line is behind, to the left ahead.", "name": "fig-electrons-ranking"}, "image": {"alt": "Two charts with a row for each denoiser: points with intervals against a vertical line at zero.", "width": "100%"}}
 how = {"against": "windowed Fourier", "splits": 1 if size.crop else 4}
 tables = {
     way: rank_denoisers(

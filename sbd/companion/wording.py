@@ -89,7 +89,7 @@ def tabulate_ranking(table: pd.DataFrame) -> pd.DataFrame:
             f"{1e3 * x:.2f}" for x in table["worse by"]
         ],
         "interval of 95 %": [f"{low:.2f} to {high:.2f}" for low, high in ends],
-        "behind for sure": ["yes" if sure else "" for sure in table["behind"]],
+        "behind, at 95 %": ["yes" if sure else "" for sure in table["behind"]],
     }, table.index)  # fmt: skip
 
 

@@ -51,7 +51,8 @@ STAND_IN = "simulated: the recorded movie is not in this copy"
 _SHAPE, _FRAMES = (245, 158), 40  # of the movie, but its first frame
 _DOSE, _UNIT, _SPREAD = 2.9, 32.3, 0.01  # [electrons/pixel/frame], units, of the gain
 _CORNER = (60, 150)  # of the stand-in in the bundled image [pixels]
-_BLUR = 3.0  # of the mean of all frames [pixels]
+_BLUR = 3.0  # of the mean of a frame's neighbours [pixels]
+_NEIGHBOURS = 4  # frames before and after one, that say what is there
 _NEARLY = 0.1  # of a ratio of classes to 1
 _WAYS = {"each": "each frame", "sum": "all frames added"}
 _MOST = 8  # electrons in a pixel that are told apart
@@ -138,17 +139,19 @@ def tell_lessons(
     whose = "These counts, made in the computer," if title == STAND_IN else "These"
     near = "nearly" if (ratio - 1).abs().max() < _NEARLY else "not"
     words = [
-        f"* **{whose} are {near} Poisson.** None to {len(ratio) - 1} electrons hit a "
-        f"pixel {ratio.min():.2f} to {ratio.max():.2f} times as often as they would: "
-        "no file says so, their classes do."
+        f"* **{whose} are {near} Poisson, frame by frame.** None to {len(ratio) - 1} "
+        f"electrons hit a pixel {ratio.min():.2f} to {ratio.max():.2f} times as often "
+        "as they would: no file says so, their classes do."
     ]
     ways = []
     for way, table in tables.items():
         best = table.index[0]
         others = table[(table["low"] != 0) | (table["high"] != 0)]  # but the reference
         if best in others.index:
-            sure = "for sure" if table.loc[best, "high"] < 0 else "not for sure"
-            end = f", {sure} nearer than {table.index.difference(others.index)[0]}"
+            than = table.index.difference(others.index)[0]
+            end = f", nearer than {than}"
+            if table.loc[best, "high"] >= 0:
+                end += " by no more than chance"
         else:
             even = [name for name in others.index if not others.loc[name, "behind"]]
             end = f", and {list_names(even)} may be as near" if even else ""
@@ -206,20 +209,33 @@ def show_comb(values: NDArray, unit: float, *, heading: str = "") -> Figure:
 def count_classes(counts: NDArray) -> pd.DataFrame:
     """Compare how often n electrons hit a pixel with Poisson counts of its mean.
 
-    The mean is that of all frames, blurred by three pixels, times the frame's own.
+    The mean is that of the four frames before and after, or as many as there are on
+    both sides, and not of the frame itself: a specimen that drifts is in its place
+    there, on average. Blurred by three pixels, and scaled to the frame's own. The first
+    and the last frame have none, and are not counted.
     """
-    mean = ndimage.gaussian_filter(counts.mean(0, dtype=np.float64), _BLUR)
-    level = counts.mean((1, 2), dtype=np.float64)
-    level /= level.mean()
+    if len(counts) < 3:
+        msg = f"counts must have at least 3 frames; got {len(counts)}"
+        raise ValueError(msg)
+    means = [_mean_beside(counts, i) for i in range(1, len(counts) - 1)]
     rows = []
     for n in range(_MOST + 1):
-        chance = [stats.poisson.pmf(n, mean * one) for one in level]
+        chance = [stats.poisson.pmf(n, mean) for mean in means]
         expected = float(np.sum(chance))
         error = float(np.sqrt(np.sum([p * (1 - p) for p in chance])))
-        observed = int((counts == n).sum())
+        observed = int((counts[1:-1] == n).sum())
         rows.append((observed, expected, observed / expected, error / expected))
     names = ["observed", "expected", "ratio", "standard error"]
     return pd.DataFrame(rows, pd.RangeIndex(_MOST + 1, name="electrons"), names)
+
+
+def _mean_beside(counts: NDArray, i: int) -> NDArray[np.float64]:
+    """Tell from its neighbours what a frame shows, at the frame's own mean."""
+    far = min(_NEIGHBOURS, i, len(counts) - 1 - i)
+    near = [j for j in range(i - far, i + far + 1) if j != i]
+    beside = counts[near].mean(0, dtype=np.float64)
+    mean = ndimage.gaussian_filter(beside, _BLUR)
+    return mean * (counts[i].mean(dtype=np.float64) / mean.mean())
 
 
 def show_classes(table: pd.DataFrame, *, heading: str = "") -> Figure:
