@@ -98,7 +98,7 @@ def test_the_verdict_follows_the_rows():
     assert "Of 2 comparisons" in words
     assert "better in 1 (it had seen 10 pixels or less before)" in words
     assert "not where it had seen 40 pixels or more" in words
-    assert "In 1 more the scales did not widen the view" in words
+    assert "In 1 more the radius did not grow" in words
     none = CLAIM.assign(says="no difference shown")
     assert "not borne out" in tell_verdict(none).data
     every = CLAIM.assign(says="better")
