@@ -49,7 +49,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "a Kolmogorov-Smirnov test at 5 %": LEVEL,
     },
     "14_surfaces": {"about 2 of 255 grey levels": THEIRS},
-    "15_recording": {"with a probability of 95 %": LEVEL},
+    "15_recording": {"One whose interval of 95 %": LEVEL},
     "16_electrons": {
         "with intervals of 95 %": LEVEL,
         "blurred by 1.5 pixels": SETTING,

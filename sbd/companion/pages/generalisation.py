@@ -582,8 +582,7 @@ def _draw_heat(
         own = heat.index[i] == heat.columns[j]
         error = errors.to_numpy()[i, j]
         words = f"{means[i, j]:.1f}"
-        digits = 2 if error < 0.095 else 1
-        change = f"\n{value:+.{digits}f}\n±{error:.{digits}f}"
-        words += "" if own or not error else change
+        if not own and error:
+            words += "\n" + with_sign(value, error).replace(" ± ", "\n±")
         look["fontweight"] = "bold" if own else "normal"
         ax.text(j, i, words, **look)
