@@ -150,10 +150,10 @@ networks.tabulate_drawing(card)
 # %% [markdown]
 # ## What to trust
 #
-# * **A column inside the particle, at a defocus where the clean contrast is strong.** It stands on its own counts; the network only removes the noise.
+# * **That there is a column, inside the particle, at a defocus where the clean contrast is strong.** The value drawn there is another matter: it is mostly an average over other columns ([by how much](03_jacobian.ipynb)), so its brightness is not its own.
 # * **A column at the rim: look twice.** There the network continues the lattice by habit, and the counts of one column are too few to stop it. [The likelihood map](04_likelihood.ipynb) says what they are worth.
 # * **A missing column is no proof of absence** near the focus at which contrast reverses, nor in a particle of a few atoms' thickness.
-# * **A faint lattice in the vacuum may be nothing.** What is no stronger than the deviation that the chart above gives for your dose is no evidence of anything.
-# * **Another dose than those trained on, another pixel size, another material:** nothing on this page speaks for the network. Use the windowed Fourier filter beside it, and believe what both show.
+# * **A faint lattice in the vacuum may be nothing.** What is no stronger than the largest excursion that denoised vacuum shows at your dose, several times the deviation in the chart above, is no evidence of anything.
+# * **Another dose than those trained on:** the chart goes a little beyond them, on one image. **Another pixel size, another material:** nothing on this page speaks for the network. Use the windowed Fourier filter beside it, and believe what both show.
 #
 # This page has one structure and one draw of the counts. `python book/measured/audit.py BENCHMARK` does the same over structures, tilts and defoci of the whole test split.

@@ -82,13 +82,13 @@ numbers |= generalisation.describe_gains(tests)
 numbers = sbd.save_figure(fig, "10_generalisation", origin | numbers, figures)
 
 # %% [markdown]
-# **Read columns, not rows.** Kinds of image differ in how hard they are for any method; the filter's row says by how much. So a network is compared within a column, image by image, with the network of the kind that is tested on. The most that one loses there:
+# **Read columns, not rows.** Kinds of image differ in how hard they are for any method; the filter's row says by how much. So a network is compared within a column, image by image, with the network of the kind that is tested on. The most that one loses there, the extreme of all cells, so that a loss of one or two of its errors is none:
 
 # %%
 markdown(generalisation.tell_losses(tests, rest))
 
 # %% [markdown]
-# Contrast is a matter of focus, and a microscopist cannot know it before: what is lost there is lost in practice, unless a network is trained on all of it.
+# Contrast is a matter of focus, thickness and tilt, and a microscopist does not know these before: what is lost there is lost in practice, where a network was trained on one contrast alone.
 #
 # What a network is worth on its own kind, and on the others:
 

@@ -107,7 +107,7 @@ filters.tell_best(ranking, "windowed Fourier", len(scenes))
 # %% [markdown]
 # The windowed Fourier threshold needs no training and no choice of parameters and takes the noise's level from the counts themselves. It takes them for counts: divide by your detector's gain first.
 #
-# **Where the crystal repeats itself, one may average it over its own translations** (`sbd.denoise_correlation_averaging`). An average over the lattice is a statement about the lattice; a column that is like no other, at an edge or a defect, is what it may lose, and a column that is missing is what it fills in. The windowed threshold does the same within its windows, if less. Look at both: [what each finds and loses](14_surfaces) is more than a matter of decibels.
+# **Where the crystal repeats itself, one may average it over its own translations** (`sbd.denoise_correlation_averaging`). An average over the lattice is a statement about the lattice; a column that is like no other, at an edge or a defect, is what it may lose, and a column that is missing is what it may fill in. The windowed threshold may do the same within its windows, and at empty sites claims columns about as often ([measured](../measurements.md)). Look at both: [what each finds and loses](14_surfaces) is more than a matter of decibels.
 #
 # **After a filter that leaves noise in the vacuum, do not trust what looks like a column**: the noise does, also where nothing is. The column of false ones below says how often. And whatever the filter, [ask the counts](11_significance) before you believe a single column.
 

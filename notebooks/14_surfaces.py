@@ -71,7 +71,7 @@ surfaces.tabulate_surfaces(scores)
 # %% [markdown]
 # ## Every denoiser, image by image
 #
-# Now estimates, of images of the test split that nothing was trained or tuned on, in a frame around the particle. All methods see the same counts, at several doses; the classical ones have their tuned parameters.
+# Now estimates, of images of the test split that nothing was trained or tuned on (but for PtNp1, of which the first of the default's networks learnt the labels, with other atoms), in a frame around the particle. All methods see the same counts, at several doses; the classical ones have their tuned parameters.
 
 # %% mystnb={"figure": {"caption": "What PSNR says and what the columns say, method by method: a mark for each image and dose, larger for more dose. Grey: F1 of all methods. Scores go from 0 to 1.", "name": "fig-surfaces-psnr"}, "image": {"alt": "A grid of small charts, one for each method, with circles for F1 of the columns and triangles for the Jaccard index of the surface over PSNR, on a backdrop of grey dots.", "width": "100%"}}
 model = sbd.load_model()
@@ -122,7 +122,7 @@ surfaces.tabulate_along(focal, [*metrics])
 # %% [markdown]
 # ## By dose
 #
-# The five images again. More electrons help nearly everything, but not in step: noise costs PSNR more than it costs a finder of columns, and a filter that blurs gains little from it.
+# The five images again. More electrons help nearly everything, but not in step: noise costs PSNR more than it costs a finder of columns.
 
 # %% mystnb={"figure": {"caption": "By dose: (a) PSNR, (b) F1 of the particle's columns and (c) Jaccard index of its surface, means over the five images, with standard errors for four methods.", "name": "fig-surfaces-doses"}, "image": {"alt": "Three charts over the dose, PSNR, F1, and the Jaccard index of the surface, with four methods in colour with error bars and the others as grey lines.", "width": "100%"}}
 fig = surfaces.show_doses(table, charts)
@@ -155,7 +155,7 @@ surfaces.tabulate_audit(table, vacuum, doses[0])
 # %% [markdown]
 # ## What to take from it
 #
-# * **Rank denoisers by what you want to know.** Where it is columns, count columns; a filter that blurs loses them at a respectable PSNR, and one that follows the noise invents them.
+# * **Rank denoisers by what you want to know.** Where it is columns, count columns: at the same PSNR one method loses them and another invents them, as the table above says of each.
 # * **Compare PSNR within one image only.** Through focus the contrast changes, and with it how much there is to get wrong.
 # * **A flat image invents nothing and a noisy one loses nothing.** Read the two charts of the audit together; F1 does it in one number.
 # * **At the surface errors count twice,** since a lost column lays its neighbour bare. [Which atoms to believe](04_likelihood.ipynb) and [how sure one can be](11_significance.ipynb) tell of a single one.

@@ -94,15 +94,16 @@ print(*files[0].read_text().splitlines()[:4], sep="\n")
 # %% [markdown]
 # ## Simulated, and learnt from
 #
-# Two commands:
+# Three commands:
 #
 # ```bash
 # sbd simulate images --structures train/*.xyz --held-out held-out/*.xyz \
 #     --microscope optics.json --tilts 0,0 1.5,0 0,1.5 --defoci -75 -60 -45 -30
 # sbd train images pilot --steps 1500
+# sbd train images crystal --model CrystalUNet --pilot pilot/model.safetensors --steps 500
 # ```
 #
-# Below the same in Python, with two structures and a few steps. `make gold` did it with 48 structures, three tilts, ten foci and 2,000 steps, for the weights that are used on this page. A run that is stopped goes on when it is started again.
+# Below the first two of them in Python, with two structures and a few steps. `make gold` did it with 48 structures, three tilts, ten foci and 2,000 steps, for the weights that are used on this page. A run that is stopped goes on when it is started again.
 
 # %%
 recipes = [read_recipe(files[0]), read_recipe(files[1], held_out=True)]
