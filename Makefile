@@ -198,7 +198,7 @@ gpu: env  ## on a machine with CUDA: tests, times, notebooks, the paper's networ
 .PHONY: methods
 methods: env  ## compare all methods on the regenerated test images; two hours, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python book/measured/methods.py data/benchmark data/methods \
-	    book/measured/methods.json --whole 1300
+	    book/measured/methods.json
 
 .PHONY: leaderboard
 leaderboard: env  ## score every denoiser as sbd score does; minutes, after benchmark, resumes

@@ -48,6 +48,7 @@ from sbd.typing import Image
 SEED = 21
 GROUPS = "contrast", "thickness", "particle"
 QUICK = "network", "windowed Fourier", "Gaussian", "raw counts"
+BEST = QUICK[:2]
 
 NETWORKS = {"network": "weights/default", "paper's kind": "weights/paper"}
 
@@ -173,7 +174,7 @@ def main() -> None:
         "strict test": tabulate_groups(table.iloc[strict], files),
         "published white": {
             "all": tabulate([files[row] for row in white.index]),
-            **tabulate_learnt(white, files, QUICK[:2]),
+            **tabulate_learnt(white, files, BEST),
             "raw counts, not clipped": average([one["not clipped"] for one in counts]),
         },
         "published test": {
