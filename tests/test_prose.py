@@ -59,6 +59,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "a false discovery rate of 5 %": LEVEL,
         "bins of 0.22 to 0.32 angstrom": SETTING,
         "A pixel of 0.02 to 0.32 angstrom": SETTING,
+        "for pixels above 0.2 angstrom": "ten times the smallest pixel",
         "CC BY 4.0": VERSION,
     },
     "architecture": {
