@@ -286,8 +286,8 @@ def tell_verdict(table: pd.DataFrame) -> "Markdown":
     told[0] += "."
     if narrow := len(scales) - len(wider):
         told.append(
-            f"In {narrow} more the radius did not grow, so by it "
-            f"{'it says' if narrow == 1 else 'they say'} nothing about the claim; "
+            f"In {narrow} more the radius did not grow, so "
+            f"{'that says' if narrow == 1 else 'these say'} nothing about the claim; "
             "that of absolute weights may have grown."
         )
     lattice = table[table.index.get_level_values(0).str.contains("lattice")]
