@@ -88,21 +88,22 @@ def read_part(
 
 
 def choose_sides(
-    pixel: "Sequence[float] | None", recording: "Recording | None" = None
+    pixel: "Sequence[float] | None",
+    recording: "Recording | None" = None,
+    *,
+    otherwise: str = "those that the network learnt from",
 ) -> "float | tuple[float, ...] | None":
     """Give the sides that were asked for, or that the file says; say it on stderr."""
     if pixel:
         return pixel[0] if len(pixel) == 1 else tuple(pixel)
     if recording is None:
         return None
-    from sbd.simulation.frame import PIXEL
-
     sides = recording.pixel.sides
     said = f"pixels of {recording.pixel}"
     if sides is None:
         said = (
-            f"the file does not say the size of its pixels: taken for {PIXEL:.4g} "
-            "angstrom, the paper's; --pixel tells it"
+            f"the file does not say the size of its pixels: taken for {otherwise}; "
+            "--pixel tells it"
         )
     sys.stderr.write(f"{said}\n")
     return sides

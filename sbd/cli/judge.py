@@ -98,6 +98,7 @@ def run(
     from sbd.networks.models import load_model
     from sbd.networks.threads import share_cores
     from sbd.recordings import to_counts
+    from sbd.simulation.frame import PIXEL
 
     check_target(table, "table", ".csv")
     check_free(table, noisy, "table", force=force)
@@ -108,8 +109,10 @@ def run(
     recording, report = read_checked(noisy, **part)
     if report is not None:
         recording = to_counts(recording, report)
-    if "pixel" not in how and (sides := choose_sides(None, recording)):
-        how["pixel"] = sum(sides) / 2
+    if "pixel" not in how:
+        paper = f"{PIXEL:.4g} angstrom, the paper's"
+        if sides := choose_sides(None, recording, otherwise=paper):
+            how["pixel"] = sum(sides) / 2
     given = {"seed": seed, "model": model, "eraser": eraser, "device": device, **how}
     part.pop("limit", None)  # which changes nothing that is read
     given |= {name: value for name, value in part.items() if value}

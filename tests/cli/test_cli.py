@@ -142,7 +142,9 @@ def test_dots_are_judged_against_the_image_without_them(tmp_path, capsys):
     table, picture = tmp_path / "atoms.csv", tmp_path / "p.png"
     options = ["--picture", str(picture), "--quick", "--device", "cpu"]
     assert main(["judge", str(tmp_path / "counts.npy"), str(table), *options]) == 0
-    assert "0 ruled out" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "0 ruled out" in said.out
+    assert "taken for 0.0622 angstrom, the paper's; --pixel tells it" in said.err
     assert picture.read_bytes().startswith(b"\x89PNG")
     head = read_head(table)
     assert head["tested against"] == "the image without the column"
@@ -405,7 +407,7 @@ def test_recordings_of_any_kind_are_checked(tmp_path, capsys):
     command = ["denoise", f"{tmp_path}/untold.npy", f"{tmp_path}/at.npy"]
     assert main([*command, "--device", "cpu"]) == 0
     told = capsys.readouterr().err
-    assert "does not say the size of its pixels: taken for 0.0622" in told
+    assert "does not say the size of its pixels: taken for those that the" in told
     assert main(["denoise", good, f"{tmp_path}/out.tif", "--device", "cpu"]) == 0
     found = sbd.read_micrograph(tmp_path / "out.tif")
     np.testing.assert_array_equal(found.values, expected)

@@ -140,6 +140,7 @@ def test_lessons_follow_from_the_recording():
     ahead = ahead.sort_values("worse by")
     said = electrons.tell_lessons(classes, {"each": ahead}, None, "a movie").data
     assert "network comes nearest, nearer than blur" in said
+    assert "chance" not in said
     ahead.loc["network", "high"] = 1e-4
     said = electrons.tell_lessons(classes, {"each": ahead}, None, "a movie").data
     assert "nearer than blur by no more than chance" in said
